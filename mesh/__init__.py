@@ -1,0 +1,1 @@
+"""The model: what people wrote, what it means, and what is wrong with it. Pure."""

@@ -1,0 +1,1 @@
+"""The compiler: a graph in, encoded Envoy resources out. Pure."""

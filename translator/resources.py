@@ -1,0 +1,41 @@
+"""An Envoy resource as it leaves the compiler: named, versioned by its content, encoded once.
+
+Law: equal bytes have equal versions, on any replica, after any restart, at any hash seed.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+TYPE_PREFIX = "type.googleapis.com/"
+CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
+ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
+SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+
+ResourceName = tuple[str, str]
+"""A type URL and a resource name of that type."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedResource:
+    """One resource, ready to be spliced into a response.
+
+    `body` is an encoded `google.protobuf.Any` (type URL and message); `references` are the resources that must be in
+    place before a proxy may use this one (rules C10-C12).
+    """
+
+    type_url: str
+    name: str
+    version: str
+    body: bytes
+    references: frozenset[ResourceName] = frozenset()
+
+
+def content_version(parts: Iterable[bytes]) -> str:
+    """Return the version of a resource made of these parts: 16 hexadecimal digits of a digest."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

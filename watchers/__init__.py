@@ -1,0 +1,1 @@
+"""The senses: where resources come from, and how their changes reach the rest."""
