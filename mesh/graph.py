@@ -1,0 +1,252 @@
+"""What the resources mean: services, deployments, routes, gateways, access; nothing absent, nothing unresolved.
+
+Law: every value here is settled: defaults applied, references found, priorities sorted, ports made concrete. Values
+refer to each other by `Ref`, so that a change in one leaves the others the same objects.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mesh import identity, mtls
+from mesh.hosts import Host
+from mesh.problems import Ref
+from mesh.resources import Protocol
+
+NO_TIMEOUT = 0
+
+
+class Family(enum.Enum):
+    """Which kind of route carries a protocol."""
+
+    HTTP = "HTTP"
+    TCP = "TCP"
+    TLS_PASSTHROUGH = "TLS_PASSTHROUGH"
+
+
+FAMILIES: Mapping[Protocol, Family] = {
+    Protocol.HTTP: Family.HTTP,
+    Protocol.HTTP2: Family.HTTP,
+    Protocol.GRPC: Family.HTTP,
+    Protocol.TCP: Family.TCP,
+    Protocol.TLS_PASSTHROUGH: Family.TLS_PASSTHROUGH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """A mesh: its display name, minimum mode and trust domain."""
+
+    ref: Ref
+    name: str
+    minimum: mtls.Mode
+    trust_domain: str
+
+
+# ---------------------------------------------------------------------------- deployments
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port on which a deployment's application receives. Timeouts in milliseconds, 0 = none."""
+
+    port: int
+    protocol: Protocol
+    request_timeout_ms: int
+    idle_timeout_ms: int
+
+    @property
+    def family(self) -> Family:
+        """Which kind of route carries it."""
+        return FAMILIES[self.protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """Endpoints are the addresses of a host name."""
+
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undiscovered:
+    """There are no endpoints: the deployment only calls others."""
+
+
+Discovery = Dns | Undiscovered
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A VirtualDeployment: one version of a service. Listeners are in port order, one a port."""
+
+    ref: Ref
+    name: str
+    service: Ref
+    discovery: Discovery
+    listeners: tuple[Listener, ...]
+    access_log: bool
+
+    def listener(self, port: int) -> Listener | None:
+        """Return the listener of a port, or None."""
+        return next((listener for listener in self.listeners if listener.port == port), None)
+
+
+# ---------------------------------------------------------------------------- routes
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """Where bytes go: a listener port of a VirtualDeployment. One Envoy cluster each."""
+
+    deployment: Ref
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A target and its part of the traffic; weights count relative to their sum, which is above 0.
+
+    `host_rewrite` is the Host header that this target gets, empty where it is left alone.
+    """
+
+    target: Target
+    weight: int
+    host_rewrite: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send the request on. `prefix_rewrite` replaces the matched prefix; empty leaves the path alone.
+
+    Timeouts in milliseconds, 0 = none.
+    """
+
+    shares: tuple[Share, ...]
+    timeout_ms: int
+    idle_timeout_ms: int
+    prefix_rewrite: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Answer the request here. `reason` is for callers inside the mesh; strangers get the status alone."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """A rule: the first whose path and content type match decides.
+
+    `path` starts with a slash and has none at its end, but for `/`, which matches everything. By segments `/foo`
+    matches `/foo`, `/foo/`, `/foo/bar`, `/foo?x` and not `/foobar`; otherwise it is a plain string prefix. Case counts.
+    """
+
+    path: str
+    by_segment: bool
+    is_grpc: bool
+    action: Forward | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPort:
+    """A port of a service that HTTP, HTTP2 or GRPC requests use. A request that no route matches gets 404."""
+
+    port: int
+    routes: tuple[HttpRoute, ...]
+
+
+# ---------------------------------------------------------------------------- services and gateways
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A VirtualService: how it is called and where calls go.
+
+    `hosts` are those that callers anywhere in the mesh use; what a single caller uses is said in its `Scope`.
+    `http` are its ports of the HTTP family, in port order. `deployments` are in name order.
+    """
+
+    ref: Ref
+    name: str
+    mesh: Ref
+    identity: identity.Identity
+    mode: mtls.Mode
+    hosts: tuple[Host, ...]
+    deployments: tuple[Ref, ...]
+    http: tuple[HttpPort, ...]
+
+    def default_http_port(self) -> int:
+        """Return the port of a request that names none: 80 if it is served, else the only one, else 0."""
+        ports = [port.port for port in self.http]
+        return 80 if 80 in ports else ports[0] if len(ports) == 1 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayHost:
+    """A host of a gateway port: its names (exact, or `*.suffix`, or `*`) and routes; no route matches: 404."""
+
+    name: str
+    hostnames: tuple[str, ...]
+    routes: tuple[HttpRoute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPort:
+    """A port of a gateway that speaks HTTP in clear."""
+
+    port: int
+    hosts: tuple[GatewayHost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An IngressGateway, its route tables combined with those of the services they lead to."""
+
+    ref: Ref
+    name: str
+    mesh: Ref
+    identity: identity.Identity
+    access_log: bool
+    ports: tuple[GatewayPort, ...]
+
+
+# ---------------------------------------------------------------------------- access
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one caller may reach: services in order of their address.
+
+    `hosts` says by which hosts this caller reaches a service where they differ from `Service.hosts`: a host of a
+    single label belongs, for callers of one namespace, to the service of that namespace.
+    """
+
+    services: tuple[Ref, ...]
+    hosts: tuple[tuple[Ref, tuple[Host, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who may call one service: perhaps every VirtualService of the mesh, and these identities, in order."""
+
+    trust_domain: str
+    all_services: bool
+    identities: tuple[identity.Identity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The meaning of an inventory. Each mapping is in order of its keys.
+
+    `scopes` has one entry for each VirtualService and IngressGateway, `callers` one for each VirtualService.
+    """
+
+    meshes: Mapping[Ref, Mesh] = field(default_factory=dict)
+    services: Mapping[Ref, Service] = field(default_factory=dict)
+    deployments: Mapping[Ref, Deployment] = field(default_factory=dict)
+    gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
+    scopes: Mapping[Ref, Scope] = field(default_factory=dict)
+    callers: Mapping[Ref, Callers] = field(default_factory=dict)
