@@ -5,10 +5,13 @@ Law: field for field the original API: names, limits, enums and defaults; what a
 
 import datetime
 import enum
+import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
+import pydantic_core
 from pydantic import Field, StrictBool, StrictInt
 from pydantic.alias_generators import to_camel
 
@@ -23,8 +26,23 @@ Ocid = Annotated[str, Field(min_length=1, max_length=255)]
 Description = Annotated[str, Field(max_length=400)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Weight = Annotated[StrictInt, Field(ge=0, le=100)]
-Milliseconds = Annotated[StrictInt, Field(ge=0)]
+Milliseconds = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
 Text = Annotated[str, Field(min_length=1)]
+
+NOT_A_QUANTITY = "not_a_quantity"
+"""The error type of an amount that Kubernetes would not read."""
+
+_QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?\d+))?", re.ASCII)
+
+
+def _quantity(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if is_number or (isinstance(value, str) and _QUANTITY.fullmatch(value)):
+        return value
+    raise pydantic_core.PydanticCustomError(NOT_A_QUANTITY, "not a quantity")
+
+
+Quantity = Annotated[str | int | float, pydantic.BeforeValidator(_quantity)]
 
 
 class Model(pydantic.BaseModel):
@@ -33,6 +51,14 @@ class Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
     )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        """Drop fields that are null, as the API server does; Go programs write `endpoints: null` for an empty list."""
+        if isinstance(value, Mapping) and any(item is None for item in value.values()):
+            return {key: item for key, item in value.items() if item is not None}
+        return value
 
 
 class OwnerReference(Model):
@@ -562,8 +588,8 @@ class IngressGatewayRouteTable(Resource):
 class ResourceRequirements(Model):
     """Compute resources of a proxy container, as Kubernetes writes them."""
 
-    limits: Mapping[str, str | int | float] = {}
-    requests: Mapping[str, str | int | float] = {}
+    limits: Mapping[str, Quantity] = {}
+    requests: Mapping[str, Quantity] = {}
 
 
 class ServiceTarget(Model):

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from translator import wire
+
 TYPE_PREFIX = "type.googleapis.com/"
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -39,3 +41,9 @@ def content_version(parts: Iterable[bytes]) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
+
+
+def encoded(type_url: str, name: str, message: bytes, references: Iterable[ResourceName] = ()) -> EncodedResource:
+    """Return a resource of an encoded message."""
+    body = wire.any_bytes(type_url, message)
+    return EncodedResource(type_url, name, content_version((body,)), body, frozenset(references))

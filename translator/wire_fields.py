@@ -176,8 +176,8 @@ def _wrapper(message_class: type[Any]) -> Encoder:
 def _duration(value: datetime.timedelta) -> bytes:
     """Return the body of a `google.protobuf.Duration`.
 
-    Here betterproto2 is wrong, so we differ: it writes -1.5 s as -1 s and +0.5 s (protobuf wants one sign), and from
-    285 years on it loses a second now and then to a float.
+    Here betterproto2 is wrong, so we differ: it writes -1.5 s as -1 s and +0.5 s, where protobuf wants one sign, and
+    rounds microseconds away from 285 years on.
     """
     total = value // _MICROSECOND
     seconds, micros = divmod(abs(total), 10**6)

@@ -1,0 +1,114 @@
+# Needs python3 (3.11 to 3.14) with venv and pip, and nothing else. `make` alone lists what there is.
+
+PYTHON ?= python3
+WORKERS ?= auto
+PYTEST_ARGS ?=
+
+VENV := $(CURDIR)/.venv
+PROTOS := $(CURDIR)/.venv-protos
+LOCKING := $(CURDIR)/.venv-lock
+ENVOY_OLDEST := $(CURDIR)/build/envoy-oldest
+BIN := $(VENV)/bin
+CASES := tests/translator/cases
+
+# Each environment has a stamp that is younger than the files it was made from.
+INSTALLED := $(VENV)/.installed
+PROTOS_INSTALLED := $(PROTOS)/.installed
+ENVOY_OLDEST_INSTALLED := $(ENVOY_OLDEST)/.installed
+
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile  # compiled when first used
+LOCK := $(LOCKING)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo demo-check test check goldens bench protos envoy-oldest proto lock clean python
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------- people
+
+install: $(INSTALLED) ## make .venv and install meshloom into it, from the locked requirements
+
+demo: install ## run a mesh of real Envoys, show its traffic split, change it live; Ctrl-C ends it
+	@$(BIN)/meshloom demo
+
+demo-check: install ## the same without a person: prints the split asked for and measured, exits 0 or 1
+	@$(BIN)/meshloom demo --check
+
+test: install protos envoy-oldest ## run every test (PYTEST_ARGS='tests/mesh -k hosts' for a part, WORKERS=0 for one process)
+	@MESHLOOM_ENVOY_OLDEST='$(ENVOY_OLDEST)/envoy/_bin/envoy' \
+	MESHLOOM_OFFICIAL_PROTOS_PYTHON='$(PROTOS)/bin/python' \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+check: install ## lint, format, types, import contracts, goldens up to date
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens >/dev/null || true; \
+	if [ "$$before" != "$$($(CASES_DIGEST))" ]; then \
+		echo 'The goldens in $(CASES) were out of date and are rewritten now: look at the difference.' >&2; exit 1; fi
+
+CASES_DIGEST = find $(CASES) -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
+
+goldens: install ## write the expected configuration of tests/translator/cases anew
+	@$(BIN)/python -m pytest tests/translator -q --update-golden
+
+bench: install ## measure compile and delivery, write build/bench.json
+	@mkdir -p build
+	@$(BIN)/python -m bench
+
+clean: ## remove environments, builds and caches
+	@rm -rf $(VENV) $(PROTOS) $(LOCKING) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------- environments
+
+$(INSTALLED): requirements-dev.txt pyproject.toml | python
+	@echo 'Installing meshloom and its tools into .venv ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+protos: $(PROTOS_INSTALLED) ## make .venv-protos: Google's protobuf with Envoy's messages, which check our encoder
+
+$(PROTOS_INSTALLED): requirements-protos.txt | python
+	@echo "Installing Google's protobuf and Envoy's messages into .venv-protos ..."
+	@$(PYTHON) -m venv $(PROTOS)
+	@$(PROTOS)/bin/python $(PIP_INSTALL) --no-compile --require-hashes -r requirements-protos.txt
+	@touch $@
+
+envoy-oldest: $(ENVOY_OLDEST_INSTALLED) ## fetch the oldest Envoy we support into build/
+
+$(ENVOY_OLDEST_INSTALLED): requirements-envoy-oldest.txt | $(INSTALLED)
+	@echo 'Installing the oldest supported Envoy into build/envoy-oldest ...'
+	@rm -rf $(ENVOY_OLDEST)
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes --target $(ENVOY_OLDEST) -r requirements-envoy-oldest.txt
+	@touch $@
+
+python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo 'meshloom needs Python 3.11 to 3.14, and $(PYTHON) is not found: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 14) or sys.exit("meshloom needs Python 3.11 to 3.14, \
+	and $(PYTHON) is %d.%d: make PYTHON=/path/to/python3" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo '$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+
+# ---------------------------------------------------------------------------- what is generated and checked in
+
+proto: install ## generate xds/wire from proto
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=xds/wire --pyi_out=xds/wire proto/*.proto
+
+lock: $(LOCKING)/.installed ## pin the requirements, with hashes, for every supported Python (LOCK_ARGS=--upgrade for newer ones)
+	@$(LOCK) pyproject.toml -o requirements.txt
+	@$(LOCK) pyproject.toml requirements-dev.in --extra dev -o requirements-dev.txt
+	@$(LOCK) requirements-envoy-oldest.in -o requirements-envoy-oldest.txt
+	@$(LOCK) requirements-protos.in -o requirements-protos.txt
+
+$(LOCKING)/.installed: | python
+	@$(PYTHON) -m venv $(LOCKING)
+	@$(LOCKING)/bin/python $(PIP_INSTALL) 'uv>=0.13,<0.14'
+	@touch $@

@@ -1,0 +1,224 @@
+"""The stages of single objects, meshes, services, deployments and route tables.
+
+Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mesh import graph, identity, resources, rules
+from mesh.problems import Ref
+from mesh.resolve import claims, deployments, references, services, tables
+from mesh.resolve.references import Settled
+from mesh.resolve.run import Bound, Run, Stage, Stages, by_precedence, target, tuples
+
+Inputs = dict[Ref, tuple[Any, ...]]
+Shells = Mapping[Ref, Settled[services.Shell | None]]
+Deployments = Mapping[Ref, graph.Deployment | None]
+
+# ---------------------------------------------------------------------------- single objects
+
+
+def reference_stages(run: Run) -> Stages:
+    """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
+    judged = {f"judged {kind}": run.stage(f"judged {kind}", (_of(run, kind),), _alone, _judged) for kind in _NINE}
+    links = {f"links {kind}": run.stage(f"links {kind}", (_of(run, kind),), _alone, references.links) for kind in _NINE}
+    ids = {
+        f"ids {kind}": run.stage(f"ids {kind}", (_of(run, kind),), _alone, identity.issued_id)
+        for kind in identity.TOKENS
+    }
+    known = run.grouping("known ids", tuple(stage.values for stage in ids.values()), _known)
+    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _same_refs(run, kind)) for kind in _READ}
+    sources = (known.values, *(stage.values for stage in refs.values()))
+    bonds = {
+        f"bonds {kind}": run.stage(f"bonds {kind}", (links[f"links {kind}"].values, *sources), _found, references.bonds)
+        for kind in _NINE
+    }
+    others = {f"refs {kind}": stage for kind, stage in refs.items()}
+    return {**judged, **links, **ids, "known ids": known, **others, **bonds}
+
+
+_NINE = tuple(resources.KINDS)
+_READ = tuple(references.READ_KINDS)
+
+
+def _of(run: Run, kind: str) -> Mapping[Ref, Any]:
+    return run.of(references.READ_KINDS[kind])
+
+
+def _alone(written: Mapping[Ref, Any]) -> Inputs:
+    return {ref: (item,) for ref, item in written.items()}
+
+
+def _judged(item: resources.Resource) -> Settled[None]:
+    return Settled(None, rules.object_problems(item))
+
+
+def _known(*issued: Mapping[Ref, str]) -> Mapping[str, Ref]:
+    return {name: ref for ids in issued for ref, name in ids.items()}
+
+
+def _same_refs(run: Run, kind: str) -> Any:
+    """Return how the addresses of one kind are listed: as the same object where none came or went."""
+    earlier = run.before.get(f"refs {kind}")
+
+    def listed(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
+        if earlier is not None and earlier.values.keys() == written.keys():
+            return earlier.values
+        return {ref: ref for ref in written}
+
+    return listed
+
+
+def _found(
+    links: Mapping[Ref, tuple[references.Link, ...]], ids: Mapping[str, Ref], *there: Mapping[Ref, Ref]
+) -> Inputs:
+    by_kind = dict(zip(_READ, there, strict=True))
+    return {
+        ref: (ref, listed, tuple(references.found(link, by_kind[link.kind], ids) for link in listed))
+        for ref, listed in links.items()
+    }
+
+
+# ---------------------------------------------------------------------------- services
+
+
+def service_stages(run: Run, base: Stages) -> Stages:
+    """Return the stages from meshes to routed services."""
+    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh)
+    shells = run.stage(
+        "shells",
+        (run.of(resources.VirtualService), meshes.values, base["bonds VirtualService"].values),
+        _shell_inputs,
+        services.shell,
+    )
+    members = run.grouping("members", (shells.values,), _members)
+    claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
+    made = _deployments(run, base, shells)
+    by_service = run.grouping("by service", (made.values,), _by_service)
+    listed = _tables(run, base, made)
+    by_owner = run.grouping(
+        "tables by service",
+        (run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values, listed.values),
+        _by_owner,
+    )
+    segment = run.settings.paths_by_segment
+    sources = (shells.values, claimed.values, by_service.values, by_owner.values, segment)
+    return {
+        "meshes": meshes,
+        "shells": shells,
+        "members": members,
+        "claims": claimed,
+        "deployments": made,
+        "by service": by_service,
+        "deployment faults": _deployment_faults(run, base),
+        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts),
+        "tables": listed,
+        "tables by service": by_owner,
+        "services": run.stage("services", sources, _service_inputs, services.service),
+    }
+
+
+def _shell_inputs(
+    written: Mapping[Ref, resources.VirtualService], meshes: Mapping[Ref, graph.Mesh | None], bound: Bound
+) -> Inputs:
+    return {
+        ref: (item, meshes[owner] if (owner := target(bound, ref, "spec.mesh")) else None)
+        for ref, item in written.items()
+    }
+
+
+def _members(shells: Shells) -> Mapping[Ref, tuple[services.Shell, ...]]:
+    return tuples((one.value.mesh, one.value) for one in shells.values() if one.value is not None)
+
+
+def _service_inputs(
+    shells: Shells,
+    claimed: Mapping[Ref, Settled[claims.Claims]],
+    by_service: Mapping[Ref, tuple[graph.Deployment, ...]],
+    by_owner: Mapping[Ref, tuple[services.Table, ...]],
+    segment: bool,
+) -> Inputs:
+    cores = {ref: one.value for ref, one in shells.items() if one.value is not None}
+    granted = {ref: claimed[core.mesh].value.granted[ref] for ref, core in cores.items()}
+    return {
+        ref: (core, granted[ref], by_service.get(ref, ()), by_owner.get(ref, ()), segment)
+        for ref, core in cores.items()
+    }
+
+
+# ---------------------------------------------------------------------------- deployments
+
+
+def _deployments(run: Run, base: Stages, shells: Stage[Ref, Any]) -> Stage[Ref, graph.Deployment | None]:
+    sources = (run.of(resources.VirtualDeployment), base["bonds VirtualDeployment"].values, shells.values)
+    return run.stage("deployments", sources, _deployment_inputs, services.deployment)
+
+
+def _deployment_inputs(written: Mapping[Ref, resources.VirtualDeployment], bound: Bound, shells: Shells) -> Inputs:
+    def owner(ref: Ref) -> Ref | None:
+        parent = target(bound, ref, "spec.virtualService")
+        return parent if parent is not None and shells[parent].value is not None else None
+
+    return {ref: (item, owner(ref)) for ref, item in written.items()}
+
+
+def _by_service(made: Deployments) -> Mapping[Ref, tuple[graph.Deployment, ...]]:
+    present = (item for ref in sorted(made) if (item := made[ref]) is not None)
+    return tuples((item.service, item) for item in present)
+
+
+def _deployment_faults(run: Run, base: Stages) -> Stage[Ref, Settled[None]]:
+    sources = (
+        run.of(resources.VirtualDeployment),
+        run.of(resources.VirtualService),
+        base["bonds VirtualDeployment"].values,
+    )
+    return run.stage("deployment faults", sources, _with_parents, _deployment_problems)
+
+
+def _with_parents(
+    written: Mapping[Ref, resources.VirtualDeployment], parents: Mapping[Ref, resources.VirtualService], bound: Bound
+) -> Inputs:
+    owners = {ref: target(bound, ref, "spec.virtualService") for ref in written}
+    return {ref: (item, parents[owner] if (owner := owners[ref]) else None) for ref, item in written.items()}
+
+
+def _deployment_problems(
+    written: resources.VirtualDeployment, parent: resources.VirtualService | None
+) -> Settled[None]:
+    hostless = deployments.missing_hosts(written, parent) if parent else ()
+    return Settled(None, (*deployments.unserved_listeners(written), *hostless))
+
+
+def _conflicts(members: tuple[graph.Deployment, ...]) -> Settled[None]:
+    return Settled(None, deployments.protocol_conflicts(members))
+
+
+# ---------------------------------------------------------------------------- route tables
+
+
+def _tables(run: Run, base: Stages, made: Stage[Ref, Any]) -> Stage[Ref, Settled[services.Table]]:
+    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
+    return run.stage(
+        "tables", (written, bound, made.values, run.settings.paths_by_segment), _table_inputs, tables.table
+    )
+
+
+def _table_inputs(
+    written: Mapping[Ref, resources.VirtualServiceRouteTable], bound: Bound, made: Deployments, segment: bool
+) -> Inputs:
+    def named(ref: Ref) -> tuple[graph.Deployment, ...]:
+        targets = dict.fromkeys(bound[ref].value.targets.values())
+        return tuple(item for one in targets if (item := made.get(one)))
+
+    return {ref: (item, bound[ref].value, named(ref), segment) for ref, item in written.items()}
+
+
+def _by_owner(
+    written: Mapping[Ref, resources.VirtualServiceRouteTable],
+    bound: Bound,
+    listed: Mapping[Ref, Settled[services.Table]],
+) -> Mapping[Ref, tuple[services.Table, ...]]:
+    owners = ((target(bound, ref, "spec.virtualService"), ref) for ref in by_precedence(written))
+    return tuples((owner, listed[ref].value) for owner, ref in owners if owner is not None)

@@ -1,0 +1,87 @@
+"""What is wrong with deployments, bindings and gateway deployments that only their neighbours can tell.
+
+Law: these are findings; the graph is built whether or not there are any.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from mesh import graph, problems, resources
+from mesh.problems import Problem, Ref
+from mesh.resolve import tables
+
+
+def unserved_listeners(written: resources.VirtualDeployment) -> tuple[Problem, ...]:
+    """Return a problem for each listener of a protocol that this version does not serve."""
+    return tuple(
+        tables.unserved(written.ref, f"spec.listener[{index}].protocol", f"{listener.protocol.value} listeners")
+        for index, listener in enumerate(written.spec.listener if written.spec else ())
+        if graph.FAMILIES[listener.protocol] is not graph.Family.HTTP
+    )
+
+
+def missing_hosts(written: resources.VirtualDeployment, service: resources.VirtualService) -> tuple[Problem, ...]:
+    """Return a problem if a deployment has HTTP listeners but its service no host to be called by."""
+    listeners = written.spec.listener if written.spec else ()
+    has_http = any(graph.FAMILIES[listener.protocol] is graph.Family.HTTP for listener in listeners)
+    if not has_http or service.spec is None or service.spec.hosts:
+        return ()
+    fault = f"{service.ref} has no hosts, so nobody in the mesh can call this deployment by HTTP"
+    return (problems.error(written.ref, "spec.listener", fault, f"add hosts to {service.ref}"),)
+
+
+def protocol_conflicts(deployments: Iterable[graph.Deployment]) -> tuple[Problem, ...]:
+    """Return a problem for each listener whose port another deployment of the service uses for another protocol."""
+    return tuple(_protocol_conflicts(tuple(deployments)))
+
+
+def _protocol_conflicts(deployments: tuple[graph.Deployment, ...]) -> Iterator[Problem]:
+    first: dict[int, tuple[Ref, graph.Listener]] = {}
+    for item in deployments:
+        for listener in item.listeners:
+            ref, earlier = first.setdefault(listener.port, (item.ref, listener))
+            if earlier.protocol is not listener.protocol:
+                speaks = (
+                    f"{listener.protocol.value} on port {listener.port}, where {ref} speaks {earlier.protocol.value}"
+                )
+                remedy = "use one protocol a port in all deployments of a service"
+                yield problems.warning(item.ref, "spec.listener", f"it speaks {speaks}", remedy)
+
+
+def unexposed_gateway(
+    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
+) -> tuple[Problem, ...]:
+    """Return a problem for each listener port and each Secret of a gateway that its deployment leaves out."""
+    return (*_unexposed_ports(written, gateway), *_unmounted_secrets(written, gateway))
+
+
+def _unexposed_ports(
+    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
+) -> Iterator[Problem]:
+    exposed = {port.port for port in written.spec.ports} if written.spec else set()
+    listened = {one.port for host in (gateway.spec.hosts if gateway.spec else ()) for one in host.listeners}
+    for port in sorted(listened - exposed):
+        fault = f"port {port} of {gateway.ref} is not among the ports, so nothing reaches it"
+        yield problems.warning(written.ref, "spec.ports", fault, f"add port {port}, or remove the gateway's listener")
+
+
+def _unmounted_secrets(
+    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
+) -> Iterator[Problem]:
+    listed = {secret.secret_name for secret in written.spec.secrets} if written.spec else set()
+    for name in sorted(_secrets(gateway) - listed):
+        fault = f"Secret {name}, which a listener of {gateway.ref} names, is not among the secrets"
+        yield problems.warning(written.ref, "spec.secrets", fault, f"add secretName: {name}")
+
+
+def _secrets(gateway: resources.IngressGateway) -> set[str]:
+    blocks = [one.tls for host in (gateway.spec.hosts if gateway.spec else ()) for one in host.listeners if one.tls]
+    certificates = [block.server_certificate for block in blocks if block.server_certificate]
+    bundles = [
+        block.client_validation.trusted_ca_bundle
+        for block in blocks
+        if block.client_validation and block.client_validation.trusted_ca_bundle
+    ]
+    return {
+        *(one.kube_secret_tls_certificate.secret_name for one in certificates if one.kube_secret_tls_certificate),
+        *(one.kube_secret_ca_bundle.secret_name for one in bundles if one.kube_secret_ca_bundle),
+    }

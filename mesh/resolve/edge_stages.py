@@ -1,0 +1,181 @@
+"""The stages of access policies and ingress gateways.
+
+Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mesh import graph, resources
+from mesh.problems import Ref
+from mesh.resolve import access, claims, deployments, gateways
+from mesh.resolve.references import Settled
+from mesh.resolve.run import Bound, Run, Stage, Stages, by_precedence, target, tuples
+
+Inputs = dict[Ref, tuple[Any, ...]]
+Meshes = Mapping[Ref, graph.Mesh | None]
+Homes = Mapping[Ref, Ref]
+"""The mesh of each VirtualService and IngressGateway."""
+
+# ---------------------------------------------------------------------------- access
+
+
+def access_stages(run: Run, base: Stages, core: Stages) -> Stages:
+    """Return the stages from policies to the access table of each mesh."""
+    meshes = core["meshes"].values
+    homes = run.grouping(
+        "homes",
+        (core["shells"].values, run.of(resources.IngressGateway), base["bonds IngressGateway"].values, meshes),
+        _homes,
+    )
+    bound = base["bonds AccessPolicy"].values
+    allowed = run.stage("rules", (run.of(resources.AccessPolicy), bound, homes.values), _rules_inputs, access.rules)
+    sources = (meshes, core["claims"].values, homes.values, bound, allowed.values)
+    table = run.stage("access", sources, _access_inputs, access.access)
+    scopes = run.grouping("scopes", (table.values,), lambda made: _merged(one.scopes for one in made.values()))
+    callers = run.grouping("callers", (table.values,), lambda made: _merged(one.callers for one in made.values()))
+    return {"homes": homes, "rules": allowed, "access": table, "scopes": scopes, "callers": callers}
+
+
+def _homes(
+    shells: Mapping[Ref, Any], gates: Mapping[Ref, resources.IngressGateway], bound: Bound, meshes: Meshes
+) -> Homes:
+    inside = {ref: one.value.mesh for ref, one in shells.items() if one.value is not None}
+    owners = {ref: target(bound, ref, "spec.mesh") for ref in gates}
+    return {**inside, **{ref: owner for ref, owner in owners.items() if owner and meshes[owner] is not None}}
+
+
+def _rules_inputs(written: Mapping[Ref, resources.AccessPolicy], bound: Bound, homes: Homes) -> Inputs:
+    def foreign(ref: Ref) -> frozenset[Ref]:
+        own = target(bound, ref, "spec.mesh")
+        members = (member for member in bound[ref].value.targets.values() if member.kind != "Mesh")
+        return frozenset(member for member in members if homes.get(member, own) != own)
+
+    return {ref: (item, bound[ref].value, foreign(ref)) for ref, item in written.items()}
+
+
+def _access_inputs(
+    meshes: Meshes,
+    claimed: Mapping[Ref, Settled[claims.Claims]],
+    homes: Homes,
+    bound: Bound,
+    allowed: Mapping[Ref, Settled[access.Rules]],
+) -> Inputs:
+    members = tuples((homes[ref], ref) for ref in sorted(homes) if ref.kind == "VirtualService")
+    gates = tuples((homes[ref], ref) for ref in sorted(homes) if ref.kind == "IngressGateway")
+    owners = ((target(bound, ref, "spec.mesh"), ref) for ref in sorted(allowed))
+    policies = tuples((owner, allowed[ref].value) for owner, ref in owners if owner is not None)
+    hosts = {ref: claimed[ref].value if ref in claimed else claims.Claims({}, {}) for ref in meshes}
+    return {
+        ref: (mesh, hosts[ref], members.get(ref, ()), gates.get(ref, ()), *policies.get(ref, ()))
+        for ref, mesh in meshes.items()
+        if mesh is not None
+    }
+
+
+def _merged(parts: Any) -> Mapping[Ref, Any]:
+    return {ref: value for part in parts for ref, value in part.items()}
+
+
+# ---------------------------------------------------------------------------- gateways
+
+
+def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Stages:
+    """Return the stages from gateway route tables to routed gateways."""
+    written, segment = run.of(resources.IngressGateway), run.settings.paths_by_segment
+    listed = _gateway_tables(run, base, written, segment)
+    by_gateway = run.grouping(
+        "rules by gateway",
+        (run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values, listed.values),
+        _by_gateway,
+    )
+    back = run.stage(
+        "behind",
+        (written, allowed["scopes"].values, core["services"].values, core["deployments"].values, by_gateway.values),
+        _behind_inputs,
+        gateways.behind,
+    )
+    bound, meshes = base["bonds IngressGateway"].values, core["meshes"].values
+    sources = (written, bound, meshes, back.values, by_gateway.values, segment)
+    return {
+        "gateway tables": listed,
+        "rules by gateway": by_gateway,
+        "behind": back,
+        "gateways": run.stage("gateways", sources, _gateway_inputs, gateways.gateway),
+        "gateway deployments": _gateway_deployments(run, base, written),
+    }
+
+
+def _gateway_tables(run: Run, base: Stages, gates: Any, segment: bool) -> Stage[Ref, Settled[gateways.Rules]]:
+    written, bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
+    return run.stage("gateway tables", (written, bound, gates, segment), _gateway_table_inputs, gateways.table)
+
+
+def _gateway_table_inputs(
+    written: Mapping[Ref, resources.IngressGatewayRouteTable],
+    bound: Bound,
+    gates: Mapping[Ref, resources.IngressGateway],
+    segment: bool,
+) -> Inputs:
+    owners = {ref: target(bound, ref, "spec.ingressGateway") for ref in written}
+    return {
+        ref: (item, bound[ref].value, gates[owner], segment)
+        for ref, item in written.items()
+        if (owner := owners[ref]) is not None
+    }
+
+
+def _by_gateway(
+    written: Mapping[Ref, resources.IngressGatewayRouteTable], bound: Bound, listed: Mapping[Ref, Any]
+) -> Mapping[Ref, tuple[gateways.Rules, ...]]:
+    ordered = [ref for ref in by_precedence(written) if ref in listed]
+    owners = ((target(bound, ref, "spec.ingressGateway"), ref) for ref in ordered)
+    return tuples((owner, listed[ref].value) for owner, ref in owners if owner is not None)
+
+
+def _behind_inputs(
+    gates: Mapping[Ref, resources.IngressGateway],
+    scopes: Mapping[Ref, graph.Scope],
+    services: Mapping[Ref, graph.Service],
+    made: Mapping[Ref, Any],
+    by_gateway: Mapping[Ref, tuple[gateways.Rules, ...]],
+) -> Inputs:
+    def parts(ref: Ref) -> tuple[Any, ...]:
+        named = sorted({rule.service for listed in by_gateway.get(ref, ()) for rule in listed})
+        reached = tuple(services[name] for name in named if name in services)
+        return scopes.get(ref), reached, tuple(made[item] for one in reached for item in one.deployments)
+
+    return {ref: parts(ref) for ref in gates}
+
+
+def _gateway_inputs(
+    gates: Mapping[Ref, resources.IngressGateway],
+    bound: Bound,
+    meshes: Meshes,
+    back: Mapping[Ref, gateways.Behind],
+    by_gateway: Mapping[Ref, tuple[gateways.Rules, ...]],
+    segment: bool,
+) -> Inputs:
+    owners = {ref: target(bound, ref, "spec.mesh") for ref in gates}
+    return {
+        ref: (item, meshes[owner] if (owner := owners[ref]) else None, back[ref], segment, *by_gateway.get(ref, ()))
+        for ref, item in gates.items()
+    }
+
+
+def _gateway_deployments(run: Run, base: Stages, gates: Any) -> Stage[Ref, Settled[None]]:
+    written, bound = run.of(resources.IngressGatewayDeployment), base["bonds IngressGatewayDeployment"].values
+    return run.stage("gateway deployments", (written, bound, gates), _with_gateways, _gateway_deployment_problems)
+
+
+def _with_gateways(
+    written: Mapping[Ref, resources.IngressGatewayDeployment], bound: Bound, gates: Mapping[Ref, Any]
+) -> Inputs:
+    owners = {ref: target(bound, ref, "spec.ingressGateway") for ref in written}
+    return {ref: (item, gates[owner]) for ref, item in written.items() if (owner := owners[ref]) is not None}
+
+
+def _gateway_deployment_problems(
+    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
+) -> Settled[None]:
+    return Settled(None, deployments.unexposed_gateway(written, gateway))

@@ -1,0 +1,189 @@
+"""Which objects an object refers to, and whether they exist.
+
+Law: a reference is looked up once, here; everything behind works with the `Ref`s found.
+"""
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mesh import problems, resources, workloads
+from mesh.problems import Problem, Ref, Severity
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Generic[V]):
+    """What became of something that was written, and what is wrong with it."""
+
+    value: V
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference as written: the field it stands in, the kind it wants, and a name or an id (or neither)."""
+
+    field: str
+    kind: str
+    ref: Ref | None
+    id: str | None
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Bonds:
+    """The targets of an object's references by field; those that were not found are absent."""
+
+    targets: Mapping[str, Ref]
+
+    def get(self, field: str) -> Ref | None:
+        """Return the target of the reference in this field, or None."""
+        return self.targets.get(field)
+
+
+# ---------------------------------------------------------------------------- what is written
+
+
+def links(resource: resources.Resource) -> tuple[Link, ...]:
+    """Return the references of an object of the nine kinds, in the order in which they are written."""
+    spec = getattr(resource, "spec", None)
+    written = _WRITTEN.get(resource.kind)
+    return tuple(written(resource.metadata.namespace, spec)) if written and spec else ()
+
+
+def _link(space: str, field: str, kind: str, written: resources.RefOrId) -> Link:
+    if written.ref is None or written.id is not None:
+        return Link(field, kind, None, written.id if written.ref is None else None)
+    return Link(field, kind, Ref(kind, written.ref.namespace or space, written.ref.name), None)
+
+
+def _table_links(space: str, spec: resources.VirtualServiceRouteTableSpec) -> Iterator[Link]:
+    yield _link(space, "spec.virtualService", "VirtualService", spec.virtual_service)
+    for index, rule in enumerate(spec.route_rules):
+        for name, route in routes(rule):
+            for place, destination in enumerate(route.destinations):
+                field = f"spec.routeRules[{index}].{name}.destinations[{place}].virtualDeployment"
+                yield _link(space, field, "VirtualDeployment", destination.virtual_deployment)
+
+
+def _gateway_table_links(space: str, spec: resources.IngressGatewayRouteTableSpec) -> Iterator[Link]:
+    yield _link(space, "spec.ingressGateway", "IngressGateway", spec.ingress_gateway)
+    for index, rule in enumerate(spec.route_rules):
+        for name, route in gateway_routes(rule):
+            for place, destination in enumerate(route.destinations):
+                field = f"spec.routeRules[{index}].{name}.destinations[{place}].virtualService"
+                yield _link(space, field, "VirtualService", destination.virtual_service)
+
+
+def _policy_links(space: str, spec: resources.AccessPolicySpec) -> Iterator[Link]:
+    yield _link(space, "spec.mesh", "Mesh", spec.mesh)
+    for index, rule in enumerate(spec.rules):
+        for side, target in (("source", rule.source), ("destination", rule.destination)):
+            if target.virtual_service:
+                field = f"spec.rules[{index}].{side}.virtualService"
+                yield _link(space, field, "VirtualService", target.virtual_service)
+            if target.ingress_gateway:
+                field = f"spec.rules[{index}].{side}.ingressGateway"
+                yield _link(space, field, "IngressGateway", target.ingress_gateway)
+
+
+def _binding_links(space: str, spec: resources.VirtualDeploymentBindingSpec) -> Iterator[Link]:
+    yield _link(space, "spec.virtualDeployment", "VirtualDeployment", spec.virtual_deployment)
+    service = spec.target.service.ref
+    ref = Ref("Service", service.namespace or space, service.name)
+    yield Link("spec.target.service.ref", "Service", ref, None, Severity.WARNING)
+
+
+def _mesh_link(space: str, spec: resources.VirtualServiceSpec | resources.IngressGatewaySpec) -> Iterator[Link]:
+    yield _link(space, "spec.mesh", "Mesh", spec.mesh)
+
+
+def _service_link(space: str, spec: resources.VirtualDeploymentSpec) -> Iterator[Link]:
+    yield _link(space, "spec.virtualService", "VirtualService", spec.virtual_service)
+
+
+def _gateway_link(space: str, spec: resources.IngressGatewayDeploymentSpec) -> Iterator[Link]:
+    yield _link(space, "spec.ingressGateway", "IngressGateway", spec.ingress_gateway)
+
+
+_WRITTEN: Mapping[str, Callable[[str, Any], Iterator[Link]]] = {
+    "VirtualService": _mesh_link,
+    "VirtualDeployment": _service_link,
+    "VirtualServiceRouteTable": _table_links,
+    "AccessPolicy": _policy_links,
+    "IngressGateway": _mesh_link,
+    "IngressGatewayRouteTable": _gateway_table_links,
+    "VirtualDeploymentBinding": _binding_links,
+    "IngressGatewayDeployment": _gateway_link,
+}
+
+
+Route = resources.HttpRoute | resources.TcpRoute | resources.TlsPassthroughRoute
+GatewayRoute = resources.GatewayHttpRoute | resources.GatewayTcpRoute | resources.GatewayTlsPassthroughRoute
+
+
+def routes(rule: resources.RouteRule) -> tuple[tuple[str, Route], ...]:
+    """Return the routes of a rule with the names of their fields: one in a sound rule."""
+    named = (
+        ("httpRoute", rule.http_route),
+        ("tcpRoute", rule.tcp_route),
+        ("tlsPassthroughRoute", rule.tls_passthrough_route),
+    )
+    return tuple((name, route) for name, route in named if route)
+
+
+def gateway_routes(rule: resources.GatewayRouteRule) -> tuple[tuple[str, GatewayRoute], ...]:
+    """Return the routes of a gateway's rule with the names of their fields: one in a sound rule."""
+    named = (
+        ("httpRoute", rule.http_route),
+        ("tcpRoute", rule.tcp_route),
+        ("tlsPassthroughRoute", rule.tls_passthrough_route),
+    )
+    return tuple((name, route) for name, route in named if route)
+
+
+# ---------------------------------------------------------------------------- what is there
+
+
+def found(link: Link, there: Container[Ref], ids: Mapping[str, Ref]) -> Ref | None:
+    """Return the address of the object that a reference means, or None where there is none of that kind."""
+    if link.ref is not None:
+        return link.ref if link.ref in there else None
+    target = ids.get(link.id) if link.id else None
+    return target if target is not None and target.kind == link.kind else None
+
+
+def bonds(referrer: Ref, written: tuple[Link, ...], targets: tuple[Ref | None, ...]) -> Settled[Bonds]:
+    """Return the references of an object that lead somewhere, and a problem for each that leads nowhere."""
+    pairs = tuple(zip(written, targets, strict=True))
+    return Settled(
+        Bonds({link.field: target for link, target in pairs if target is not None}),
+        tuple(_missing(referrer, link) for link, target in pairs if target is None and (link.ref or link.id)),
+    )
+
+
+def _missing(referrer: Ref, link: Link) -> Problem:
+    if link.ref is None:
+        return problems.error(
+            referrer,
+            f"{link.field}.id",
+            f"no {link.kind} has the id {link.id}",
+            "refer to it by `ref` with its name, or by the id that meshloom issued for it",
+        )
+    return Problem(
+        referrer,
+        link.field,
+        f"{link.ref} does not exist",
+        f"create {_article(link.kind)} of this name in namespace {link.ref.namespace}, or correct the reference",
+        link.severity.value,
+    )
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIO' else 'a'} {kind}"
+
+
+READ_KINDS: Mapping[str, type[resources.Resource]] = {**resources.KINDS, "Service": workloads.Service}
+"""The kinds whose presence the graph depends on."""

@@ -1,0 +1,105 @@
+"""One run of the resolution: its inputs, the stages of the run before, and how both are read.
+
+Law: a stage is a layer, a value for each object; one whose sources are the same objects as before is not looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mesh import layers, resources
+from mesh.inventory import Inventory
+from mesh.problems import Ref
+from mesh.resolve import tables
+from mesh.resolve.references import Bonds, Settled
+
+K = TypeVar("K")
+V = TypeVar("V")
+R = TypeVar("R", bound=resources.Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the open points of the original API are read.
+
+    `paths_by_segment`: `/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix.
+    """
+
+    paths_by_segment: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[K, V]):
+    """A layer beside the sources (mappings of objects, or values of earlier stages) it was made from."""
+
+    sources: tuple[Any, ...]
+    layer: layers.Layer[K, V]
+
+    @property
+    def values(self) -> Mapping[K, V]:
+        """The values by key; the same object as in the run before if none of them changed."""
+        return self.layer.values
+
+
+Stages = Mapping[str, Stage[Any, Any]]
+"""The stages of a run by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every stage of one run reads."""
+
+    inventory: Inventory
+    settings: Settings
+    before: Stages
+
+    def stage(
+        self,
+        name: str,
+        sources: tuple[Any, ...],
+        inputs: Callable[..., Mapping[K, tuple[Any, ...]]],
+        build: Callable[..., V],
+    ) -> Stage[K, V]:
+        """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can."""
+        earlier = self.before.get(name)
+        if earlier is not None and _are_same(earlier.sources, sources):
+            return earlier
+        layer = layers.refreshed(earlier.layer if earlier else None, inputs(*sources), build)
+        return Stage(sources, layer)
+
+    def grouping(self, name: str, sources: tuple[Any, ...], grouped: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
+        """Return the stage with the values of `grouped(*sources)`, unless the sources are those of the run before."""
+        earlier = self.before.get(name)
+        if earlier is not None and _are_same(earlier.sources, sources):
+            return earlier
+        return Stage(sources, layers.Layer({}, grouped(*sources)))
+
+    def of(self, kind: type[R]) -> Mapping[Ref, R]:
+        """Return the objects of one kind by address."""
+        return self.inventory.of(kind)
+
+
+def _are_same(ones: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
+    return len(ones) == len(others) and all(one is other for one, other in zip(ones, others, strict=True))
+
+
+Bound = Mapping[Ref, Settled[Bonds]]
+"""Where the references of each object of one kind lead."""
+
+
+def target(bound: Bound, ref: Ref, name: str) -> Ref | None:
+    """Return what an object's reference in one field leads to, or None."""
+    return bound[ref].value.get(name)
+
+
+def tuples(pairs: Iterable[tuple[Ref, V]]) -> dict[Ref, tuple[V, ...]]:
+    """Return the values of each key, in the order in which they come."""
+    groups: dict[Ref, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return {key: tuple(members) for key, members in groups.items()}
+
+
+def by_precedence(written: Mapping[Ref, Any]) -> list[Ref]:
+    """Return the addresses of route tables, the one that counts first in front."""
+    return sorted(written, key=lambda ref: tables.precedence(written[ref]))

@@ -1,0 +1,230 @@
+"""A VirtualService with its hosts, deployments and routes settled.
+
+Law: every port of a service is routed by the same rules: tables by priority, first match, then the default policy.
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mesh import graph, hosts, identity, mtls, problems, resources
+from mesh.hosts import Host
+from mesh.problems import Problem, Ref
+from mesh.resolve.references import Settled
+from mesh.resources import RoutingPolicyType
+
+Age = tuple[str, str, str]
+"""Sorts older objects first: creation time (none: oldest), namespace, name."""
+
+
+def age(resource: resources.Resource) -> Age:
+    """Return how old an object is; objects from files have no creation time, so all are equally old."""
+    created = resource.metadata.creation_timestamp
+    stamp = created.astimezone(datetime.UTC).isoformat() if created else ""
+    return stamp, resource.metadata.namespace, resource.metadata.name
+
+
+def mesh(written: resources.Mesh) -> graph.Mesh | None:
+    """Return the mesh that is meant, or None where the object has no spec."""
+    if written.spec is None:
+        return None
+    minimum = written.spec.mtls.minimum if written.spec.mtls else mtls.DEFAULT_MINIMUM
+    name = identity.effective_name(written, written.spec.display_name)
+    return graph.Mesh(written.ref, name, minimum, identity.trust_domain(written.ref))
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A service before hosts are granted and deployments are known. `wanted` are its hosts as written."""
+
+    ref: Ref
+    age: Age
+    name: str
+    mesh: Ref
+    identity: identity.Identity
+    mode: mtls.Mode
+    is_uniform: bool
+    wanted: tuple[Host, ...]
+
+
+def shell(written: resources.VirtualService, owner: graph.Mesh | None) -> Settled[Shell | None]:
+    """Return what a VirtualService says by itself and of its mesh; None without a spec or a mesh."""
+    if written.spec is None or owner is None:
+        return Settled(None)
+    wish = written.spec.mtls.mode if written.spec.mtls else None
+    policy = written.spec.default_routing_policy
+    value = Shell(
+        written.ref,
+        age(written),
+        identity.effective_name(written, written.spec.name),
+        owner.ref,
+        identity.Identity(owner.trust_domain, written.ref),
+        mtls.effective(wish, owner.minimum),
+        policy is not None and policy.type is RoutingPolicyType.UNIFORM,
+        tuple(dict.fromkeys(host for text in written.spec.hosts if (host := hosts.parsed_host(text)))),
+    )
+    return Settled(value, _mode_problems(written.ref, wish, owner))
+
+
+def _mode_problems(ref: Ref, wish: mtls.Mode | None, owner: graph.Mesh) -> tuple[Problem, ...]:
+    if wish is None or mtls.satisfies(wish, owner.minimum):
+        return ()
+    fault = f"mTLS mode {wish.value} is below the mesh minimum {owner.minimum.value}, which is applied instead"
+    remedy = f"raise it or lower spec.mtls.minimum of {owner.ref}"
+    return (problems.error(ref, "spec.mtls.mode", fault, remedy),)
+
+
+# ---------------------------------------------------------------------------- deployments
+
+_REQUEST_TIMEOUTS_MS = {resources.Protocol.HTTP: 15_000, resources.Protocol.HTTP2: 15_000}
+_HTTP_IDLE_MS = 300_000
+_TCP_IDLE_MS = 3_600_000
+
+
+def deployment(written: resources.VirtualDeployment, service: Ref | None) -> graph.Deployment | None:
+    """Return the deployment that is meant, or None without a spec or a service."""
+    if written.spec is None or service is None:
+        return None
+    first_of_port = {listener.port: listener for listener in reversed(written.spec.listener)}
+    return graph.Deployment(
+        written.ref,
+        identity.effective_name(written, written.spec.name),
+        service,
+        _discovery(written.spec.service_discovery),
+        tuple(_listener(first_of_port[port]) for port in sorted(first_of_port)),
+        bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
+    )
+
+
+def _discovery(written: resources.ServiceDiscovery | None) -> graph.Discovery:
+    if written is None or written.type is resources.DiscoveryType.DISABLED or not written.hostname:
+        return graph.Undiscovered()
+    return graph.Dns(written.hostname)
+
+
+def _listener(written: resources.Listener) -> graph.Listener:
+    protocol = written.protocol
+    is_http = graph.FAMILIES[protocol] is graph.Family.HTTP
+    request, idle = written.request_timeout_in_ms, written.idle_timeout_in_ms
+    return graph.Listener(
+        written.port,
+        protocol,
+        _REQUEST_TIMEOUTS_MS.get(protocol, graph.NO_TIMEOUT) if request is None else request,
+        (_HTTP_IDLE_MS if is_http else _TCP_IDLE_MS) if idle is None else idle,
+    )
+
+
+# ---------------------------------------------------------------------------- routes
+
+
+def path_prefix(path: str | None, by_segment: bool) -> str:
+    """Return a path as routes hold it: a leading slash always, a trailing one only in a plain string prefix."""
+    rooted = f"/{(path or '/').removeprefix('/')}"
+    return (rooted.rstrip("/") or "/") if by_segment else rooted
+
+
+def is_matchable(path: str | None) -> bool:
+    """Return whether a request's path can ever start with this one: it holds neither query nor fragment."""
+    return not path or ("?" not in path and "#" not in path)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A route table that belongs to a service: its HTTP rules with destinations found."""
+
+    ref: Ref
+    rules: tuple["Rule", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An HTTP rule; a destination without a port (0) keeps the port that the caller used."""
+
+    path: str
+    is_grpc: bool
+    timeout_ms: int
+    destinations: tuple[tuple[Ref, int, int], ...]
+    """VirtualDeployment, port or 0, weight."""
+
+
+def service(
+    core: Shell,
+    granted: tuple[Host, ...],
+    deployments: tuple[graph.Deployment, ...],
+    tables: tuple[Table, ...],
+    by_segment: bool,
+) -> graph.Service:
+    """Return a service with every port routed. Deployments in name order, tables in order of precedence."""
+    by_ref = {item.ref: item for item in deployments}
+    rules = tuple(rule for table in tables for rule in table.rules)
+    ports = sorted({one.port for item in deployments for one in item.listeners if one.family is graph.Family.HTTP})
+    return graph.Service(
+        core.ref,
+        core.name,
+        core.mesh,
+        core.identity,
+        core.mode,
+        granted,
+        tuple(by_ref),
+        tuple(graph.HttpPort(port, _routes(core, by_ref, rules, port, by_segment)) for port in ports),
+    )
+
+
+def _routes(
+    core: Shell, by_ref: dict[Ref, graph.Deployment], rules: Iterable[Rule], port: int, by_segment: bool
+) -> tuple[graph.HttpRoute, ...]:
+    named = (route for rule in rules if (route := _route(by_ref, rule, port, by_segment)))
+    fallback = (_uniform(by_ref, port, by_segment),) if core.is_uniform else ()
+    return tuple(_reachable((*named, *fallback)))
+
+
+def _reachable(routes: Iterable[graph.HttpRoute]) -> Iterator[graph.HttpRoute]:
+    for route in routes:
+        yield route
+        if route.path == "/" and not route.is_grpc:
+            return
+
+
+def _route(by_ref: dict[Ref, graph.Deployment], rule: Rule, port: int, by_segment: bool) -> graph.HttpRoute | None:
+    usable = [
+        (listener, graph.Target(ref, wanted or port), weight)
+        for ref, wanted, weight in rule.destinations
+        if ref in by_ref and (listener := http_listener(by_ref[ref], wanted or port))
+    ]
+    if not usable:
+        return None
+    weights: dict[graph.Target, int] = {}
+    for _, target, weight in usable:
+        weights[target] = weights.get(target, 0) + weight
+    shares = tuple(graph.Share(target, weight) for target, weight in weights.items() if weight)
+    idle = longest(listener.idle_timeout_ms for listener, *_ in usable)
+    action = graph.Forward(shares, rule.timeout_ms, idle) if shares else _ALL_ZERO
+    return graph.HttpRoute(rule.path, by_segment, rule.is_grpc, action)
+
+
+_ALL_ZERO = graph.Refusal(503, "the weights of all destinations of this route are 0")
+
+
+def _uniform(by_ref: dict[Ref, graph.Deployment], port: int, by_segment: bool) -> graph.HttpRoute:
+    """Return the route of the policy UNIFORM: equal parts; how long an answer may take is for the target to say."""
+    listening = [(ref, one) for ref, item in by_ref.items() if (one := http_listener(item, port))]
+    shares = tuple(graph.Share(graph.Target(ref, port), 1) for ref, _ in listening)
+    idle = longest(listener.idle_timeout_ms for _, listener in listening)
+    return graph.HttpRoute("/", by_segment, False, graph.Forward(shares, graph.NO_TIMEOUT, idle))
+
+
+def http_listener(item: graph.Deployment, port: int) -> graph.Listener | None:
+    """Return the listener of a port if it carries HTTP routes, otherwise None."""
+    listener = item.listener(port)
+    return listener if listener and listener.family is graph.Family.HTTP else None
+
+
+def longest(timeouts_ms: Iterable[int]) -> int:
+    """Return the longest of some timeouts, where 0 means none at all; 0 of nothing."""
+    given = tuple(timeouts_ms)
+    return 0 if 0 in given else max(given, default=0)
+
+
+def shortest(timeouts_ms: Iterable[int]) -> int:
+    """Return the shortest of some timeouts, where 0 means none at all."""
+    return min((timeout for timeout in timeouts_ms if timeout), default=0)

@@ -1,0 +1,110 @@
+"""A VirtualServiceRouteTable with its destinations found, and what is wrong with its rules.
+
+Law: a rule that cannot work is left out and named; the other rules work.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from mesh import graph, problems, resources
+from mesh.problems import Problem, Ref
+from mesh.resolve import services
+from mesh.resolve.references import Bonds, Settled, routes
+
+DEFAULT_PRIORITY = 500
+_REQUEST_TIMEOUT_MS = 15_000
+
+Deployments = Mapping[Ref, graph.Deployment]
+
+
+def precedence(written: resources.VirtualServiceRouteTable | resources.IngressGatewayRouteTable) -> tuple[object, ...]:
+    """Return the sort key of a table: a lower priority number first, then the older."""
+    priority = written.spec.priority if written.spec else None
+    return (DEFAULT_PRIORITY if priority is None else priority, *services.age(written))
+
+
+def request_timeout_ms(route: resources.HttpRoute | resources.GatewayHttpRoute) -> int:
+    """Return how long a route waits for an answer: as written, else 15 s, else for ever where gRPC is asked for."""
+    if route.request_timeout_in_ms is not None:
+        return route.request_timeout_in_ms
+    return graph.NO_TIMEOUT if route.is_grpc else _REQUEST_TIMEOUT_MS
+
+
+def table(
+    written: resources.VirtualServiceRouteTable, bonds: Bonds, deployments: tuple[graph.Deployment, ...], segment: bool
+) -> Settled[services.Table]:
+    """Return the HTTP rules of a table. `deployments` are those its destinations name, of whatever service."""
+    by_ref = {item.ref: item for item in deployments}
+    owner = bonds.get("spec.virtualService")
+    rules = written.spec.route_rules if written.spec else ()
+    found = tuple(
+        problem for index, rule in enumerate(rules) for problem in _faults(written, owner, bonds, by_ref, index, rule)
+    )
+    kept = (_rule(bonds, owner, by_ref, index, rule, segment) for index, rule in enumerate(rules))
+    return Settled(services.Table(written.ref, tuple(rule for rule in kept if rule)), found)
+
+
+def _rule(
+    bonds: Bonds, owner: Ref | None, by_ref: Deployments, index: int, rule: resources.RouteRule, segment: bool
+) -> services.Rule | None:
+    route = rule.http_route
+    if route is None or len(routes(rule)) > 1 or not services.is_matchable(route.path):
+        return None
+    destinations = tuple(
+        (ref, destination.port or 0, destination.weight)
+        for place, destination in enumerate(route.destinations)
+        if (ref := bonds.get(_field(index, "httpRoute", place))) and ref in by_ref and by_ref[ref].service == owner
+    )
+    return services.Rule(
+        services.path_prefix(route.path, segment), route.is_grpc, request_timeout_ms(route), destinations
+    )
+
+
+def _field(index: int, name: str, place: int) -> str:
+    return f"spec.routeRules[{index}].{name}.destinations[{place}].virtualDeployment"
+
+
+def _faults(
+    written: resources.VirtualServiceRouteTable,
+    owner: Ref | None,
+    bonds: Bonds,
+    by_ref: Deployments,
+    index: int,
+    rule: resources.RouteRule,
+) -> Iterator[Problem]:
+    for name, route in routes(rule):
+        for place, destination in enumerate(route.destinations):
+            ref = bonds.get(_field(index, name, place))
+            item = by_ref.get(ref) if ref else None
+            if item is not None and owner is not None:
+                yield from _destination_faults(written.ref, index, name, place, item, owner, destination.port)
+        if name != "httpRoute":
+            yield unserved(written.ref, f"spec.routeRules[{index}].{name}", f"{name} rules")
+
+
+def unserved(ref: Ref, field: str, what: str) -> Problem:
+    """Return the problem of something that this version of meshloom reads but does not serve."""
+    return problems.error(
+        ref, field, f"{what} are not served by this version of meshloom", "use HTTP, HTTP2 or GRPC, or wait for it"
+    )
+
+
+def _destination_faults(
+    ref: Ref, index: int, name: str, place: int, item: graph.Deployment, owner: Ref, port: int | None
+) -> Iterator[Problem]:
+    field = f"spec.routeRules[{index}].{name}.destinations[{place}]"
+    if item.service != owner:
+        fault = f"{item.ref} belongs to {item.service}, not to {owner}, so this destination is ignored"
+        yield problems.error(ref, f"{field}.virtualDeployment", fault, f"name a VirtualDeployment of {owner}")
+    elif not item.listeners:
+        fault = f"{item.ref} has no listener, so nothing can be sent to it"
+        yield problems.error(ref, f"{field}.virtualDeployment", fault, "give it one, or remove the destination")
+    elif port is not None and name == "httpRoute" and services.http_listener(item, port) is None:
+        yield problems.error(ref, f"{field}.port", *_no_such_port(item, port))
+    elif port is None and name == "httpRoute" and not any(one.family is graph.Family.HTTP for one in item.listeners):
+        fault = f"{item.ref} has no listener of protocol HTTP, HTTP2 or GRPC for an httpRoute"
+        yield problems.error(ref, f"{field}.virtualDeployment", fault, "use the route type of its listeners' protocol")
+
+
+def _no_such_port(item: graph.Deployment, port: int) -> tuple[str, str]:
+    ports = ", ".join(str(one.port) for one in item.listeners if one.family is graph.Family.HTTP) or "none"
+    return f"{item.ref} has no HTTP listener on port {port}", f"use one of its HTTP ports ({ports}), or add a listener"

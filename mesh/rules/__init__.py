@@ -1,0 +1,117 @@
+"""The rules of the nine kinds, each judged once, here: by the resolver, by `check` and at admission.
+
+Law: a rule is a pure function of one object, and the table below is the only list of them. Rules are numbered after the
+section of the original's reference that they come from; 2.13 is what the original left unchecked.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mesh import problems
+from mesh.problems import Problem, Ref
+from mesh.resources import Resource
+from mesh.rules import (
+    access,
+    choices,
+    deployments,
+    gateway_conflicts,
+    gateway_deployments,
+    gateway_tls,
+    gateways,
+    names,
+    routes,
+    services,
+    timeouts,
+)
+from mesh.rules.transitions import transition_problems
+
+__all__ = ["RULES", "Rule", "object_problems", "transition_problems"]
+
+Rule = Callable[[Ref, Any], Iterable[Problem]]
+"""What is wrong with the spec of the object at this address."""
+
+_COMMON: tuple[Rule, ...] = (names.long_names, choices.reference_problems)
+
+_ROUTES: tuple[Rule, ...] = (
+    routes.ambiguous_rules,
+    routes.unequal_ports,
+    routes.odd_weights,
+    routes.repeated_destinations,
+    routes.odd_paths,
+    routes.useless_path_types,
+    timeouts.endless_timeouts,
+)
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "Mesh": _COMMON,
+    "VirtualService": (*_COMMON, services.unreadable_hosts, services.greedy_hosts),
+    "VirtualDeployment": (
+        *_COMMON,
+        deployments.missing_hostname,
+        deployments.needless_hostname,
+        deployments.half_described,
+        deployments.unreadable_hostname,
+        deployments.repeated_ports,
+        deployments.reserved_ports,
+        deployments.useless_timeouts,
+        timeouts.endless_timeouts,
+    ),
+    "VirtualServiceRouteTable": (*_COMMON, *_ROUTES),
+    "VirtualDeploymentBinding": _COMMON,
+    "AccessPolicy": (
+        *_COMMON,
+        access.ambiguous_targets,
+        access.external_sources,
+        access.gateway_destinations,
+        access.ambiguous_external_services,
+        access.odd_networks,
+        access.odd_hostnames,
+        access.nameless_tls,
+    ),
+    "IngressGateway": (
+        *_COMMON,
+        gateways.nameless_hosts,
+        gateways.low_ports,
+        gateways.reserved_ports,
+        gateways.odd_hostnames,
+        gateways.repeated_host_names,
+        gateways.unusable_secret_names,
+        gateway_tls.missing_certificates,
+        gateway_tls.missing_authorities,
+        gateway_tls.unchecked_names,
+        gateway_tls.literal_names,
+        gateway_tls.unused_tls,
+        gateway_conflicts.conflicting_listeners,
+    ),
+    "IngressGatewayDeployment": (
+        *_COMMON,
+        gateway_deployments.crossed_bounds,
+        gateway_deployments.needless_service_ports,
+        gateway_deployments.mixed_protocols,
+        gateway_deployments.nameless_ports,
+        gateway_deployments.repeated_port_names,
+        gateway_deployments.repeated_secrets,
+        gateway_deployments.long_names,
+        gateway_deployments.unusable_service_names,
+        gateway_deployments.empty_service,
+        gateway_deployments.unusable_ports,
+        gateway_deployments.repeated_ports,
+        gateway_deployments.odd_protocols,
+        gateway_deployments.unusable_port_names,
+        gateway_deployments.unusable_secret_names,
+        gateway_deployments.unreachable,
+    ),
+    "IngressGatewayRouteTable": (*_COMMON, *_ROUTES),
+}
+"""The rules of each kind, in the order in which their problems are told."""
+
+
+def object_problems(resource: Resource) -> tuple[Problem, ...]:
+    """Return what is wrong with one object, judged from itself alone; nothing for kinds that are not of the nine."""
+    rules = RULES.get(resource.kind, ())
+    spec = getattr(resource, "spec", None)
+    if rules and spec is None:
+        missing = problems.error(resource.ref, "spec", "is missing", "add it; without it the object does nothing")
+        return (*names.long_names(resource.ref, spec), missing)
+    return tuple(itertools.chain.from_iterable(rule(resource.ref, spec) for rule in rules))

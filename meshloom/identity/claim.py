@@ -1,0 +1,163 @@
+"""What a proxy says of itself: its place in the mesh, as metadata of its node.
+
+Law: `proxy(metadata(p)) == p`; what is not exactly of this form is refused, with the remedy, and never guessed at.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from mesh.problems import Ref
+from meshloom import addresses
+from translator import proxies
+
+KEY = "meshloom"
+"""Under this key of the node's metadata the claim is found."""
+
+REMEDY = "make the bootstrap with `meshloom bootstrap`"
+NODE_ID_LIMIT = 1024
+
+_NAME = "[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
+_REFERENCE = re.compile(f"{_NAME}/{_NAME}")
+_DEPLOYMENT, _GATEWAY = "VirtualDeployment", "IngressGateway"
+
+
+class ClaimError(ValueError):
+    """A claim that cannot be understood; its text is one line for whoever made the bootstrap."""
+
+
+def _reference(text: str) -> str:
+    if len(text) > 2 * 253 + 1 or not _REFERENCE.fullmatch(text):
+        raise ValueError("is not of the form namespace/name")
+    return text
+
+
+def _whole(port: Any) -> Any:
+    """Return the port as an integer where protobuf's Struct has made it a double."""
+    return int(port) if isinstance(port, float) and port.is_integer() else port
+
+
+def _port_number(text: str) -> str:
+    if not 0 < int(text) < 65536:
+        raise ValueError("is not a port, which is a number from 1 to 65535")
+    return text
+
+
+Reference = Annotated[str, pydantic.AfterValidator(_reference)]
+Ip = Annotated[str, pydantic.Field(max_length=64), pydantic.AfterValidator(addresses.ip)]
+Port = Annotated[int, pydantic.BeforeValidator(_whole), pydantic.Field(ge=1, le=65535)]
+PortName = Annotated[str, pydantic.Field(pattern="^[1-9][0-9]{0,4}$"), pydantic.AfterValidator(_port_number)]
+
+
+class _Claim(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class SidecarClaim(_Claim):
+    """A proxy beside an application, of a VirtualDeployment, in explicit capture."""
+
+    proxy: Literal["sidecar"]
+    of: Reference
+    workload_address: Ip
+    application_address: Ip
+    application_ports: Annotated[dict[PortName, Port], pydantic.Field(max_length=100)] = {}
+
+
+class GatewayClaim(_Claim):
+    """A proxy of an IngressGateway."""
+
+    proxy: Literal["gateway"]
+    of: Reference
+    address: Ip
+
+
+_CLAIMS: pydantic.TypeAdapter[SidecarClaim | GatewayClaim] = pydantic.TypeAdapter(
+    Annotated[SidecarClaim | GatewayClaim, pydantic.Field(discriminator="proxy")]
+)
+
+
+def proxy(claimed: object) -> proxies.Proxy:
+    """Return the proxy that the metadata of a node claims to be. Raises ClaimError."""
+    told = claimed.get(KEY) if isinstance(claimed, Mapping) else None
+    if not isinstance(told, Mapping):
+        raise ClaimError(f"the node says nothing under metadata.{KEY}; {REMEDY}")
+    try:
+        claim = _CLAIMS.validate_python(dict(told))
+    except pydantic.ValidationError as fault:
+        raise ClaimError(f"metadata.{KEY}{_first(fault)}; {REMEDY}") from None
+    try:
+        return _sidecar(claim) if isinstance(claim, SidecarClaim) else _gateway(claim)
+    except ValueError as fault:
+        raise ClaimError(f"metadata.{KEY}: {fault}; {REMEDY}") from None
+
+
+def metadata(given: proxies.Proxy) -> dict[str, Any]:
+    """Return the metadata by which a proxy says who it is."""
+    match given:
+        case proxies.Sidecar(deployment, capture):
+            ports = {str(port): application for port, application in capture.application_ports}
+            told = {
+                "proxy": "sidecar",
+                "of": deployment.key,
+                "workload_address": capture.workload_address,
+                "application_address": capture.application_address,
+                "application_ports": ports,
+            }
+            return {KEY: told}
+        case proxies.Gateway(gateway, address):
+            return {KEY: {"proxy": "gateway", "of": gateway.key, "address": address}}
+
+
+def owner(given: proxies.Proxy) -> Ref:
+    """Return the VirtualDeployment or IngressGateway whose proxy this is."""
+    return given.deployment if isinstance(given, proxies.Sidecar) else given.gateway
+
+
+def node_id(given: proxies.Proxy) -> str:
+    """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`."""
+    match given:
+        case proxies.Sidecar(deployment, capture):
+            return f"sidecar/{deployment.key}/{capture.workload_address}"
+        case proxies.Gateway(gateway, address):
+            return f"gateway/{gateway.key}/{address}"
+
+
+def reference(kind: str, text: str) -> Ref:
+    """Return the address of an object of this kind written as `namespace/name`. Raises ValueError."""
+    namespace, _, name = _reference(text).partition("/")
+    return Ref(kind, namespace, name)
+
+
+def sidecar(of: str, workload: str, application: str, ports: Mapping[int, int]) -> proxies.Sidecar:
+    """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError when both would bind one port."""
+    pairs = tuple(sorted(ports.items()))
+    if addresses.clash(workload, application) and (not pairs or {*ports} & {*ports.values()}):
+        raise ValueError(
+            f"sidecar and application would both listen on {workload}, at the same port; give the application an "
+            "address of its own, as 127.0.0.1, or ports of its own, as --application-port 9080=8080"
+        )
+    return proxies.Sidecar(reference(_DEPLOYMENT, of), proxies.Explicit(workload, application, pairs))
+
+
+def gateway(of: str, address: str) -> proxies.Gateway:
+    """Return the proxy of an IngressGateway that binds this address. Raises ValueError."""
+    return proxies.Gateway(reference(_GATEWAY, of), address)
+
+
+def _sidecar(claim: SidecarClaim) -> proxies.Sidecar:
+    ports = {int(port): application for port, application in claim.application_ports.items()}
+    return sidecar(claim.of, claim.workload_address, claim.application_address, ports)
+
+
+def _gateway(claim: GatewayClaim) -> proxies.Gateway:
+    return gateway(claim.of, claim.address)
+
+
+def _first(fault: pydantic.ValidationError) -> str:
+    """Return where and what the first fault is, as ` of: is not of the form namespace/name`."""
+    found = fault.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in found["loc"] if part not in ("sidecar", "gateway"))
+    message = found["msg"].removeprefix("Value error, ")
+    return f".{where}: {message}" if where else f": {message}"

@@ -1,0 +1,61 @@
+"""What the program says while it runs: lines for people at a terminal, JSON for everything else.
+
+Law: everything goes to standard error; a problem is said once when it appears and once when it is resolved.
+"""
+
+import enum
+import logging
+import sys
+from collections.abc import Iterable
+
+import structlog
+
+from mesh.problems import Problem, Severity
+
+_SHARED: tuple[structlog.typing.Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+class Format(enum.Enum):
+    """How a line is written; AUTO is CONSOLE at a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def configure(wanted: Format, debug: bool) -> None:
+    """Send structlog, and whatever libraries log by the standard library, to standard error in one form."""
+    level = logging.DEBUG if debug else logging.INFO
+    renderers = _renderers(wanted, sys.stderr.isatty())
+    structlog.configure(
+        processors=[*_SHARED, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(structlog.stdlib.ProcessorFormatter(processors=_foreign(renderers), foreign_pre_chain=_SHARED))
+    logging.basicConfig(handlers=[lines], level=level if debug else logging.WARNING, force=True)
+
+
+def report(before: Iterable[Problem], after: Iterable[Problem]) -> None:
+    """Say which problems are new and which are resolved; those that stay were said before."""
+    log = structlog.get_logger()
+    old, new = frozenset(before), frozenset(after)
+    for problem in sorted(new - old):
+        say = log.error if problem.severity is Severity.ERROR else log.warning
+        say(str(problem), resource=str(problem.subject))
+    for problem in sorted(old - new):
+        log.info(f"resolved: {problem}", resource=str(problem.subject))
+
+
+def _renderers(wanted: Format, terminal: bool) -> list[structlog.typing.Processor]:
+    if wanted is Format.CONSOLE or (wanted is Format.AUTO and terminal):
+        return [structlog.dev.ConsoleRenderer(colors=terminal)]
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+
+
+def _foreign(renderers: list[structlog.typing.Processor]) -> list[structlog.typing.Processor]:
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]

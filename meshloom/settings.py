@@ -1,0 +1,90 @@
+"""What whoever runs the program may choose, in one YAML file; every setting has a default that serves.
+
+Law: read once at the start; an unknown or impossible setting stops the program with one line that names it.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pydantic
+import yaml
+
+from mesh import resolve
+from meshloom import errors
+from watchers import files
+
+Seconds = Annotated[float, pydantic.Field(gt=0, le=3600)]
+Count = Annotated[int, pydantic.Field(ge=1)]
+
+
+class _Settings(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Limits(_Settings):
+    """What one peer of the ADS port may ask for."""
+
+    request_bytes: Annotated[int, pydantic.Field(ge=64 * 1024)] = 4 * 1024 * 1024
+    names: Count = 10_000
+    """Resource names in a subscription."""
+    streams_per_peer: Count = 4
+
+
+class Observing(_Settings):
+    """When a change is taken up."""
+
+    settle_seconds: Seconds = 0.1
+    """After the last change, so that a burst of changes is taken up once."""
+    at_most_seconds: Seconds = 1.0
+    """After the first change, even if they do not end."""
+
+
+class Files(_Settings):
+    """How files are read."""
+
+    largest_bytes: Annotated[int, pydantic.Field(ge=1024)] = files.LARGEST
+    """Bytes of one file."""
+    poll_seconds: Seconds = 1.0
+    """Between looks at the folder where the system gives no notice of changes, as on a network file system."""
+
+
+class Resolving(_Settings):
+    """How the open points of the original API are read."""
+
+    paths_by_segment: bool = True
+    """`/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix."""
+
+    def settings(self) -> resolve.Settings:
+        """Return them as the model takes them."""
+        return resolve.Settings(paths_by_segment=self.paths_by_segment)
+
+
+class Settings(_Settings):
+    """All settings."""
+
+    limits: Limits = Limits()
+    files: Files = Files()
+    resolving: Resolving = Resolving()
+    observing: Observing = Observing()
+    stop_seconds: Seconds = 5.0
+    """How long open streams get to end when the program stops."""
+
+
+def loaded(path: pathlib.Path | None) -> Settings:
+    """Return the settings of a YAML file, the defaults without one. Raises errors.UserError."""
+    if path is None:
+        return Settings()
+    try:
+        document: Any = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as fault:
+        raise errors.UserError(f"settings {path} cannot be read: {' '.join(str(fault).split())}") from None
+    try:
+        return Settings.model_validate(document or {})
+    except pydantic.ValidationError as fault:
+        raise errors.UserError(f"settings {path}: {'; '.join(_lines(fault))}") from None
+
+
+def _lines(fault: pydantic.ValidationError) -> Iterator[str]:
+    for found in fault.errors(include_url=False, include_input=False, include_context=False):
+        yield f"{'.'.join(map(str, found['loc'])) or 'the file'}: {found['msg']}"

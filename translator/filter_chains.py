@@ -1,0 +1,108 @@
+"""Filter chains: how a connection becomes requests; one HTTP connection manager each.
+
+Law: a chain knows nothing of addresses, so that all proxies of a service share one encoding; routes come by ADS.
+"""
+
+import datetime
+import functools
+
+from envoy_data_plane.envoy.config.core import v3 as core_v3
+from envoy_data_plane.envoy.config.listener import v3 as listener_v3
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
+
+from mesh.problems import Ref
+from mesh.resources import Protocol
+from translator import filters, names, replies, wire
+
+CODECS = {
+    Protocol.HTTP: hcm_v3.HttpConnectionManagerCodecType.HTTP1,
+    Protocol.HTTP2: hcm_v3.HttpConnectionManagerCodecType.HTTP2,
+    Protocol.GRPC: hcm_v3.HttpConnectionManagerCodecType.HTTP2,
+}
+"""Never guessed inside the mesh: what the listener says is spoken."""
+
+_PASS_THROUGH = hcm_v3.HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
+_FETCH_TIMEOUT = datetime.timedelta(seconds=15)  # above 0: a response that is lost must not hold a listener for ever
+_IDLE_CONNECTION = datetime.timedelta(hours=1)
+_SLOW_HEADERS = datetime.timedelta(seconds=15)
+
+
+def outbound(caller: Ref) -> bytes:
+    """Return the chain by which the applications of a service call others: an HTTP proxy."""
+    manager = hcm_v3.HttpConnectionManager(
+        stat_prefix=names.OUTBOUND,
+        rds=_routes(names.OUTBOUND),
+        http_filters=filters.chain({filters.ROUTER: filters.router()}),
+        server_header_transformation=_PASS_THROUGH,
+        strip_trailing_host_dot=True,
+        local_reply_config=replies.denial(caller.key, caller),
+    )
+    return _chain(manager)
+
+
+def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> bytes:
+    """Return the chain by which a port of a service is called. A guarded one lets in nobody whom no route names."""
+    name = names.inbound(port)
+    guard = {filters.RBAC: filters.closed_door()} if is_guarded else {}
+    manager = hcm_v3.HttpConnectionManager(
+        stat_prefix=name,
+        codec_type=CODECS[protocol],
+        rds=_routes(name),
+        http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
+        server_header_transformation=_PASS_THROUGH,
+        local_reply_config=replies.denial("%DOWNSTREAM_PEER_URI_SAN%", service),
+    )
+    return _chain(manager)
+
+
+def gateway(port: int) -> bytes:
+    """Return the chain by which strangers call a port of a gateway in clear, with Envoy's advice for edges."""
+    name = names.gateway(port)
+    manager = hcm_v3.HttpConnectionManager(
+        stat_prefix=name,
+        rds=_routes(name),
+        http_filters=filters.chain({filters.ROUTER: filters.router()}),
+        server_name="gateway",  # in place of what the application says of itself
+        use_remote_address=True,  # x-forwarded-* and x-envoy-* of strangers are not believed
+        always_set_request_id_in_response=True,
+        strip_any_host_port=True,
+        strip_trailing_host_dot=True,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=hcm_v3.HttpConnectionManagerPathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT,
+        common_http_protocol_options=_edge_connections(),
+        http2_protocol_options=_edge_http2(),
+        request_headers_timeout=_SLOW_HEADERS,
+        local_reply_config=replies.discretion(),
+    )
+    return _chain(manager)
+
+
+def _edge_connections() -> core_v3.HttpProtocolOptions:
+    return core_v3.HttpProtocolOptions(
+        idle_timeout=_IDLE_CONNECTION,
+        headers_with_underscores_action=core_v3.HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
+    )
+
+
+def _edge_http2() -> core_v3.Http2ProtocolOptions:
+    return core_v3.Http2ProtocolOptions(
+        max_concurrent_streams=100, initial_stream_window_size=64 << 10, initial_connection_window_size=1 << 20
+    )
+
+
+@functools.cache
+def _routes(name: str) -> hcm_v3.Rds:
+    source = core_v3.ConfigSource(
+        ads=core_v3.AggregatedConfigSource(),
+        resource_api_version=core_v3.ApiVersion.V3,
+        initial_fetch_timeout=_FETCH_TIMEOUT,
+    )
+    return hcm_v3.Rds(config_source=source, route_config_name=name)
+
+
+def _chain(manager: hcm_v3.HttpConnectionManager) -> bytes:
+    name = "envoy.filters.network.http_connection_manager"
+    return wire.encode(
+        listener_v3.FilterChain(filters=[listener_v3.Filter(name=name, typed_config=wire.packed(manager))])
+    )

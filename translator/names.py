@@ -1,0 +1,46 @@
+"""The names of all Envoy resources, virtual hosts and headers, and the ports that proxies take for themselves.
+
+Law: a name follows from what it stands for alone; what is shared by proxies has one name in all of them; no other
+module makes one up.
+"""
+
+from collections.abc import Iterable
+
+from mesh import graph
+from mesh.problems import Ref
+
+OUTBOUND = "outbound"
+"""The listener through which an application calls others, and its routes."""
+
+OUTBOUND_PORT = 15000
+
+DENIED_BY = "x-meshloom-denied-by"
+"""The response header of a denial inside the mesh: the address of the service whose proxy denied."""
+
+NOBODY_ELSE = "*"
+"""The virtual host of the requests that no other one matches."""
+
+
+def target(to: graph.Target) -> str:
+    """Return the name of the cluster of a target, as `outbound/shop/pets-v1/9080`."""
+    return f"outbound/{to.deployment.key}/{to.port}"
+
+
+def inbound(port: int) -> str:
+    """Return the name of the listener of a deployment's port, of its routes and of the cluster of its application."""
+    return f"inbound/{port}"
+
+
+def gateway(port: int) -> str:
+    """Return the name of the listener of a gateway's port, and of its routes."""
+    return f"gateway/{port}"
+
+
+def service_port(service: Ref, port: int) -> str:
+    """Return the name of the virtual host of a service's port, as `shop/pets/9080`."""
+    return f"{service.key}/{port}"
+
+
+def other_ports(service: Ref, ports: Iterable[int]) -> str:
+    """Return the name of the virtual host of requests for none of these ports, as `shop/pets/other-than/80,9080`."""
+    return f"{service.key}/other-than/{','.join(map(str, ports))}"

@@ -1,0 +1,41 @@
+"""The kinds of proxies that are compiled for, and what tells the proxies of one kind apart.
+
+Law: proxies that are equal get the same bundle; of a proxy nothing counts here but these values.
+"""
+
+from typing import NamedTuple
+
+from mesh.problems import Ref
+
+
+class Explicit(NamedTuple):
+    """Capture without privileges: the proxy and its application listen on addresses of their own.
+
+    The sidecar binds its ports on `workload_address`, the application its own on `application_address`, on the same
+    port unless `application_ports` maps the listener's port to another. Addresses are IPv4 or IPv6.
+    """
+
+    workload_address: str
+    application_address: str
+    application_ports: tuple[tuple[int, int], ...] = ()
+
+    def application_port(self, port: int) -> int:
+        """Return the port on which the application receives what is meant for a listener's port."""
+        return dict(self.application_ports).get(port, port)
+
+
+class Sidecar(NamedTuple):
+    """The proxy beside a replica of a VirtualDeployment."""
+
+    deployment: Ref
+    capture: Explicit
+
+
+class Gateway(NamedTuple):
+    """The proxy of an IngressGateway. Its listeners are bound to `address`."""
+
+    gateway: Ref
+    address: str = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached from everywhere
+
+
+Proxy = Sidecar | Gateway

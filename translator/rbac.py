@@ -1,0 +1,67 @@
+"""Access at the target: which proven identities may call a service.
+
+Law: nobody is let in but those named; the rules travel in routes, which reach open connections at once, and never in
+listeners, where a connection would keep its access until it ends.
+"""
+
+import functools
+
+from envoy_data_plane.envoy.config.rbac import v3 as rbac_v3
+from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as rbac_filter_v3
+from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
+from envoy_data_plane.google import protobuf
+
+from mesh import graph, identity, mtls
+from translator import filters, wire
+
+IDENTITIES = "identities"
+ALL_SERVICES = "all-services"
+PLAINTEXT = "plaintext"
+"""The names of the policies; Envoy counts what each of them lets in."""
+
+
+def is_guarded(mode: mtls.Mode) -> bool:
+    """Return whether a service of this mode judges its callers; in clear there is nothing to judge by."""
+    return mode is not mtls.Mode.DISABLED
+
+
+def access(callers: graph.Callers, mode: mtls.Mode) -> dict[str, protobuf.Any]:
+    """Return what a virtual host says to the access filter, by the filter's name; nothing where there is no filter."""
+    if not is_guarded(mode):
+        return {}
+    rules = rbac_v3.Rbac(action=rbac_v3.RbacAction.ALLOW, policies=_policies(callers, mode))
+    config = rbac_filter_v3.Rbac(rules=rules, track_per_rule_stats=True)
+    return {filters.RBAC: wire.packed(rbac_filter_v3.RbacPerRoute(rbac=config))}
+
+
+def _policies(callers: graph.Callers, mode: mtls.Mode) -> dict[str, rbac_v3.Policy]:
+    principals = {
+        IDENTITIES: [_one(caller) for caller in callers.identities],
+        ALL_SERVICES: [_every_service(callers.trust_domain)] if callers.all_services else [],
+        PLAINTEXT: [_without_tls()] if mode is mtls.Mode.PERMISSIVE else [],
+    }
+    anything = [rbac_v3.Permission(any=True)]
+    return {
+        name: rbac_v3.Policy(permissions=anything, principals=those) for name, those in principals.items() if those
+    }
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _one(caller: identity.Identity) -> rbac_v3.Principal:
+    return _authenticated(matcher_v3.StringMatcher(exact=caller.uri))
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _every_service(trust_domain: str) -> rbac_v3.Principal:
+    pattern = matcher_v3.RegexMatcher(regex=identity.services_pattern(trust_domain))
+    return _authenticated(matcher_v3.StringMatcher(safe_regex=pattern))
+
+
+@functools.cache
+def _without_tls() -> rbac_v3.Principal:
+    """Return the principal of connections in clear: those of which Envoy does not say that they are authenticated."""
+    return rbac_v3.Principal(not_id=rbac_v3.Principal(authenticated=rbac_v3.PrincipalAuthenticated()))
+
+
+def _authenticated(name: matcher_v3.StringMatcher) -> rbac_v3.Principal:
+    return rbac_v3.Principal(authenticated=rbac_v3.PrincipalAuthenticated(principal_name=name))

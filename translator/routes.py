@@ -1,0 +1,111 @@
+"""Routes: what becomes of a request whose virtual host is known.
+
+Law: timeouts are always written out, because Envoy's defaults are not ours; a rewritten path never gets `//`.
+"""
+
+import datetime
+import re
+from collections.abc import Iterable
+
+from envoy_data_plane.envoy.config.core import v3 as core_v3
+from envoy_data_plane.envoy.config.route import v3 as route_v3
+from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
+
+from mesh import graph
+from translator import names
+
+ROOT = "/"
+
+
+def targets(routes: Iterable[graph.HttpRoute]) -> tuple[graph.Target, ...]:
+    """Return the targets that routes lead to, in order, each once."""
+    forwards = (route.action for route in routes if isinstance(route.action, graph.Forward))
+    return tuple(sorted({share.target for forward in forwards for share in forward.shares}))
+
+
+def is_exhaustive(routes: tuple[graph.HttpRoute, ...]) -> bool:
+    """Return whether every request matches one of these routes."""
+    return any(route.path == ROOT and not route.is_grpc for route in routes)
+
+
+def route(rule: graph.HttpRoute, is_inside: bool) -> route_v3.Route:
+    """Return a route; `is_inside` says whether those who use it are in the mesh and may read reasons."""
+    match rule.action:
+        case graph.Forward() as forward:
+            return route_v3.Route(match=_match(rule), route=_action(rule.path, forward))
+        case graph.Refusal(status, reason):
+            return route_v3.Route(match=_match(rule), direct_response=_answer(status, reason if is_inside else ""))
+
+
+def everything(status: int, text: str = "") -> route_v3.Route:
+    """Return the route that answers every request with this status and text."""
+    return route_v3.Route(match=route_v3.RouteMatch(prefix=ROOT), direct_response=_answer(status, text))
+
+
+def to_application(listener: graph.Listener) -> route_v3.Route:
+    """Return the route of all requests that a listener receives."""
+    action = route_v3.RouteAction(
+        cluster=names.inbound(listener.port),
+        timeout=_duration(listener.request_timeout_ms),
+        idle_timeout=_duration(listener.idle_timeout_ms),
+    )
+    return route_v3.Route(match=route_v3.RouteMatch(prefix=ROOT), route=action)
+
+
+def _answer(status: int, text: str) -> route_v3.DirectResponseAction:
+    body = core_v3.DataSource(inline_string=f"{text}\n") if text else None
+    return route_v3.DirectResponseAction(status=status, body=body)
+
+
+def _match(rule: graph.HttpRoute) -> route_v3.RouteMatch:
+    grpc = route_v3.RouteMatchGrpcRouteMatchOptions() if rule.is_grpc else None
+    if rule.by_segment and rule.path != ROOT:
+        return route_v3.RouteMatch(path_separated_prefix=rule.path, grpc=grpc)
+    return route_v3.RouteMatch(prefix=rule.path, grpc=grpc)
+
+
+def _action(path: str, forward: graph.Forward) -> route_v3.RouteAction:
+    prefix_rewrite, regex_rewrite = _rewrite(path, forward.prefix_rewrite)
+    cluster, weighted = _clusters(forward.shares)
+    return route_v3.RouteAction(
+        cluster=cluster,
+        weighted_clusters=weighted,
+        prefix_rewrite=prefix_rewrite,
+        regex_rewrite=regex_rewrite,
+        timeout=_duration(forward.timeout_ms),
+        idle_timeout=_duration(forward.idle_timeout_ms),
+    )
+
+
+def _clusters(shares: tuple[graph.Share, ...]) -> tuple[str | None, route_v3.WeightedCluster | None]:
+    """Return the only cluster, or all of them with their weights and the hosts they are called by."""
+    if len(shares) == 1 and not shares[0].host_rewrite:
+        return names.target(shares[0].target), None
+    return None, route_v3.WeightedCluster(clusters=[_weighted(share) for share in shares])
+
+
+def _weighted(share: graph.Share) -> route_v3.WeightedClusterClusterWeight:
+    return route_v3.WeightedClusterClusterWeight(
+        name=names.target(share.target), weight=share.weight, host_rewrite_literal=share.host_rewrite or None
+    )
+
+
+def _rewrite(path: str, to: str) -> tuple[str, matcher_v3.RegexMatchAndSubstitute | None]:
+    """Return a rewrite of the matched prefix that keeps exactly one slash between it and the rest.
+
+    What follows a prefix that ends with a slash does not begin with one, and the other way round. Only `/foo` -> `/`
+    is beyond a prefix rewrite: `/foo` becomes `/`, and `/foo/bar` becomes `/bar`.
+    """
+    bare = to.rstrip(ROOT)
+    if not to or (path == ROOT and not bare):
+        return "", None
+    if path.endswith(ROOT):
+        return f"{bare}/", None
+    if bare:
+        return bare, None
+    pattern = matcher_v3.RegexMatcher(regex=f"^{re.escape(path)}/*")
+    return "", matcher_v3.RegexMatchAndSubstitute(pattern=pattern, substitution=ROOT)
+
+
+def _duration(milliseconds: int) -> datetime.timedelta:
+    return datetime.timedelta(milliseconds=milliseconds)

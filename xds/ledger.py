@@ -1,0 +1,92 @@
+"""What one client holds of one type, written as differences from the snapshot.
+
+Law: every name a client subscribes to and that is not in this ledger is at the client as the snapshot says. A
+converged stream therefore holds no state per resource.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from xds import responses, snapshot
+
+UNKNOWN: Final = -1
+"""Held mark of a name whose state at the client is not known, or that must be answered whatever it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a ledger says must be sent: resources, and names to be withdrawn."""
+
+    entries: tuple[snapshot.Entry, ...]
+    absent: tuple[str, ...]
+
+
+class Ledger:
+    """`pending`: name -> mark the client holds, where that may differ from the snapshot's; `refused`: name -> mark
+    of the content the client NACKed last and has not been offered a change of since.
+    """
+
+    __slots__ = ("pending", "refused")
+
+    def __init__(self) -> None:
+        self.pending: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Note names the client asks for: to be answered even if it refused them before (rules S7, D3)."""
+        for name in names:
+            self.pending[name] = UNKNOWN
+            self.refused.pop(name, None)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Note names to be sent again, changed or not (rule C11)."""
+        self.pending.update(dict.fromkeys(names, UNKNOWN))
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Note names the client unsubscribed from."""
+        for name in names:
+            self.pending.pop(name, None)
+            self.refused.pop(name, None)
+
+    def change(self, changed: Mapping[str, int], covers: Callable[[str], bool]) -> None:
+        """Note what a new snapshot changes: name -> mark in the snapshot before."""
+        for name, before in changed.items():
+            if covers(name):
+                self.pending.setdefault(name, UNKNOWN if name in self.refused else before)
+
+    def refuse(self, content: responses.Content, newer: Collection[str], covers: Callable[[str], bool]) -> None:
+        """Note a NACK of this content (rule C8): what the client holds of these names is unknown now.
+
+        `newer` are names sent again since, whose own answer is still to come.
+        """
+        for name, mark in zip(content.names, content.marks, strict=True):
+            if covers(name) and name not in newer:
+                self.refused[name] = mark
+            if name in self.pending:
+                self.pending[name] = UNKNOWN
+
+    def due(self, held: snapshot.Snapshot, type_url: str) -> Due:
+        """Return what is to be sent, and strike what needs no sending after all."""
+        entries, absent = [], []
+        for name, mark in list(self.pending.items()):
+            entry = held.get(type_url, name)
+            if mark == (entry.mark if entry is not None else snapshot.ABSENT):
+                del self.pending[name]  # C6: changed, and changed back
+            elif entry is None:
+                absent.append(name)
+            elif self.refused.get(name) == entry.mark:
+                del self.pending[name]  # C8: the same content is not sent again
+            else:
+                entries.append(entry)
+        return Due(tuple(entries), tuple(absent))
+
+    def urgent(self, name: str) -> bool:
+        """Say whether a pending name may not wait for answers to earlier responses: it was asked for, or warms."""
+        return self.pending.get(name) == UNKNOWN
+
+    def settle(self, names: Collection[str]) -> None:
+        """Note names that go out now as the snapshot says."""
+        for name in names:
+            self.pending.pop(name, None)
+            self.refused.pop(name, None)

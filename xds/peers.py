@@ -1,0 +1,127 @@
+"""Who is connected, and what each has accepted and refused, in its own words.
+
+Law: one owner, the event loop; what is handed out is immutable. What a peer accepted is asked of its stream when somebody
+wants to know, so that a connected peer costs no memory per resource.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from xds import effects
+
+_MOST_NACKS: Final = 16
+"""Refusals remembered per stream and type, newest last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """A refusal that still stands: `names` are the resources the client's words mention, else all in the response.
+
+    `at` is the time of the clock the server was given, in seconds.
+    """
+
+    type_url: str
+    names: tuple[str, ...]
+    message: str
+    nonce: str
+    version: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TypeView:
+    """One type on one stream; versions are those of responses, "" where there was none yet."""
+
+    sent: str = ""
+    acked: str = ""
+    nacks: tuple[Nack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One connected stream. `variant` is "sotw" or "delta"; `since` is in seconds of the server's clock."""
+
+    stream: int
+    key: Hashable
+    node_id: str
+    user_agent: str
+    version: str
+    variant: str
+    address: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """A peer and, per type URL, how far it is."""
+
+    peer: Peer
+    types: Mapping[str, TypeView] = field(default_factory=dict)
+
+
+Holdings = Callable[[str], Mapping[str, str]]
+"""Type URL -> name -> version of what a client has accepted and is still current."""
+
+
+@dataclass(slots=True)
+class _Record:
+    peer: Peer
+    holdings: Holdings
+    types: dict[str, TypeView]
+
+
+class Peers:
+    """The connected peers, by stream number."""
+
+    __slots__ = ("_records",)
+
+    def __init__(self) -> None:
+        self._records: dict[int, _Record] = {}
+
+    def opened(self, peer: Peer, holdings: Holdings) -> None:
+        """Note a stream whose peer is identified."""
+        self._records[peer.stream] = _Record(peer, holdings, {})
+
+    def closed(self, stream: int) -> None:
+        """Forget a stream; does nothing if it is not known."""
+        self._records.pop(stream, None)
+
+    def noted(self, stream: int, effect: effects.Effect, at: float) -> None:
+        """Note what was sent to, accepted or refused by a peer."""
+        record = self._records.get(stream)
+        if record is not None and not isinstance(effect, effects.Refuse):
+            view = record.types.get(effect.type_url, TypeView())
+            record.types[effect.type_url] = _after(view, effect, at)
+
+    def streams(self, key: Hashable, node_id: str) -> int:
+        """Return how many streams a peer has open."""
+        peers = (record.peer for record in self._records.values())
+        return sum(peer.key == key and peer.node_id == node_id for peer in peers)
+
+    def views(self) -> tuple[PeerView, ...]:
+        """Return all connected streams, oldest first."""
+        return tuple(PeerView(record.peer, MappingProxyType(dict(record.types))) for record in self._records.values())
+
+    def held(self, stream: int, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what a peer has accepted and is still current; empty for an unknown stream."""
+        record = self._records.get(stream)
+        return record.holdings(type_url) if record is not None else {}
+
+
+def _after(view: TypeView, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> TypeView:
+    match effect:
+        case effects.Send():
+            return TypeView(effect.version, view.acked, view.nacks)
+        case effects.Acked():
+            # a resource accepted is no longer refused
+            standing = tuple(nack for nack in view.nacks if not set(nack.names) <= set(effect.names))
+            return TypeView(view.sent, effect.version, standing)
+        case effects.Nacked():
+            nack = Nack(effect.type_url, _culprits(effect), effect.message, effect.nonce, effect.version, at)
+            return TypeView(view.sent, view.acked, (*view.nacks, nack)[-_MOST_NACKS:])
+
+
+def _culprits(effect: effects.Nacked) -> tuple[str, ...]:
+    return tuple(name for name in effect.names if name in effect.message) or effect.names

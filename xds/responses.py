@@ -1,0 +1,214 @@
+"""Responses as bytes, made once for all streams that get the same resources.
+
+Law: equal resources are serialised once. A nonce comes from one server-wide counter, so a finished response may go
+to any stream that has not yet seen a nonce of its type as high (rule C3).
+"""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from xds import resource_types, snapshot
+from xds.wire import discovery_pb2
+
+BATCH_BYTES: Final = 3 << 20
+"""Delta responses and endpoints are split at this many bytes of bodies; 4 MiB is the usual limit of a gRPC client."""
+
+CACHE_BYTES: Final = 64 << 20
+
+_DIFFERENCES: Final = 64
+
+Entries = Sequence[snapshot.Entry]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a response says, without its bytes: `names` and `marks` run in parallel; `removed` is delta only."""
+
+    version: str
+    names: tuple[str, ...]
+    marks: tuple[int, ...]
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A finished response; `number` is its nonce as a number."""
+
+    type_url: str
+    number: int
+    data: bytes = field(repr=False)
+    content: Content
+
+    @property
+    def nonce(self) -> str:
+        """The nonce as it travels."""
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A serialised response without its nonce."""
+
+    type_url: str
+    body: bytes
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    """Responses made together, with the length of each without its nonce field."""
+
+    responses: tuple[Response, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(response.data) for response in self.responses)
+
+
+class Responses:
+    """What all streams of a server share: the nonce counter, finished responses, and differences of snapshots.
+
+    `cache_bytes` bounds the memory of finished responses, `batch_bytes` the bodies in one batched response.
+    """
+
+    __slots__ = ("_batch_bytes", "_cache", "_cache_bytes", "_cached_bytes", "_differences", "_digests", "_numbers")
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES, batch_bytes: int = BATCH_BYTES) -> None:
+        self._cache_bytes = cache_bytes
+        self._batch_bytes = batch_bytes
+        self._cached_bytes = 0
+        self._numbers = itertools.count(1)
+        self._cache: OrderedDict[Hashable, _Cached] = OrderedDict()
+        self._differences: OrderedDict[Hashable, tuple[object, Mapping[str, int]]] = OrderedDict()
+        self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+
+    def sotw(self, type_url: str, version: str, entries: Entries, after: int) -> Response:
+        """Return a state-of-the-world response whose nonce is above `after`, the last of its type on the stream."""
+        key = ("sotw", type_url, version, _identity(entries))
+        (response,) = self._finished(key, after, lambda: [_sotw_draft(type_url, version, entries)])
+        return response
+
+    def delta(self, type_url: str, entries: Entries, after: int) -> Iterator[Response]:
+        """Yield delta responses holding these resources: batches, or one resource each where the type says so."""
+        alone = type_url in resource_types.ONE_PER_RESPONSE
+        for group in [(entry,) for entry in _by_name(entries)] if alone else [entries] if entries else []:
+            for response in self._finished(("delta", type_url, _identity(group)), after, self._batched(type_url, group)):
+                after = response.number
+                yield response
+
+    def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
+        """Return a delta response saying that these names do not exist (rules D8, D9)."""
+        removed = tuple(sorted(names))
+        (response,) = self._finished(("removed", type_url, removed), after, lambda: [_delta_draft(type_url, (), removed)])
+        return response
+
+    def first_batch(self, entries: Entries) -> Entries:
+        """Return the first of these resources, in name order, that fit into one response; at least one."""
+        return next(_batches(_by_name(entries), self._batch_bytes))
+
+    def changed(self, old: snapshot.Snapshot, new: snapshot.Snapshot, type_url: str) -> Mapping[str, int]:
+        """Return `snapshot.changed`, found once for all streams that go from one snapshot to the same other."""
+        key = (type_url, id(old), id(new))
+        return _memoised(self._differences, key, (old, new), lambda: snapshot.changed(old, new, type_url))
+
+    def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
+        """Return the digest of those of the names that exist, found once for all streams that share the set of names."""
+        key = (type_url, id(held), id(names))
+        marks = (entry.mark for entry in held.select(type_url, names))
+        return _memoised(self._digests, key, (held, names), lambda: snapshot.total(marks))
+
+    def _batched(self, type_url: str, entries: Entries) -> Callable[[], list[_Draft]]:
+        limit = self._batch_bytes
+        return lambda: [_delta_draft(type_url, batch, ()) for batch in _batches(_by_name(entries), limit)]
+
+    def _finished(self, key: Hashable, after: int, drafts: Callable[[], list[_Draft]]) -> tuple[Response, ...]:
+        cached = self._cache.get(key)
+        if cached is not None and cached.responses[0].number > after:  # C3: not yet used on this stream
+            self._cache.move_to_end(key)
+            return cached.responses
+        fresh = self._numbered(_drafts(cached) if cached is not None else drafts())
+        self._remember(key, fresh)
+        return fresh.responses
+
+    def _numbered(self, drafts: list[_Draft]) -> _Cached:
+        return _Cached(
+            tuple(_response(draft, next(self._numbers)) for draft in drafts),
+            tuple(len(draft.body) for draft in drafts),
+        )
+
+    def _remember(self, key: Hashable, fresh: _Cached) -> None:
+        forgotten = self._cache.pop(key, None)
+        self._cached_bytes += fresh.size - (forgotten.size if forgotten is not None else 0)
+        self._cache[key] = fresh
+        while self._cached_bytes > self._cache_bytes:
+            self._cached_bytes -= self._cache.popitem(last=False)[1].size
+
+
+def _identity(entries: Entries) -> Hashable:
+    return entries[0].mark if len(entries) == 1 else frozenset(entry.mark for entry in entries)
+
+
+def _by_name(entries: Entries) -> Entries:
+    return sorted(entries, key=lambda entry: entry.name) if len(entries) > 1 else entries
+
+
+def _batches(entries: Entries, limit: int) -> Iterator[Entries]:
+    start = size = 0
+    for position, entry in enumerate(entries):
+        size += len(entry.body)
+        if size > limit and position > start:
+            yield entries[start:position]
+            start, size = position, len(entry.body)
+    yield entries[start:]
+
+
+def _content(version: str, entries: Entries, removed: tuple[str, ...] = ()) -> Content:
+    return Content(version, tuple(entry.name for entry in entries), tuple(entry.mark for entry in entries), removed)
+
+
+def _sotw_draft(type_url: str, version: str, entries: Entries) -> _Draft:
+    entries = _by_name(entries)
+    resources = [entry.body for entry in entries]
+    message = discovery_pb2.DiscoveryResponse(version_info=version, resources=resources, type_url=type_url)
+    return _Draft(type_url, message.SerializeToString(), _content(version, entries))
+
+
+def _delta_draft(type_url: str, entries: Entries, removed: tuple[str, ...]) -> _Draft:
+    # D10: system_version_info is for people; a digest of this response, so that snapshots that differ can share it
+    version = snapshot.version_text(snapshot.total(entry.mark for entry in entries))
+    message = discovery_pb2.DeltaDiscoveryResponse(
+        system_version_info=version,
+        resources=[_resource(entry) for entry in entries],
+        type_url=type_url,
+        removed_resources=removed,
+    )
+    return _Draft(type_url, message.SerializeToString(), _content(version, entries, removed))
+
+
+def _resource(entry: snapshot.Entry) -> discovery_pb2.Resource:
+    return discovery_pb2.Resource(version=entry.version, resource=entry.body, name=entry.name)
+
+
+def _response(draft: _Draft, number: int) -> Response:
+    # encoded messages may be concatenated: their fields merge; `nonce` has the same number in both variants
+    nonce = discovery_pb2.DiscoveryResponse(nonce=str(number)).SerializeToString()
+    return Response(draft.type_url, number, draft.body + nonce, draft.content)
+
+
+def _drafts(cached: _Cached) -> list[_Draft]:
+    pairs = zip(cached.responses, cached.lengths, strict=True)
+    return [_Draft(response.type_url, response.data[:length], response.content) for response, length in pairs]
+
+
+def _memoised(known: OrderedDict[Hashable, tuple[object, T]], key: Hashable, kept: object, find: Callable[[], T]) -> T:
+    found = known.get(key)
+    if found is None:
+        found = known[key] = (kept, find())  # what the ids in the key belong to is kept alive with it
+        if len(known) > _DIFFERENCES:
+            known.popitem(last=False)
+    return found[1]

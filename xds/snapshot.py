@@ -1,0 +1,197 @@
+"""What one kind of proxy should hold: an immutable set of named, versioned, encoded resources made of shared parts.
+
+Law: version by content. The same resources have the same versions however they are divided into parts and in
+whatever order they come; what snapshots share, they share by identity, and comparing them costs only what differs.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Protocol
+
+ResourceName = tuple[str, str]
+"""A type URL and a resource name of that type."""
+
+ABSENT: Final = 0
+"""The mark of a resource that does not exist."""
+
+_MODULUS: Final = 1 << 128
+_NOTHING: Final[Mapping[str, "Entry"]] = MappingProxyType({})
+
+
+class Resource(Protocol):
+    """What a snapshot is made of.
+
+    `body` is an encoded `google.protobuf.Any`; `version` changes whenever `body` does; `references` are the
+    resources this one needs in place (rules C10-C12).
+    """
+
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def references(self) -> frozenset[ResourceName]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource in a snapshot; `mark` is a positive 128-bit digest of its name and version."""
+
+    name: str
+    version: str
+    body: bytes = field(repr=False)
+    references: frozenset[ResourceName]
+    mark: int
+
+
+def mark(name: str, version: str) -> int:
+    """Return the positive 128-bit number that stands for this version of this resource."""
+    name_bytes = name.encode()
+    digest = hashlib.blake2b(b"%d:%b%b" % (len(name_bytes), name_bytes, version.encode()), digest_size=16)
+    return int.from_bytes(digest.digest()) or 1
+
+
+def total(marks: Iterable[int]) -> int:
+    """Return the digest of a set of resources: the sum of their marks modulo 2**128, whatever their order.
+
+    It protects from accident, not from an author of thousands of resources looking for a collision; therefore nothing
+    but versions is made of it, and responses are shared by the marks themselves.
+    """
+    return sum(marks) % _MODULUS
+
+
+def version_text(digest: int) -> str:
+    """Return a digest as it travels in `version_info`: 32 hexadecimal digits, never empty."""
+    return format(digest % _MODULUS, "032x")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some resources that several snapshots share; digested once, however many hold it. Compared by identity."""
+
+    entries: Mapping[str, Mapping[str, Entry]] = field(repr=False)
+    """Per type URL: name -> entry."""
+    digests: Mapping[str, int]
+    references: frozenset[ResourceName] = field(repr=False)
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource]) -> "Part":
+        """Return a part of these resources; a name twice in one type is a ValueError."""
+        entries: dict[str, dict[str, Entry]] = {}
+        for resource in resources:
+            named = entries.setdefault(resource.type_url, {})
+            if resource.name in named:
+                raise ValueError(_twice(resource.type_url, [resource.name]))
+            named[resource.name] = _entry(resource)
+        digests = {type_url: total(entry.mark for entry in named.values()) for type_url, named in entries.items()}
+        references = (entry.references for named in entries.values() for entry in named.values())
+        return cls(entries, digests, frozenset().union(*references))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """All resources of one kind of proxy. Equal snapshots hold the same names at the same versions."""
+
+    parts: tuple[Part, ...] = field(repr=False)
+    digests: Mapping[str, int]
+    """Per type URL: digest of all (name, version) pairs, however they are divided into parts."""
+    _entries: Mapping[str, tuple[Mapping[str, Entry], ...]] = field(repr=False)
+
+    @classmethod
+    def of(cls, *parts: Part) -> "Snapshot":
+        """Return the snapshot of all these parts; a name twice in one type is a ValueError."""
+        entries: dict[str, list[Mapping[str, Entry]]] = {}
+        digests: dict[str, int] = {}
+        for part in parts:
+            for type_url, named in part.entries.items():
+                entries.setdefault(type_url, []).append(named)
+                digests[type_url] = (digests.get(type_url, 0) + part.digests[type_url]) % _MODULUS
+        for type_url, several in entries.items():
+            _check_names(type_url, several)
+        return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.digests.items()))
+
+    def digest(self, type_url: str) -> int:
+        """Return the digest of all resources of a type; 0 if there are none."""
+        return self.digests.get(type_url, 0)
+
+    def version(self, type_url: str) -> str:
+        """Return the version of all resources of a type (rule S1)."""
+        return version_text(self.digest(type_url))
+
+    def get(self, type_url: str, name: str) -> Entry | None:
+        """Return a resource, None if there is no such name."""
+        for named in self._entries.get(type_url, ()):
+            if (entry := named.get(name)) is not None:
+                return entry
+        return None
+
+    def mark(self, type_url: str, name: str) -> int:
+        """Return the mark of a resource, ABSENT if there is no such name."""
+        entry = self.get(type_url, name)
+        return entry.mark if entry is not None else ABSENT
+
+    def entries(self, type_url: str) -> Iterator[Entry]:
+        """Yield all resources of a type, in no particular order."""
+        for named in self._entries.get(type_url, ()):
+            yield from named.values()
+
+    def names(self, type_url: str) -> Iterator[str]:
+        """Yield the names of all resources of a type, in no particular order."""
+        for named in self._entries.get(type_url, ()):
+            yield from named
+
+    def select(self, type_url: str, names: frozenset[str]) -> Iterator[Entry]:
+        """Yield those of the named resources that exist, at a cost of the smaller of both sets per part."""
+        for named in self._entries.get(type_url, ()):
+            yield from (named[name] for name in names & named.keys())
+
+
+def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
+    """Return the references that name nothing in the snapshot, sorted; () if it may be published (rule C12)."""
+    references = frozenset().union(*(part.references for part in snapshot.parts))
+    return tuple(sorted(reference for reference in references if snapshot.get(*reference) is None))
+
+
+def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
+    """Return the names whose resource differs between two snapshots, each with its old mark (ABSENT if it is new).
+
+    Costs only the parts that are not in both.
+    """
+    if old is new or old.digest(type_url) == new.digest(type_url):
+        return {}
+    before, after = _only_in(old, new, type_url), _only_in(new, old, type_url)
+    return {name: before.get(name, ABSENT) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def _only_in(one: Snapshot, other: Snapshot, type_url: str) -> dict[str, int]:
+    shared = {id(part) for part in other.parts}
+    parts = (part.entries.get(type_url, _NOTHING) for part in one.parts if id(part) not in shared)
+    return {name: entry.mark for named in parts for name, entry in named.items()}
+
+
+def _entry(resource: Resource) -> Entry:
+    version_mark = mark(resource.name, resource.version)
+    return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
+
+
+def _check_names(type_url: str, several: list[Mapping[str, Entry]]) -> None:
+    names = set().union(*several)
+    if len(names) != sum(map(len, several)):
+        twice = sorted(name for name in names if sum(name in named for named in several) > 1)
+        raise ValueError(_twice(type_url, twice))
+
+
+def _twice(type_url: str, names: list[str]) -> str:
+    return f"{type_url}: name twice in a snapshot: {', '.join(names[:5])}; give each resource a name of its own (rule C4)"

@@ -1,0 +1,111 @@
+"""State of the world, endpoints, routes and secrets: a response may hold any part of what the client subscribes to.
+
+Law: rule S4, the version of a response is the digest of what the client holds of its subscription once it has accepted
+it. An equal version in the first request of a later stream therefore proves that the client holds exactly that. To
+keep it true, one response of a type is in flight at a time, and what is not proven to be held is not counted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from xds import flight, ledger, multiplex, resource_types, responses, snapshot
+from xds import subscription as subscriptions
+
+
+class Subsets:
+    """One stream's state of a type that is sent by and by."""
+
+    __slots__ = (
+        "_claim", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription", "waiting",
+    )  # fmt: skip
+
+    withdrawing = False  # S6: absence deletes nothing, so there are no removals
+
+    def __init__(self, type_url: str, shared: responses.Responses) -> None:
+        self._type_url = type_url
+        self._responses = shared
+        self._ledger = ledger.Ledger()
+        self._unproven: set[str] = set()  # sent, but nobody waits for the answer any more
+        self._claim = ""
+        self.flight = flight.Flight()
+        self.subscription = subscriptions.Subscription()
+        self.begun = False
+        self.waiting = False
+
+    def claim(self, version: str) -> None:
+        """Note the version in the first request of a stream (rule S4)."""
+        self._claim = version
+
+    def ask(self, wanted: subscriptions.Subscription, _held: snapshot.Snapshot | None) -> None:
+        """Note a subscription; what is newly named is owed an answer, what is dropped is not (rules S7, S8)."""
+        last, self.subscription = self.subscription, wanted
+        if self.begun:
+            self._ledger.ask(wanted.names - last.names)
+        self._ledger.drop(last.names - wanted.names)
+        self._unproven &= wanted.names
+
+    def begin(self, held: snapshot.Snapshot, warming: Callable[[], frozenset[str]]) -> None:
+        """Skip what the client proved to hold (rule S4), but not what a resource just sent waits for (rule C11)."""
+        self.begun = True
+        names = self.subscription.names
+        proven = self._claim == snapshot.version_text(self._responses.digest(held, self._type_url, names))
+        self._ledger.ask(names & warming() if proven else names)
+
+    def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
+        """Note a new snapshot."""
+        self._ledger.change(self._responses.changed(old, new, self._type_url), self.subscription.covers)
+
+    def forget(self, names: frozenset[str]) -> None:
+        """Note what a resource just sent waits for (rule C11)."""
+        self._ledger.forget(names & self.subscription.names)
+
+    def updates(self, held: snapshot.Snapshot, behind: bool) -> Iterator[multiplex.Outgoing]:
+        """Yield the next response, unless an answer is waited for; the others follow when it is accepted or refused."""
+        due = self._ledger.due(held, self._type_url)
+        self._ledger.settle(due.absent)  # S12: there is no way to say "does not exist"; C9: it is sent when it appears
+        ready = [entry for entry in due.entries if not behind or self._ledger.urgent(entry.name)]
+        if ready and not self.flight.busy:
+            yield self._outgoing(held, self._next(ready))
+        self.waiting = any(name in self._ledger.pending for name in (entry.name for entry in due.entries))
+
+    def removals(self, _held: snapshot.Snapshot, _free: bool) -> Iterable[multiplex.Outgoing]:
+        """Return nothing: deletion follows the parent (rule S6)."""
+        return ()
+
+    def acked(self, content: responses.Content) -> None:
+        """Note that the client holds this content."""
+        self._unproven.difference_update(content.names)
+
+    def nacked(self, content: responses.Content) -> None:
+        """Note content the client refused: not sent again before it changes (rule C8)."""
+        self._ledger.refuse(content, self.flight.names, self.subscription.covers)
+
+    def released(self, content: responses.Content) -> None:
+        """Count this content no longer as held."""
+        self._unproven.update(name for name in content.names if self.subscription.covers(name))
+
+    def holdings(self, held: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
+        """Yield what the client has accepted and not been sent anything newer for."""
+        unsure = self._ledger.pending.keys() | self._ledger.refused.keys() | self._unproven | self.flight.names
+        if self.begun:
+            yield from held.select(self._type_url, self.subscription.names - unsure)
+
+    def _next(self, ready: list[snapshot.Entry]) -> responses.Entries:
+        if self._type_url in resource_types.ONE_PER_RESPONSE:
+            return (min(ready, key=lambda entry: entry.name),)
+        return self._responses.first_batch(ready)
+
+    def _outgoing(self, held: snapshot.Snapshot, entries: responses.Entries) -> multiplex.Outgoing:
+        names = tuple(entry.name for entry in entries)
+        self._ledger.settle(names)
+        self._unproven.difference_update(names)
+        version = snapshot.version_text(self._held(held))
+        return multiplex.Outgoing(self._responses.sotw(self._type_url, version, entries, self.flight.last), names)
+
+    def _held(self, held: snapshot.Snapshot) -> int:
+        # all that is subscribed, less what is not proven to be there, plus what is there in an older version
+        pending, refused = self._ledger.pending, self._ledger.refused
+        everything = self._responses.digest(held, self._type_url, self.subscription.names)
+        unsure = pending.keys() | refused.keys() | self._unproven
+        missing = snapshot.total(entry.mark for entry in held.select(self._type_url, frozenset(unsure)))
+        proven = pending.items() if not self._unproven else [item for item in pending.items() if item[0] not in self._unproven]
+        return everything - missing + snapshot.total(mark for _, mark in proven if mark > snapshot.ABSENT)
