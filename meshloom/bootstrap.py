@@ -1,7 +1,7 @@
 """The file an Envoy starts with: who it is, where its control plane is, and what it shows of itself.
 
-Law: pure and complete: the same arguments give the same file, every fetch has an end, and nothing in it is deprecated in
-the oldest or newest Envoy we support.
+Law: pure and complete: the same arguments give the same file, every fetch has an end, and nothing in it is deprecated
+in the oldest or newest Envoy we support.
 """
 
 import enum
@@ -205,4 +205,3 @@ def _any(message: str, **fields: Any) -> Json:
 def command_line(path: str) -> tuple[str, ...]:
     """Return the arguments to start Envoy with, for a bootstrap in the file at `path`."""
     return ("envoy", "-c", path, *COMMAND_LINE)
-

@@ -1,10 +1,9 @@
 """The command `meshloom`: what people type, and what they read when it goes wrong.
 
-Law: a fault of the user's side is one line and exit code 2; no traceback reaches anybody who did not ask for one. What a
-command needs is imported when it is given, so that `--help` comes at once.
+Law: a fault of the user's side is one line and exit code 2; no traceback reaches anybody who did not ask for one.
+What a command needs is imported when it is given, so that `--help` comes at once.
 """
 
-import enum
 import importlib.metadata
 import os
 import pathlib
@@ -14,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from meshloom import errors
+from meshloom import choices, errors
 
 USAGE_ERROR = 2
 INTERNAL_ERROR = 70
@@ -30,28 +29,6 @@ app = typer.Typer(
 )
 
 
-class Output(enum.Enum):
-    """How documents are written."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
-class Listing(enum.Enum):
-    """How problems are written."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class LogFormat(enum.Enum):
-    """How log lines are written."""
-
-    AUTO = "auto"
-    JSON = "json"
-    CONSOLE = "console"
-
-
 Paths = Annotated[
     list[str],
     typer.Option("--file", "-f", metavar="PATH", help="A file or folder of YAML; - is standard input. Repeatable."),
@@ -65,6 +42,7 @@ SettingsFile = Annotated[
 ProxyName = Annotated[
     str, typer.Option("--proxy", metavar="NS/NAME", help="The VirtualDeployment (or, with --gateway, IngressGateway).")
 ]
+OutputForm = Annotated[choices.Form, typer.Option("--output", "-o", help="The form of the output.")]
 ApplicationPorts = Annotated[
     list[str] | None,
     typer.Option(
@@ -102,20 +80,20 @@ def serve(
     ],
     settings: SettingsFile = None,
     log_format: Annotated[
-        LogFormat,
+        choices.Lines,
         typer.Option("--log-format", envvar="MESHLOOM_LOG_FORMAT", help="auto: console at a terminal, else JSON."),
-    ] = LogFormat.AUTO,
+    ] = choices.Lines.AUTO,
     debug: Annotated[bool, typer.Option("--debug", envvar="MESHLOOM_DEBUG", help="Log more.")] = False,
 ) -> None:
     """Serve a mesh to its proxies, and follow every change of its files.
 
-    Faults in the YAML never stop it: they are logged once when they appear and once when they are resolved, and the rest
-    of the mesh is served. SIGTERM or Ctrl-C ends it gracefully, a second one at once; proxies keep the configuration
-    they have and return when it does.
+    Faults in the YAML never stop it: they are logged once when they appear and once when they are resolved, and the
+    rest of the mesh is served. SIGTERM or Ctrl-C ends it gracefully, a second one at once; proxies keep the
+    configuration they have and return when it does.
     """
     from meshloom.commands import serve as command
 
-    command.run(files, ads_plaintext, settings, log_format.value, debug)
+    command.run(files, ads_plaintext, settings, log_format, debug=debug)
 
 
 @app.command("compile", epilog="Example: meshloom compile -f demo/ --proxy bookstore/reviews-v1 -o yaml")
@@ -124,11 +102,13 @@ def compile_(
     proxy: Annotated[
         str | None, typer.Option("--proxy", metavar="NS/NAME", help="A VirtualDeployment or IngressGateway; else all.")
     ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The form of the output.")] = Output.YAML,
+    output: OutputForm = choices.Form.YAML,
     workload_address: Annotated[
-        str, typer.Option(metavar="IP", help="What the proxy binds; else the deployment's hostname if it is an address.")
+        str, typer.Option(metavar="IP", help="What the proxy binds; else the deployment's hostname, if an address.")
     ] = "",
-    application_address: Annotated[str, typer.Option(metavar="IP", help="Where the application listens.")] = "127.0.0.1",
+    application_address: Annotated[
+        str, typer.Option(metavar="IP", help="Where the application listens.")
+    ] = "127.0.0.1",
     application_port: ApplicationPorts = None,
     settings: SettingsFile = None,
 ) -> None:
@@ -138,13 +118,16 @@ def compile_(
     """
     from meshloom.commands import compile as command
 
-    command.run(paths, proxy, output.value, (workload_address, application_address, application_port or ()), settings)
+    captured = command.captured(workload_address, application_address, application_port or ())
+    raise typer.Exit(command.run(paths, proxy, output, captured, settings))
 
 
 @app.command(epilog="Examples: meshloom check -f mesh.yaml   ·   kubectl get … -o yaml | meshloom check -f - -o json")
 def check(
     paths: Paths,
-    output: Annotated[Listing, typer.Option("--output", "-o", help="The form of the output.")] = Listing.TABLE,
+    output: Annotated[
+        choices.Listing, typer.Option("--output", "-o", help="The form of the output.")
+    ] = choices.Listing.TABLE,
     settings: SettingsFile = None,
 ) -> None:
     """Say what is wrong with a mesh and what to do about it.
@@ -153,7 +136,7 @@ def check(
     """
     from meshloom.commands import check as command
 
-    command.run(paths, output.value, settings)
+    raise typer.Exit(command.run(paths, output, settings))
 
 
 @app.command(
@@ -176,20 +159,24 @@ def bootstrap(
         str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
     ] = "",
     sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The form of the output.")] = Output.YAML,
+    output: OutputForm = choices.Form.YAML,
 ) -> None:
     """Print the bootstrap that an Envoy of the mesh starts with.
 
-    Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also answers
-    there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
+    Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also
+    answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
 
-    On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default is
-    600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
+    On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default
+    is 600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
     """
     from meshloom.commands import bootstrap as command
+    from meshloom.commands import capture
 
-    addresses = (workload_address, application_address, application_port or ())
-    command.run(proxy, (ads, admin), addresses, gateway=gateway, sotw=sotw, form=output.value)
+    if gateway:
+        command.run(capture.gateway(proxy, workload_address, application_address), ads, admin, sotw=sotw, form=output)
+    else:
+        of = capture.sidecar(proxy, workload_address, application_address, application_port or ())
+        command.run(of, ads, admin, sotw=sotw, form=output)
 
 
 @app.command()
@@ -208,7 +195,7 @@ def main() -> None:
         app()
     except errors.UserError as fault:
         _exit(f"meshloom: {fault}", USAGE_ERROR)
-    except Exception as fault:  # noqa: BLE001 - the last guard
+    except Exception as fault:
         if _wants_traceback():
             traceback.print_exc()
         said = f"meshloom: {type(fault).__name__}: {fault}\nThis is a fault of meshloom, please report it"

@@ -3,7 +3,6 @@
 Law: everything goes to standard error; a problem is said once when it appears and once when it is resolved.
 """
 
-import enum
 import logging
 import sys
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 import structlog
 
 from mesh.problems import Problem, Severity
+from meshloom import choices
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.stdlib.add_log_level,
@@ -18,15 +18,7 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
-class Format(enum.Enum):
-    """How a line is written; AUTO is CONSOLE at a terminal and JSON elsewhere."""
-
-    AUTO = "auto"
-    JSON = "json"
-    CONSOLE = "console"
-
-
-def configure(wanted: Format, debug: bool) -> None:
+def configure(wanted: choices.Lines, debug: bool) -> None:
     """Send structlog, and whatever libraries log by the standard library, to standard error in one form."""
     level = logging.DEBUG if debug else logging.INFO
     renderers = _renderers(wanted, sys.stderr.isatty())
@@ -51,8 +43,8 @@ def report(before: Iterable[Problem], after: Iterable[Problem]) -> None:
         log.info(f"resolved: {problem}", resource=str(problem.subject))
 
 
-def _renderers(wanted: Format, terminal: bool) -> list[structlog.typing.Processor]:
-    if wanted is Format.CONSOLE or (wanted is Format.AUTO and terminal):
+def _renderers(wanted: choices.Lines, terminal: bool) -> list[structlog.typing.Processor]:
+    if wanted is choices.Lines.CONSOLE or (wanted is choices.Lines.AUTO and terminal):
         return [structlog.dev.ConsoleRenderer(colors=terminal)]
     return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
 

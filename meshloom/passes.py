@@ -11,14 +11,15 @@ from types import MappingProxyType
 from mesh import inventory, problems, resolve
 from mesh.problems import Problem, Ref
 from meshloom.identity import claim
+from translator import bundles, proxies
 from translator import compile as compiler
-from translator import proxies
 from xds import snapshot as snapshots
 
 Snapshots = Mapping[proxies.Proxy, snapshots.Snapshot]
 NOTHING: Snapshots = MappingProxyType({})
 
-_Parts = Mapping[int, tuple[compiler.Part, snapshots.Part]]
+_Parts = Mapping[int, tuple[bundles.Part, snapshots.Part]]
+"""The compiler's parts and the protocol's, by the identity of the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Pass:
 
 def passed(task: Task, previous: Pass | None, held: Snapshots, settings: resolve.Settings) -> Pass:
     """Return the pass for a task. `held` are the snapshots that were published last, also if `previous` was lost."""
-    resolution = resolve.resolve(task.inventory, previous and previous.resolution, task.changed, settings)
+    resolution = resolve.resolve(task.inventory, previous.resolution if previous else None, task.changed, settings)
     return compiled(resolution, task.wanted, previous, held)
 
 
@@ -54,7 +55,7 @@ def compiled(
     held: Snapshots = NOTHING,
 ) -> Pass:
     """Return the second half of a pass: what these proxies should have of what was resolved."""
-    compilation = compiler.compiled(resolution.graph, wanted, previous and previous.compilation)
+    compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
     parts = _parts(compilation, previous.parts if previous else {})
     fresh = {
         proxy: _shared(snapshots.Snapshot.of(*(parts[id(part)][1] for part in bundle)), held.get(proxy))
@@ -75,7 +76,7 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
 def _parts(compilation: compiler.Compilation, before: _Parts) -> _Parts:
     """Return for the compiler's parts those of the protocol, made once and kept as long as the compiler's is."""
     distinct = {id(part): part for bundle in compilation.bundles.values() for part in bundle}
-    return {key: before.get(key) or (part, snapshots.Part.of(part.resources)) for key, part in distinct.items()}
+    return {key: before.get(key) or (part, snapshots.Part.of(part)) for key, part in distinct.items()}
 
 
 def _shared(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> snapshots.Snapshot:

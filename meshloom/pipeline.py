@@ -5,13 +5,12 @@ snapshots out. No locks. The newest task wins; a pass that fails changes nothing
 """
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from mesh import inventory, resolve
+from mesh import resolve
 from mesh.problems import Problem, Ref
 from meshloom import passes
 from translator import proxies
@@ -23,10 +22,19 @@ BATCH = 50
 
 
 class Cache(Protocol):
-    """Where the proxies' streams take their snapshots from."""
+    """Where the proxies' streams take their snapshots from; its keys are proxies."""
 
-    def replace(self, published: Mapping[proxies.Proxy, snapshots.Snapshot]) -> None:
+    @property
+    def wanted(self) -> frozenset[Hashable]:
+        """The proxies that have streams now."""
+        ...
+
+    def replace(self, snapshots: Mapping[Hashable, snapshots.Snapshot], /) -> None:
         """Publish these snapshots and wake the streams that hold others."""
+        ...
+
+    def discard(self, keys: Iterable[Hashable], /) -> None:
+        """Forget the snapshots of these proxies."""
         ...
 
 
@@ -53,67 +61,76 @@ class Observer(Protocol):
 
 
 class Pipeline:
-    """Follows observations and the wishes of the cache. Everything but `_Worker` belongs to the event loop."""
+    """Follows observations and the comings and goings of streams. All of it but `_Worker` belongs to the event loop."""
 
-    def __init__(self, cache: Cache, observer: Observer, settings: resolve.Settings | None = None) -> None:
-        self._cache, self._observer = cache, observer
-        self._worker = _Worker(settings or resolve.Settings())
+    def __init__(self, observer: Observer, settings: resolve.Settings) -> None:
+        self._observer = observer
+        self._worker = _Worker(settings)
         self._seen: feed.Observation | None = None
         self._changed: frozenset[Ref] = frozenset()
-        self._wanted: frozenset[proxies.Proxy] = frozenset()
         self._news = asyncio.Event()
+        self._settled = asyncio.Event()
         self.status = Status()
-        self.settled = asyncio.Event()
-        """Set once the first observation has been dealt with."""
 
-    def want(self, wanted: frozenset[proxies.Proxy]) -> None:
-        """Say for which proxies there are streams; all others' configurations are forgotten."""
-        self._wanted = wanted
+    def stir(self) -> None:
+        """Say that the proxies that have streams are others than before."""
         self._news.set()
 
-    async def run(self, observations: AsyncIterator[feed.Observation]) -> None:
-        """Follow the observations until cancelled; ends with an exception only if they do."""
+    async def settled(self) -> None:
+        """Wait until the first observation has been dealt with."""
+        await self._settled.wait()
+
+    async def run(self, observations: AsyncIterator[feed.Observation], cache: Cache) -> None:
+        """Keep the cache up to date until cancelled; raises only what the observations raise."""
+        both = (asyncio.create_task(self._follow(observations)), asyncio.create_task(self._work(cache)))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._observe(observations))
-                tasks.create_task(self._work())
+            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
             self._worker.close()
 
-    async def _observe(self, observations: AsyncIterator[feed.Observation]) -> None:
+    async def _follow(self, observations: AsyncIterator[feed.Observation]) -> None:
         async for observation in observations:
             self._seen, self._changed = observation, self._changed | observation.changed
             self._news.set()
 
-    async def _work(self) -> None:
+    async def _work(self, cache: Cache) -> None:
         while True:
             await self._news.wait()
             self._news.clear()
             if self._seen is not None:
-                await self._settle(self._seen, self._task(self._seen.inventory))
+                await self._settle(self._seen, cache)
 
-    def _task(self, seen: inventory.Inventory) -> passes.Task:
+    async def _settle(self, seen: feed.Observation, cache: Cache) -> None:
         changed, self._changed = self._changed, frozenset()
-        return passes.Task(seen, changed, self._wanted)
-
-    async def _settle(self, seen: feed.Observation, task: passes.Task) -> None:
         before = self.status
         try:
-            outcome = await self._worker.outcome(task)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service
+            outcome = await self._worker.outcome(passes.Task(seen.inventory, changed, _proxies(cache)))
+        except Exception as error:
             self.status = replace(before, fault=f"{type(error).__name__}: {error}")
             self._observer.failed(error)
         else:
-            await self._publish(outcome.published)
+            await _publish(outcome, cache)
             self.status = replace(outcome.status, problems=(*seen.problems, *outcome.status.problems))
         self._observer.settled(before, self.status)
-        self.settled.set()
+        self._settled.set()
 
-    async def _publish(self, published: passes.Snapshots) -> None:
-        keys = tuple(published)
-        for start in range(0, len(keys), BATCH):
-            self._cache.replace({key: published[key] for key in keys[start : start + BATCH]})
-            await asyncio.sleep(0)
+
+def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
+    return frozenset(key for key in cache.wanted if isinstance(key, proxies.Sidecar | proxies.Gateway))
+
+
+async def _publish(outcome: "_Outcome", cache: Cache) -> None:
+    """Hand the snapshots over in batches, so that no callback of the loop takes long."""
+    cache.discard(outcome.forgotten - cache.wanted)
+    keys = tuple(outcome.published)
+    for start in range(0, len(keys), BATCH):
+        cache.replace({key: outcome.published[key] for key in keys[start : start + BATCH]})
+        await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------------------- in the worker thread
@@ -124,6 +141,7 @@ class _Outcome:
     """What the event loop is told of a pass."""
 
     published: passes.Snapshots
+    forgotten: frozenset[Hashable]
     status: Status
 
 
@@ -144,10 +162,10 @@ class _Worker:
         self.last = passes.passed(task, last, self.held, self.settings)
         del last
         published = passes.changes(self.held, self.last.snapshots)
+        forgotten = frozenset(self.held.keys() - self.last.snapshots.keys())
         self.held = self.last.snapshots
-        gc.freeze()
         found = (*self.last.resolution.problems, *self.last.problems)
-        return _Outcome(published, Status(len(self.last.resolution.graph.services), len(self.held), found))
+        return _Outcome(published, forgotten, Status(len(self.last.resolution.graph.services), len(self.held), found))
 
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)

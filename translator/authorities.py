@@ -37,7 +37,9 @@ def leading_nowhere(service: graph.Service, called_by: Iterable[Host]) -> Mappin
     default = service.default_http_port()
     groups = dict.fromkeys(ports.values())
     return {
-        group: tuple(domain for name, served in ports.items() if served == group for domain in _others(name, served, default))
+        group: tuple(
+            domain for name, served in ports.items() if served == group for domain in _others(name, served, default)
+        )
         for group in groups
     }
 

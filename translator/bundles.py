@@ -14,7 +14,7 @@ Bundle = tuple[Part, ...]
 
 def bundle(*parts: Part) -> Bundle:
     """Return the bundle of these parts, without the empty ones."""
-    return tuple(part for part in parts if part)
+    return tuple(filter(None, parts))
 
 
 def merged(*parts: Part) -> Part:

@@ -26,7 +26,9 @@ def inbound(address: str, port: int, chain: bytes) -> EncodedResource:
     """Return the listener of calls to a port of an application."""
     direction = core_v3.TrafficDirection.INBOUND
     socket = _address(address, port)
-    return _encoded(listener_v3.Listener(name=names.inbound(port), address=socket, traffic_direction=direction), [chain])
+    return _encoded(
+        listener_v3.Listener(name=names.inbound(port), address=socket, traffic_direction=direction), [chain]
+    )
 
 
 def gateway(address: str, port: int, chain: bytes) -> EncodedResource:

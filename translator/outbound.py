@@ -7,8 +7,8 @@ route configuration once for each distinct scope.
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from mesh import graph, layers
 from mesh.hosts import Host
@@ -17,6 +17,8 @@ from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
 from translator.virtual_hosts import Site
+
+V = TypeVar("V")
 
 SiteKey = Ref | tuple[Ref, tuple[Host, ...]]
 """A service by its own hosts, or by those of a scope."""
@@ -33,8 +35,8 @@ class Scoped(NamedTuple):
 class Reach:
     """The scopes of callers, and the sites that some scope holds."""
 
-    scopes: Layer[Ref, Scoped] = field(default_factory=layers.empty)
-    sites: Layer[SiteKey, Site] = field(default_factory=layers.empty)
+    scopes: Layer[Ref, Scoped]
+    sites: Layer[SiteKey, Site]
 
 
 def reach(of: graph.Graph, callers: Iterable[Ref], previous: Reach) -> Reach:
@@ -59,7 +61,9 @@ def scoped(scope: graph.Scope) -> Scoped:
     words = itertools.chain.from_iterable(scope.services)
     hosts = (f"{ref.key} {' '.join(map(str, hosts))}" for ref, hosts in scope.hosts)
     text = "\0".join(itertools.chain(words, hosts))
-    sites = tuple((ref, special[ref]) if ref in special else ref for ref in scope.services) if special else scope.services
+    sites = (
+        tuple((ref, special[ref]) if ref in special else ref for ref in scope.services) if special else scope.services
+    )
     return Scoped(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), sites)
 
 
@@ -72,8 +76,8 @@ def distinct(scopes: Mapping[Ref, Scoped]) -> Mapping[str, tuple[SiteKey, ...]]:
 class Outbound:
     """The parts that callers of one scope share: clusters and routes, by the scope's digest."""
 
-    clusters: Layer[str, Part] = field(default_factory=layers.empty)
-    routes: Layer[str, Part] = field(default_factory=layers.empty)
+    clusters: Layer[str, Part]
+    routes: Layer[str, Part]
 
 
 def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
@@ -85,7 +89,7 @@ def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound)
     )
 
 
-def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values):
+def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values: Mapping[SiteKey, V]) -> dict[str, tuple[V, ...]]:
     return {digest: tuple(map(values.__getitem__, sites)) for digest, sites in scopes.items()}
 
 

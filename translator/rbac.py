@@ -41,9 +41,7 @@ def _policies(callers: graph.Callers, mode: mtls.Mode) -> dict[str, rbac_v3.Poli
         PLAINTEXT: [_without_tls()] if mode is mtls.Mode.PERMISSIVE else [],
     }
     anything = [rbac_v3.Permission(any=True)]
-    return {
-        name: rbac_v3.Policy(permissions=anything, principals=those) for name, those in principals.items() if those
-    }
+    return {name: rbac_v3.Policy(permissions=anything, principals=those) for name, those in principals.items() if those}
 
 
 @functools.lru_cache(maxsize=1 << 14)

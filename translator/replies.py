@@ -42,6 +42,4 @@ def _text(form: str) -> core_v3.SubstitutionFormatString:
 def _status_is(status: int) -> access_log_v3.AccessLogFilter:
     value = core_v3.RuntimeUInt32(default_value=status, runtime_key="meshloom.denial_status")
     comparison = access_log_v3.ComparisonFilter(op=access_log_v3.ComparisonFilterOp.EQ, value=value)
-    return access_log_v3.AccessLogFilter(
-        status_code_filter=access_log_v3.StatusCodeFilter(comparison=comparison)
-    )
+    return access_log_v3.AccessLogFilter(status_code_filter=access_log_v3.StatusCodeFilter(comparison=comparison))

@@ -58,9 +58,7 @@ def of_service(service: graph.Service, called_by: tuple[Host, ...]) -> Site:
     )
 
 
-def _site(
-    answering: Iterable[VirtualHost], refusing: Iterable[VirtualHost], targets: tuple[graph.Target, ...]
-) -> Site:
+def _site(answering: Iterable[VirtualHost], refusing: Iterable[VirtualHost], targets: tuple[graph.Target, ...]) -> Site:
     references = ((resources.CLUSTER, names.target(target)) for target in targets)
     return Site(tuple(answering), tuple(refusing), targets, tuple(references))
 

@@ -17,7 +17,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 Signature = tuple[int, int, int, int, int]
 """Device, inode, time of the last write and of the last change of any kind (ns), size (bytes)."""
 
-_COARSE_CLOCK = 100_000_000
+COARSE_CLOCK = 100_000_000
 """Nanoseconds: two writes within one tick of the file system's clock may carry the same times."""
 _REMEDIES: Mapping[int | None, str] = {
     errno.EACCES: "let the user that meshloom runs as read it",
@@ -125,7 +125,7 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _file(path: str, label: str, found: os.stat_result | None) -> File:
-    if found is None or abs(time.time_ns() - found.st_ctime_ns) < _COARSE_CLOCK:
+    if found is None or abs(time.time_ns() - found.st_ctime_ns) < COARSE_CLOCK:
         return File(label, path, None)
     return File(label, path, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
 

@@ -30,7 +30,7 @@ def plain(text: str) -> Scalar:
 
 def tagged(tag: str, text: str) -> tuple[Scalar] | None:
     """Return in a tuple what a scalar with an explicit tag means, or None where the two do not go together."""
-    if tag in {STRING, TIMESTAMP, "!"}:
+    if tag in {STRING, TIMESTAMP}:
         return (text,)
     value = plain(text)
     return (value,) if type(value) in _TYPES.get(tag, ()) else None

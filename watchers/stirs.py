@@ -30,29 +30,31 @@ async def stirs(path: str, poll: float) -> AsyncGenerator[None, None]:
 
     The path may be a folder, a file, or nothing yet; it may become another of these, or be replaced. Never raises.
     """
+    said = ""
     while True:
         target = await asyncio.to_thread(_target, path)
-        if target is None:
+        try:
+            async with contextlib.aclosing(_while_it_stands(path, target, poll)) as stirred:
+                async for _ in stirred:
+                    yield
+        except (OSError, RuntimeError) as error:
+            if said != (said := str(error)):
+                _log.warning("%s cannot be watched (%s); looking every %g s", path, error, poll)
             yield
             await asyncio.sleep(poll)
-            continue
-        async with contextlib.aclosing(_while_it_stands(path, target, poll)) as stirred:
-            async for _ in stirred:
-                yield
 
 
-async def _while_it_stands(path: str, target: _Target, poll: float) -> AsyncGenerator[None, None]:
+async def _while_it_stands(path: str, target: _Target | None, poll: float) -> AsyncGenerator[None, None]:
     """Yield the stirs of one target, until the path leads to another."""
-    try:
-        async with contextlib.aclosing(_changes(target, poll)) as changes:
-            async for _ in changes:
-                if await asyncio.to_thread(_target, path) != target:
-                    return
-                yield
-    except (OSError, RuntimeError) as error:
-        _log.warning("%s cannot be watched (%s); looking every %g s", target.path, error, poll)
+    if target is None:
         yield
         await asyncio.sleep(poll)
+        return
+    async with contextlib.aclosing(_changes(target, poll)) as changes:
+        async for _ in changes:
+            if await asyncio.to_thread(_target, path) != target:
+                return
+            yield
 
 
 async def _changes(target: _Target, poll: float) -> AsyncGenerator[None, None]:

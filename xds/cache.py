@@ -1,7 +1,7 @@
 """Key -> snapshot, and who waits for which: from a changed snapshot straight to the streams that hold it.
 
-Law: lives on the event loop, so there are no locks; a stream is woken only if the snapshot object of its key changed, and
-it then takes the newest, however many it missed.
+Law: lives on the event loop, so there are no locks; a stream is woken only if the snapshot object of its key changed,
+and it then takes the newest, however many it missed.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -12,7 +12,7 @@ from xds import snapshot
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which snapshots streams want: called on the event loop with a key when its first stream comes and its last goes."""
+    """Which snapshots streams want: called with a key when its first stream comes and when its last goes."""
 
     wanted: Callable[[Hashable], None] = lambda _key: None
     unwanted: Callable[[Hashable], None] = lambda _key: None
@@ -82,6 +82,9 @@ class Cache:
     def leave(self, watch: Watch) -> None:
         """Let a watch go; does nothing if it was let go before."""
         watches = self._watches.get(watch.key, {})
-        if watches.pop(watch, watch) is None and not watches:
+        if watch not in watches:
+            return
+        del watches[watch]
+        if not watches:
             del self._watches[watch.key]
             self._interest.unwanted(watch.key)

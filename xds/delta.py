@@ -7,6 +7,7 @@ its nonce (rule D2).
 from collections.abc import Mapping
 
 from xds import differences, effects, multiplex, requests, resource_types, responses, snapshot
+from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
@@ -14,7 +15,7 @@ from xds.wire import discovery_pb2
 class Stream:
     """One delta stream. `most_names` bounds the names of each list in a request, and of a subscription."""
 
-    __slots__ = ("_introduced", "_most_names", "_multiplex", "_pool", "_responses", "_states")
+    __slots__ = ("_most_names", "_multiplex", "_pool", "_responses", "_states", "node")
 
     def __init__(self, shared: responses.Responses, pool: subscriptions.Pool, most_names: int) -> None:
         self._responses = shared
@@ -22,13 +23,15 @@ class Stream:
         self._most_names = most_names
         self._multiplex = multiplex.Multiplex(shared)
         self._states: dict[str, differences.Differences] = {}
-        self._introduced = False
+        self.node: nodes.Node | None = None
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[effects.Effect, ...]:
         """Take one request and return what follows from it."""
-        if (refusal := requests.refusal(request, self._introduced, _longest(request), self._most_names)) is not None:
+        if (
+            refusal := requests.refusal(request, self.node is not None, _longest(request), self._most_names)
+        ) is not None:
             return (refusal,)
-        self._introduced = True  # C1: later requests may omit the node
+        self.node = self.node or nodes.node(request.node)  # C1: later requests may omit it
         wanted = self._wanted(request)
         if len(wanted.names) > self._most_names:
             return (requests.too_many(len(wanted.names), self._most_names),)

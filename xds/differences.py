@@ -75,7 +75,7 @@ class Differences:
             yield multiplex.Outgoing(response, response.content.names)
 
     def removals(self, held: snapshot.Snapshot, free: bool) -> Iterator[multiplex.Outgoing]:
-        """Yield what does not exist: at once what was asked for (D8), once nothing needs it what was there (C10, D9)."""
+        """Yield names that do not exist: asked for, at once (D8); withdrawn, once nothing needs them (D9, C10)."""
         absent = self._ledger.due(held, self._type_url).absent
         closed = not free or self.flight.busy or self.waiting
         ready = [name for name in absent if not closed or self._ledger.urgent(name)]

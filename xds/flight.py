@@ -8,7 +8,7 @@ from typing import Final
 from xds import responses
 
 _MOST: Final = 1024
-"""More unanswered responses of one type than this are forgotten, oldest first: a client that never ACKs costs no more."""
+"""Unanswered responses remembered per type, the newest: a client that never answers costs no more."""
 
 
 class Flight:

@@ -133,9 +133,7 @@ class FullSet:
         if settled:
             self._sent = self._digest(held, self.subscription)  # S8: dropping a name needs no answer
 
-    def _withdrawn(
-        self, changed: set[str], old: snapshot.Snapshot, new: snapshot.Snapshot
-    ) -> Iterator[snapshot.Entry]:
+    def _withdrawn(self, changed: set[str], old: snapshot.Snapshot, new: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
         for name in changed:
             entry = old.get(self._type_url, name)
             if entry is not None and self._was_sent(name) and new.get(self._type_url, name) is None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from xds import effects, flight, resource_types, responses, snapshot
 
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A response to send, and the names in it that are new or changed for this client."""
@@ -139,9 +140,7 @@ class Multiplex:
     def _sent(self, type_url: str, outgoing: Outgoing) -> effects.Send:
         response, content = outgoing.response, outgoing.response.content
         self.types[type_url].flight.sent(response)
-        return effects.Send(
-            type_url, response.nonce, content.version, response.data, content.names, content.removed
-        )
+        return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
 
     def _quiet(self, type_url: str) -> bool:
         state = self.types.get(type_url)

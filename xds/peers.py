@@ -1,9 +1,10 @@
 """Who is connected, and what each has accepted and refused, in its own words.
 
-Law: one owner, the event loop; what is handed out is immutable. What a peer accepted is asked of its stream when somebody
-wants to know, so that a connected peer costs no memory per resource.
+Law: one owner, the event loop; what is handed out is immutable. What a peer accepted is asked of its stream when
+somebody wants to know, so that a connected peer costs no memory per resource.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -75,18 +76,25 @@ class _Record:
 class Peers:
     """The connected peers, by stream number."""
 
-    __slots__ = ("_records",)
+    __slots__ = ("_open", "_records")
 
     def __init__(self) -> None:
         self._records: dict[int, _Record] = {}
+        self._open: Counter[tuple[Hashable, str]] = Counter()
 
     def opened(self, peer: Peer, holdings: Holdings) -> None:
         """Note a stream whose peer is identified."""
         self._records[peer.stream] = _Record(peer, holdings, {})
+        self._open[peer.key, peer.node_id] += 1
 
     def closed(self, stream: int) -> None:
         """Forget a stream; does nothing if it is not known."""
-        self._records.pop(stream, None)
+        record = self._records.pop(stream, None)
+        if record is not None:
+            whose = (record.peer.key, record.peer.node_id)
+            self._open[whose] -= 1
+            if not self._open[whose]:
+                del self._open[whose]
 
     def noted(self, stream: int, effect: effects.Effect, at: float) -> None:
         """Note what was sent to, accepted or refused by a peer."""
@@ -97,8 +105,7 @@ class Peers:
 
     def streams(self, key: Hashable, node_id: str) -> int:
         """Return how many streams a peer has open."""
-        peers = (record.peer for record in self._records.values())
-        return sum(peer.key == key and peer.node_id == node_id for peer in peers)
+        return self._open[key, node_id]
 
     def views(self) -> tuple[PeerView, ...]:
         """Return all connected streams, oldest first."""
@@ -113,14 +120,17 @@ class Peers:
 def _after(view: TypeView, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> TypeView:
     match effect:
         case effects.Send():
-            return TypeView(effect.version, view.acked, view.nacks)
+            return TypeView(effect.version, view.acked, _standing(view.nacks, effect.removed))
         case effects.Acked():
-            # a resource accepted is no longer refused
-            standing = tuple(nack for nack in view.nacks if not set(nack.names) <= set(effect.names))
-            return TypeView(view.sent, effect.version, standing)
+            return TypeView(view.sent, effect.version, _standing(view.nacks, effect.names))
         case effects.Nacked():
             nack = Nack(effect.type_url, _culprits(effect), effect.message, effect.nonce, effect.version, at)
             return TypeView(view.sent, view.acked, (*view.nacks, nack)[-_MOST_NACKS:])
+
+
+def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, ...]:
+    # a resource accepted or withdrawn is no longer refused
+    return tuple(nack for nack in nacks if not set(nack.names) <= set(settled)) if nacks else ()
 
 
 def _culprits(effect: effects.Nacked) -> tuple[str, ...]:

@@ -38,7 +38,9 @@ def refusal(request: Request, introduced: bool, names: int, most_names: int) -> 
 
 def too_many(names: int, most_names: int) -> effects.Refuse:
     """Return the refusal of a request or subscription with more names than allowed."""
-    message = f"{names} resource names of one type, at most {most_names} are allowed; subscribe to fewer, or to all with '*'"
+    message = (
+        f"{names} resource names of one type, at most {most_names} are allowed; subscribe to fewer, or to all with '*'"
+    )
     return effects.Refuse("RESOURCE_EXHAUSTED", message)
 
 

@@ -97,14 +97,18 @@ class Responses:
         """Yield delta responses holding these resources: batches, or one resource each where the type says so."""
         alone = type_url in resource_types.ONE_PER_RESPONSE
         for group in [(entry,) for entry in _by_name(entries)] if alone else [entries] if entries else []:
-            for response in self._finished(("delta", type_url, _identity(group)), after, self._batched(type_url, group)):
+            for response in self._finished(
+                ("delta", type_url, _identity(group)), after, self._batched(type_url, group)
+            ):
                 after = response.number
                 yield response
 
     def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
         """Return a delta response saying that these names do not exist (rules D8, D9)."""
         removed = tuple(sorted(names))
-        (response,) = self._finished(("removed", type_url, removed), after, lambda: [_delta_draft(type_url, (), removed)])
+        (response,) = self._finished(
+            ("removed", type_url, removed), after, lambda: [_delta_draft(type_url, (), removed)]
+        )
         return response
 
     def first_batch(self, entries: Entries) -> Entries:
@@ -117,7 +121,7 @@ class Responses:
         return _memoised(self._differences, key, (old, new), lambda: snapshot.changed(old, new, type_url))
 
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
-        """Return the digest of those of the names that exist, found once for all streams that share the set of names."""
+        """Return the digest of those names that exist, found once for all streams that share the set of names."""
         key = (type_url, id(held), id(names))
         marks = (entry.mark for entry in held.select(type_url, names))
         return _memoised(self._digests, key, (held, names), lambda: snapshot.total(marks))

@@ -28,15 +28,24 @@ class Resource(Protocol):
     """
 
     @property
-    def type_url(self) -> str: ...
+    def type_url(self) -> str:
+        """Full type URL."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Unique in its type."""
+
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Changes whenever the body does."""
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """An encoded `google.protobuf.Any`."""
+
     @property
-    def references(self) -> frozenset[ResourceName]: ...
+    def references(self) -> frozenset[ResourceName]:
+        """What must be in place before this one is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,9 @@ def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
     if old is new or old.digest(type_url) == new.digest(type_url):
         return {}
     before, after = _only_in(old, new, type_url), _only_in(new, old, type_url)
-    return {name: before.get(name, ABSENT) for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return {
+        name: before.get(name, ABSENT) for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    }
 
 
 def _only_in(one: Snapshot, other: Snapshot, type_url: str) -> dict[str, int]:
@@ -194,4 +205,6 @@ def _check_names(type_url: str, several: list[Mapping[str, Entry]]) -> None:
 
 
 def _twice(type_url: str, names: list[str]) -> str:
-    return f"{type_url}: name twice in a snapshot: {', '.join(names[:5])}; give each resource a name of its own (rule C4)"
+    return (
+        f"{type_url}: name twice in a snapshot: {', '.join(names[:5])}; give each resource a name of its own (rule C4)"
+    )

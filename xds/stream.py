@@ -6,6 +6,7 @@ Law: every branch names the rule it implements; requests change only what their 
 from collections.abc import Mapping
 
 from xds import effects, full_set, multiplex, requests, resource_types, responses, snapshot, subsets
+from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
@@ -15,7 +16,7 @@ _State = full_set.FullSet | subsets.Subsets
 class Stream:
     """One state-of-the-world stream. `most_names` bounds the names of a request, and so of a subscription."""
 
-    __slots__ = ("_introduced", "_most_names", "_multiplex", "_pool", "_responses", "_states")
+    __slots__ = ("_most_names", "_multiplex", "_pool", "_responses", "_states", "node")
 
     def __init__(self, shared: responses.Responses, pool: subscriptions.Pool, most_names: int) -> None:
         self._responses = shared
@@ -23,14 +24,14 @@ class Stream:
         self._most_names = most_names
         self._multiplex = multiplex.Multiplex(shared)
         self._states: dict[str, _State] = {}
-        self._introduced = False
+        self.node: nodes.Node | None = None
 
     def receive(self, request: discovery_pb2.DiscoveryRequest) -> tuple[effects.Effect, ...]:
         """Take one request and return what follows from it."""
         names = len(request.resource_names)
-        if (refusal := requests.refusal(request, self._introduced, names, self._most_names)) is not None:
+        if (refusal := requests.refusal(request, self.node is not None, names, self._most_names)) is not None:
             return (refusal,)
-        self._introduced = True  # C1: later requests may omit the node
+        self.node = self.node or nodes.node(request.node)  # C1: later requests may omit it
         state = self._state(request)
         answered = self._multiplex.answer(request.type_url, request.response_nonce, requests.complaint(request))
         if state.flight.is_last(request.response_nonce):  # S3, S13: a stale request subscribes to nothing
@@ -56,7 +57,9 @@ class Stream:
             kind = full_set.FullSet if whole else subsets.Subsets
             state = self._states[request.type_url] = kind(request.type_url, self._responses)
             self._multiplex.types[request.type_url] = state
-            state.claim(request.version_info)  # S4: what the client holds from an earlier stream; its nonce means nothing
+            state.claim(
+                request.version_info
+            )  # S4: what the client holds from an earlier stream; its nonce means nothing
         return state
 
     def _ask(self, state: _State, request: discovery_pb2.DiscoveryRequest) -> None:

@@ -13,20 +13,11 @@ from xds import snapshot as snapshots
 WILDCARD: Final = "*"
 
 
-class Names(frozenset[str]):
-    """A set of names that can be shared weakly."""
-
-    __slots__ = ("__weakref__",)
-
-
-NO_NAMES: Final = Names()
-
-
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """`named` remembers that a name was ever sent, which ends the legacy wildcard (rules S9, S11)."""
 
-    names: Names = NO_NAMES
+    names: frozenset[str] = frozenset()
     wildcard: bool = False
     named: bool = False
 
@@ -46,11 +37,11 @@ def listed(last: Subscription, names: Iterable[str], wildcards: bool) -> Subscri
     """Return the subscription after a state-of-the-world request, which lists all names (rule S8)."""
     wanted = frozenset(names)
     if not wildcards:
-        return Subscription(Names(wanted))
+        return Subscription(wanted)
     if not wanted and not last.named:
         return Subscription(wildcard=True)  # S9: no names ever sent
     # S10: "*" may stand among names; S11: an empty list after names means nothing
-    return Subscription(Names(wanted - {WILDCARD}), WILDCARD in wanted, named=True)
+    return Subscription(wanted - {WILDCARD}, WILDCARD in wanted, named=True)
 
 
 def amended(last: Subscription | None, more: frozenset[str], less: frozenset[str], wildcards: bool) -> Subscription:
@@ -60,7 +51,7 @@ def amended(last: Subscription | None, more: frozenset[str], less: frozenset[str
     legacy = last is None and not more  # D6: the first request subscribes to nothing
     wildcard = legacy or WILDCARD in more or (last is not None and last.wildcard)
     names = ((last or Subscription()).names | more) - less - {WILDCARD}
-    return Subscription(Names(names), wildcard and WILDCARD not in less)  # D7: both at once is nothing
+    return Subscription(names, wildcard and WILDCARD not in less)  # D7: both at once is nothing
 
 
 class Pool:
@@ -69,7 +60,7 @@ class Pool:
     __slots__ = ("_sets",)
 
     def __init__(self) -> None:
-        self._sets: weakref.WeakKeyDictionary[Names, weakref.ref[Names]] = weakref.WeakKeyDictionary()
+        self._sets: weakref.WeakKeyDictionary[frozenset[str], weakref.ref[frozenset[str]]] = weakref.WeakKeyDictionary()
 
     def shared(self, subscription: Subscription) -> Subscription:
         """Return an equal subscription whose names are shared with other streams."""

@@ -107,5 +107,9 @@ class Subsets:
         everything = self._responses.digest(held, self._type_url, self.subscription.names)
         unsure = pending.keys() | refused.keys() | self._unproven
         missing = snapshot.total(entry.mark for entry in held.select(self._type_url, frozenset(unsure)))
-        proven = pending.items() if not self._unproven else [item for item in pending.items() if item[0] not in self._unproven]
+        proven = (
+            pending.items()
+            if not self._unproven
+            else [item for item in pending.items() if item[0] not in self._unproven]
+        )
         return everything - missing + snapshot.total(mark for _, mark in proven if mark > snapshot.ABSENT)

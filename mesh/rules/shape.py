@@ -29,9 +29,14 @@ _WHY_MISSING: Mapping[str, str] = {
 def shape_problems(subject: Ref, fault: pydantic.ValidationError, document: object) -> tuple[Problem, ...]:
     """Return one problem for each place at which the document has not the form of its kind."""
     places: dict[str, Words] = {}
-    for item in fault.errors(include_url=False):
+    for item in filter(_is_real, fault.errors(include_url=False)):
         places.setdefault(wording.field_path(_steps(item, document)), _words(item))
     return tuple(problems.error(subject, field, *words) for field, words in places.items())
+
+
+def _is_real(item: Any) -> bool:
+    """Return whether a list is as short as is claimed: the library counts only items that are without fault."""
+    return item["type"] != "too_short" or len(item["input"]) < item["ctx"]["min_length"]
 
 
 def _steps(item: Any, value: object) -> Iterator[object]:
@@ -92,12 +97,11 @@ def _too_great(item: Any) -> Words:
 
 
 def _too_few(item: Any) -> Words:
-    return f"has {item['ctx']['actual_length']} items", f"list at least {item['ctx']['min_length']}"
+    return f"has {len(item['input'])} items", f"list at least {item['ctx']['min_length']}"
 
 
 def _too_many(item: Any) -> Words:
-    count = item["ctx"]["actual_length"] or len(item["input"])
-    return f"has {count} items", f"list at most {item['ctx']['max_length']}"
+    return f"has {len(item['input'])} items", f"list at most {item['ctx']['max_length']}"
 
 
 def _empty(item: Any) -> Words:

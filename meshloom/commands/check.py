@@ -4,17 +4,31 @@ Law: the words are those of `Problem`; nothing is found here.
 """
 
 import json
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Iterator, Sequence
 
 import rich.box
 import rich.console
 import rich.table
 import rich.text
+import typer
 
 from mesh.problems import Problem, Severity
+from meshloom import choices
+from meshloom import settings as settings_model
 from meshloom.commands import offline
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+def run(paths: Sequence[str], listing: choices.Listing, settings: pathlib.Path | None) -> int:
+    """Print what is wrong with what the paths hold; return the exit code. Raises errors.UserError."""
+    found = offline.read(paths, settings_model.loaded(settings))
+    if listing is choices.Listing.JSON:
+        typer.echo(as_json(found))
+    else:
+        as_table(found, rich.console.Console())
+    return 1 if found.has_errors else 0
 
 
 def as_json(found: offline.Offline) -> str:

@@ -3,23 +3,17 @@
 Law: keys are in the order of the document, which is fixed; nothing depends on a hash seed.
 """
 
-import enum
 import json
 from typing import Any
 
 import yaml
 
-
-class Form(enum.Enum):
-    """How a document is written."""
-
-    YAML = "yaml"
-    JSON = "json"
+from meshloom import choices
 
 
-def text(document: Any, form: Form) -> str:
+def text(document: Any, form: choices.Form) -> str:
     """Return a document as text that ends with a newline."""
-    if form is Form.JSON:
+    if form is choices.Form.JSON:
         return json.dumps(document, indent=2) + "\n"
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 

@@ -32,7 +32,7 @@ class Offline:
 
 
 def read(paths: Sequence[str], settings: settings_model.Settings) -> Offline:
-    """Return what files, folders and `-` for standard input say. Raises errors.UserError where there is no such path."""
+    """Return what files, folders and `-` for standard input say. Raises errors.UserError for a path to nowhere."""
     for path in paths:
         if path != files.STDIN and not pathlib.Path(path).exists():
             raise errors.UserError(f"{path} does not exist; name a file or folder of YAML, or - for standard input")

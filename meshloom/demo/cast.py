@@ -17,7 +17,7 @@ CALLS = "demo.meshloom.dev/calls"
 """Annotation of a VirtualDeployment: the URLs that its sample application calls, separated by blanks."""
 
 ADDRESS = "demo.meshloom.dev/address"
-"""Annotation of an IngressGateway: the loopback address that its proxy binds."""
+"""Annotation of an IngressGateway, or of a VirtualDeployment that nobody calls: the loopback address of its proxy."""
 
 APPLICATION_OFFSET = 100
 """An application listens on its sidecar's address with the last number raised by this."""
@@ -77,18 +77,19 @@ def _gate(gateway: resources.IngressGateway) -> Gate:
 
 
 def _pairs(deployment: resources.VirtualDeployment) -> Iterator[Pair]:
-    spec = deployment.spec
-    if spec is None or spec.service_discovery is None or spec.virtual_service.ref is None:
+    spec, annotations = deployment.spec, deployment.metadata.annotations
+    if spec is None or spec.virtual_service.ref is None:
         return
     service, namespace = spec.virtual_service.ref, deployment.metadata.namespace
-    workload = _loopback(deployment.ref, spec.service_discovery.hostname or "")
+    discovered = spec.service_discovery.hostname if spec.service_discovery else ""
+    workload = _loopback(deployment.ref, annotations.get(ADDRESS) or discovered or "")
     yield Pair(
         deployment=deployment.ref,
         service=Ref("VirtualService", service.namespace or namespace, service.name),
         workload=workload,
         application=str(ipaddress.ip_address(workload) + APPLICATION_OFFSET),
         ports=tuple(sorted(listener.port for listener in spec.listener)),
-        calls=tuple(deployment.metadata.annotations.get(CALLS, "").split()),
+        calls=tuple(annotations.get(CALLS, "").split()),
     )
 
 

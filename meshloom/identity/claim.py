@@ -115,13 +115,15 @@ def owner(given: proxies.Proxy) -> Ref:
     return given.deployment if isinstance(given, proxies.Sidecar) else given.gateway
 
 
+def bound(given: proxies.Proxy) -> str:
+    """Return the IP address that a proxy binds its listeners to."""
+    return given.capture.workload_address if isinstance(given, proxies.Sidecar) else given.address
+
+
 def node_id(given: proxies.Proxy) -> str:
     """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`."""
-    match given:
-        case proxies.Sidecar(deployment, capture):
-            return f"sidecar/{deployment.key}/{capture.workload_address}"
-        case proxies.Gateway(gateway, address):
-            return f"gateway/{gateway.key}/{address}"
+    kind = "sidecar" if isinstance(given, proxies.Sidecar) else "gateway"
+    return f"{kind}/{owner(given).key}/{bound(given)}"
 
 
 def reference(kind: str, text: str) -> Ref:
@@ -131,7 +133,7 @@ def reference(kind: str, text: str) -> Ref:
 
 
 def sidecar(of: str, workload: str, application: str, ports: Mapping[int, int]) -> proxies.Sidecar:
-    """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError when both would bind one port."""
+    """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError if both would bind one port."""
     pairs = tuple(sorted(ports.items()))
     if addresses.clash(workload, application) and (not pairs or {*ports} & {*ports.values()}):
         raise ValueError(

@@ -8,7 +8,7 @@ HOSTS = ("py" + "pi.org", "python" + "hosted.org", "crates" + ".io", "npm" + "js
          "debian" + ".org")  # fmt: skip
 PLACES = ("/wo" + "rk/", "/ro" + "ot/", ".lib" + "rary/", "/tm" + "p/bash_jobs")
 SHARED = "sha" + "red/"
-FOREIGN_PAGES = ("cr" + "ds.md", "xds-pro" + "tocol.md", "deci" + "sions.md", "the sp" + "ec ", "`sp" + "ec ")
+FOREIGN_PAGES = ("cr" + "ds.md", "xds-pro" + "tocol.md", "deci" + "sions.md", "the sp" + "ec says", "sp" + "ec `")
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
 
 

@@ -39,9 +39,23 @@ def test_a_host_is_read(text: str, name: str, port: int | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "*.", ":80", "a..b", "a.*", "*a.b", "*.*.b", "-a", "a-", "a b", "é.x", "a/b", "http://a", "x" * 64]
-    + ["a:0", "a:65536", "a:", "a:b", "a:8٠", "1.2.3", "1.2.3.256", "*.1.2.3.4", "fe80::1%eth0", "[1.2.3.4]", "[::1"]
-    + [".".join(["abcdefghi"] * 26)],
+    [
+        *("", ".", "*.", ":80", "a..b", "a.*", "*a.b", "*.*.b", "-a", "a-", "a b", "é.x", "a/b", "http://a", "x" * 64),
+        *(
+            "a:0",
+            "a:65536",
+            "a:",
+            "a:b",
+            "a:8٠",
+            "1.2.3",
+            "1.2.3.256",
+            "*.1.2.3.4",
+            "fe80::1%eth0",
+            "[1.2.3.4]",
+            "[::1",
+        ),
+        ".".join(["abcdefghi"] * 26),
+    ],
 )
 def test_what_is_no_host_is_none(text: str) -> None:
     assert hosts.parsed_host(text) is None
@@ -88,7 +102,7 @@ def test_a_host_covers_what_is_within_its_names_and_ports() -> None:
 def test_exact_hosts_come_before_wildcards_and_long_wildcards_before_short_ones() -> None:
     texts = ["*", "*.com", "b.com", "*.shop.com", "a.com", "a.com:80", "*.com:80"]
     ordered = [str(item) for item in sorted(map(host, texts), key=lambda item: item.precedence)]
-    assert ordered == ["a.com:80", "b.com", "a.com"][:1] + ["a.com", "b.com", "*.shop.com", "*.com:80", "*.com", "*"]
+    assert ordered == ["a.com:80", "a.com", "b.com", "*.shop.com", "*.com:80", "*.com", "*"]
 
 
 @pytest.mark.parametrize(

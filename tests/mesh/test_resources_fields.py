@@ -1,4 +1,4 @@
-"""The nine models against a hand-written table of the original API: every field, its type and its limits, and no more."""
+"""The nine models against a hand-written table of the original API: each field, its type, its limits."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -89,8 +89,8 @@ def service() -> Callable[..., str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """An empty folder whose parent belongs to the test."""
     path = tmp_path / "mesh"
     path.mkdir()
-    yield path
+    return path

@@ -1,0 +1,28 @@
+"""The forms in which output can be asked for.
+
+Law: imports nothing heavy, for the command line reads it before it knows the command.
+"""
+
+import enum
+
+
+class Form(enum.Enum):
+    """How a document is written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class Listing(enum.Enum):
+    """How problems are listed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Lines(enum.Enum):
+    """How log lines are written; AUTO is CONSOLE at a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"

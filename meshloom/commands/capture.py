@@ -1,0 +1,74 @@
+"""The options that say where a proxy and its application listen, as values.
+
+Law: an option is checked here once; its message names it.
+"""
+
+from collections.abc import Sequence
+
+from meshloom import addresses, errors
+from meshloom.identity import claim
+from translator import proxies
+
+
+def ip(option: str, text: str) -> str:
+    """Return the IP address given to an option. Raises errors.UserError."""
+    try:
+        return addresses.ip(text)
+    except ValueError as fault:
+        raise errors.UserError(f"{option}: {fault}") from None
+
+
+def address(option: str, text: str) -> addresses.Address:
+    """Return the address given to an option. Raises errors.UserError."""
+    try:
+        return addresses.parsed(text)
+    except ValueError as fault:
+        raise errors.UserError(f"{option}: {fault}") from None
+
+
+def ports(pairs: Sequence[str]) -> dict[int, int]:
+    """Return listener port -> application port of options such as `9080=8080`. Raises errors.UserError."""
+    found = [_pair(text) for text in pairs]
+    if len(dict(found)) < len(found):
+        raise errors.UserError("--application-port: a listener port is given twice; give each once")
+    return dict(found)
+
+
+def sidecar(proxy: str, workload: str, application: str, mapped: Sequence[str]) -> proxies.Sidecar:
+    """Return the sidecar that the options describe. Raises errors.UserError."""
+    if not application:
+        raise errors.UserError(
+            "--application-address is missing; name the address that the application listens on, as 127.0.0.1"
+        )
+    found = (ip("--workload-address", workload), ip("--application-address", application))
+    try:
+        return claim.sidecar(proxy, *found, ports(mapped))
+    except ValueError as fault:
+        raise errors.UserError(_named(proxy, fault)) from None
+
+
+def gateway(proxy: str, workload: str, application: str) -> proxies.Gateway:
+    """Return the gateway proxy that the options describe. Raises errors.UserError."""
+    if application:
+        raise errors.UserError("--application-address: a gateway has no application; leave it out")
+    try:
+        return claim.gateway(proxy, ip("--workload-address", workload))
+    except ValueError as fault:
+        raise errors.UserError(_named(proxy, fault)) from None
+
+
+def _named(proxy: str, fault: ValueError) -> str:
+    return f"--proxy: {proxy!r} {fault}, as shop/pets-v1" if "of the form" in str(fault) else str(fault)
+
+
+def _pair(text: str) -> tuple[int, int]:
+    listener, equals, application = text.partition("=")
+    if not equals or not all(_is_port(port) for port in (listener, application)):
+        raise errors.UserError(
+            f"--application-port: {text!r} is not PORT=PORT with ports from 1 to 65535, as 9080=8080"
+        )
+    return int(listener), int(application)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536

@@ -1,0 +1,155 @@
+"""A mesh changes while it is used; its control plane is killed and comes back; its YAML is broken and mended."""
+
+import pathlib
+
+import pytest
+
+from meshloom.demo import cast, edits, traffic
+from meshloom.demo.waiting import wait_until
+
+LIVE = pathlib.Path(__file__).parent / "live"
+PROXIES = (1, 2)
+"""The last numbers of the addresses of all proxies: the gateway and the caller."""
+
+UPDATES = {
+    "clusters": "cluster_manager.cds.update_success",
+    "listeners": "listener_manager.lds.update_success",
+    "routes": "http.*.rds.*update_success",
+}
+CONNECTED = "control_plane.connected_state"
+
+
+@pytest.fixture(scope="module")
+def live(start_world):
+    return start_world(LIVE, leaving_out=("newcomer.yaml",))
+
+
+@pytest.fixture
+def traffic_flows(live):
+    """Send requests through the caller's sidecar and the gateway during the test; none may fail."""
+    by_caller = traffic.Stream(live.block.address(2), 15000, "http://shop/", pause=0.002)
+    by_gateway = traffic.Stream(live.block.address(1), 8880, "/", {"host": "shop.example.com"}, pause=0.002)
+    with by_caller, by_gateway:
+        yield by_caller
+    failed = [reply for reply in (*by_caller.seen, *by_gateway.seen) if reply.status != 200]
+    assert not failed
+    assert len(by_caller.seen) > 20
+    assert len(by_gateway.seen) > 20
+
+
+def weigh(live, v1, v2):
+    """Edit the weights of the shop."""
+    live.write("mesh.yaml", edits.with_weights(live.read("mesh.yaml"), "shop", {"shop-v1": v1, "shop-v2": v2}))
+
+
+def wait_for_version(live, version):
+    """Wait until both proxies send their requests there."""
+    wait_until(lambda: live.call("http://shop/").json()["version"] == version, f"the caller to reach {version}", 5)
+    wait_until(
+        lambda: live.visit("/", "shop.example.com").json()["version"] == version, f"the gateway to reach {version}", 5
+    )
+
+
+def updates(live):
+    """Return how many updates each proxy has accepted, by kind."""
+    return {(proxy, kind): live.stats(pattern, proxy) for proxy in PROXIES for kind, pattern in UPDATES.items()}
+
+
+def is_connected(live):
+    return all(live.stats(CONNECTED, proxy) == 1 for proxy in PROXIES)
+
+
+def test_an_edited_weight_is_followed_by_traffic(live, traffic_flows):
+    weigh(live, 0, 100)
+    wait_for_version(live, "shop-v2")
+    weigh(live, 100, 0)
+    wait_for_version(live, "shop-v1")
+    assert {reply.json()["version"] for reply in traffic_flows.seen} == {"shop-v1", "shop-v2"}
+
+
+def test_an_edited_weight_sends_routes_and_nothing_else(live):
+    before = updates(live)
+    weigh(live, 1, 0)  # all the same traffic, but not at once the same bytes
+    weigh(live, 0, 100)
+    wait_for_version(live, "shop-v2")
+    after = updates(live)
+    assert all(after[key] == before[key] for key in before if key[1] != "routes")
+    weigh(live, 100, 0)
+    wait_for_version(live, "shop-v1")
+
+
+def test_what_a_comment_changes_is_sent_to_nobody(live):
+    before = updates(live)
+    live.write("mesh.yaml", live.read("mesh.yaml") + "# a remark\n")
+    weigh(live, 0, 100)
+    wait_for_version(live, "shop-v2")
+    weigh(live, 100, 0)
+    wait_for_version(live, "shop-v1")
+    after = updates(live)
+    assert {key: after[key] - before[key] for key in before} == {key: 2 if key[1] == "routes" else 0 for key in before}
+
+
+def test_proxies_serve_while_the_control_plane_is_dead_and_are_sent_nothing_when_it_returns(live, traffic_flows):
+    before, seen = updates(live), len(traffic_flows.seen)
+    live.processes.kill(live.control_plane)
+    wait_until(lambda: not any(live.stats(CONNECTED, proxy) for proxy in PROXIES), "the proxies to notice", 5)
+    wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic without a control plane", 5)
+    live.serve()
+    wait_until(lambda: is_connected(live), "the proxies to return", 20)
+    weigh(live, 0, 100)  # what comes after everything the proxies asked for on their return
+    wait_for_version(live, "shop-v2")
+    after = updates(live)
+    assert {key: after[key] - before[key] for key in before} == {key: 1 if key[1] == "routes" else 0 for key in before}
+    weigh(live, 100, 0)
+    wait_for_version(live, "shop-v1")
+
+
+def test_what_changed_while_the_control_plane_was_dead_is_sent_when_it_returns(live, traffic_flows):
+    live.processes.kill(live.control_plane)
+    weigh(live, 0, 100)
+    live.serve()
+    wait_for_version(live, "shop-v2")
+    weigh(live, 100, 0)
+    wait_for_version(live, "shop-v1")
+
+
+def test_broken_yaml_breaks_no_request_and_is_told_with_file_and_line(live, traffic_flows):
+    good, said = live.read("mesh.yaml"), len(live.log())
+    live.write("mesh.yaml", good + "---\nkind: Mesh\n  metadata: {name: broken\n")
+    line = good.count("\n") + 3
+    wait_until(lambda: f"mesh.yaml:{line}" in live.log()[said:], "the fault in the log", 5)
+    seen = len(traffic_flows.seen)
+    wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic beside broken YAML", 5)
+    live.write("mesh.yaml", good)
+    wait_until(lambda: "resolved" in live.log()[said:], "the fault to be resolved", 5)
+
+
+def test_a_broken_object_leaves_the_others_alone(live, traffic_flows):
+    good, said = live.read("mesh.yaml"), len(live.log())
+    live.write("mesh.yaml", good + "---\napiVersion: servicemesh.oci.oracle.com/v1beta1\nkind: VirtualSevice\n"
+               "metadata: {name: typo, namespace: t}\n")  # fmt: skip
+    wait_until(lambda: "VirtualSevice" in live.log()[said:], "the fault in the log", 5)
+    weigh(live, 0, 100)
+    wait_for_version(live, "shop-v2")
+    live.write("mesh.yaml", good)
+    wait_for_version(live, "shop-v1")
+
+
+def test_a_service_joins_and_leaves(live, traffic_flows, applications):
+    text = (LIVE / "newcomer.yaml").read_text()
+    joining = cast.cast(cast.read_resources(live.block.moved(text))).pairs
+    with applications(joining):
+        live.write("newcomer.yaml", text)
+        wait_until(lambda: live.call("http://newcomer/").status == 200, "the newcomer", 5)
+        live.remove("newcomer.yaml")
+        wait_until(lambda: live.call("http://newcomer/").status == 403, "the newcomer to be gone", 5)
+
+
+def test_access_that_is_taken_away_is_gone_on_open_connections_too(live):
+    with traffic.Stream(live.block.address(2), 15000, "http://shop/") as calls:
+        wait_until(lambda: calls.seen and calls.seen[-1].status == 200, "the first answer", 5)
+        live.remove("policy.yaml")
+        wait_until(lambda: calls.seen[-1].status == 403, "access to be gone", 5)
+        live.write("policy.yaml", (LIVE / "policy.yaml").read_text())
+        wait_until(lambda: calls.seen[-1].status == 200, "access to be back", 5)
+    assert {reply.status for reply in calls.seen} == {200, 403}

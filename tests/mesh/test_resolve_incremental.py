@@ -1,0 +1,220 @@
+"""An incremental resolution equals a fresh one, whatever was edited, and shares what was not."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh import inventory, layers, resolve, resources
+from mesh.problems import Ref
+from tests import written
+
+NAMES = ("a", "b", "c")
+SPACES = ("shop", "zoo")
+
+names, spaces = st.sampled_from(NAMES), st.sampled_from(SPACES)
+refs = st.builds(lambda space, name: {"ref": {"name": name, "namespace": space}}, spaces, names)
+modes = st.sampled_from(["DISABLED", "PERMISSIVE", "STRICT"])
+ports = st.sampled_from([80, 9080])
+paths = st.sampled_from(["/", "/a", "/a/b", "b", "/q?x"])
+targets = st.one_of(st.just({"allVirtualServices": {}}), refs.map(lambda ref: {"virtualService": ref}))
+sources = st.one_of(targets, refs.map(lambda ref: {"ingressGateway": ref}))
+
+
+def spec(kind: str, fields: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[dict[str, object]]:
+    where = st.tuples(spaces, names).map("/".join)
+    return st.fixed_dictionaries({kind: where, **fields}).map(
+        lambda made: {k: v for k, v in made.items() if v != "absent"}
+    )
+
+
+def maybe(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.one_of(st.just("absent"), strategy)
+
+
+destinations = st.lists(
+    st.builds(
+        lambda ref, weight, port: {"virtualDeployment": ref, "weight": weight, **port},
+        refs,
+        st.sampled_from([0, 50]),
+        st.sampled_from([{}, {"port": 80}]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+KINDS = (
+    spec("Mesh", {"mtls": maybe(st.fixed_dictionaries({"minimum": modes}))}),
+    spec(
+        "VirtualService",
+        {
+            "mesh": refs,
+            "hosts": st.lists(st.sampled_from(["a", "a:80", "b.shop", "*.shop"]), max_size=3),
+            "mtls": maybe(st.fixed_dictionaries({"mode": modes})),
+            "defaultRoutingPolicy": maybe(st.just({"type": "UNIFORM"})),
+            "created": maybe(st.sampled_from(["2024-01-01T00:00:00Z", "2024-01-02T00:00:00+01:00"])),
+        },
+    ),
+    spec(
+        "VirtualDeployment",
+        {
+            "virtualService": refs,
+            "serviceDiscovery": maybe(st.just({"type": "DNS", "hostname": "h"})),
+            "listener": st.lists(
+                st.fixed_dictionaries({"protocol": st.sampled_from(["HTTP", "GRPC", "TCP"]), "port": ports}), max_size=2
+            ),
+        },
+    ),
+    spec(
+        "VirtualServiceRouteTable",
+        {
+            "virtualService": refs,
+            "priority": maybe(st.sampled_from([1, 500])),
+            "routeRules": st.lists(
+                st.builds(lambda to, path: {"httpRoute": {"destinations": to, "path": path}}, destinations, paths),
+                min_size=1,
+                max_size=2,
+            ),
+        },
+    ),
+    spec(
+        "AccessPolicy",
+        {
+            "mesh": refs,
+            "rules": st.lists(
+                st.builds(lambda a, b: {"action": "ALLOW", "source": a, "destination": b}, sources, targets),
+                min_size=1,
+                max_size=2,
+            ),
+        },
+    ),
+    spec(
+        "IngressGateway",
+        {
+            "mesh": refs,
+            "hosts": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "name": st.sampled_from(["x", "y"]),
+                        "hostnames": st.just(["x.example.com"]),
+                        "listeners": st.just([{"protocol": "HTTP", "port": 8080}]),
+                    }
+                ),
+                min_size=1,
+                max_size=2,
+            ),
+        },
+    ),
+    spec(
+        "IngressGatewayRouteTable",
+        {
+            "ingressGateway": refs,
+            "routeRules": st.lists(
+                st.builds(
+                    lambda ref, path, rewrite: {
+                        "httpRoute": {
+                            "destinations": [{"virtualService": ref}],
+                            "path": path,
+                            "isPathRewriteEnabled": rewrite,
+                        }
+                    },
+                    refs,
+                    paths,
+                    st.booleans(),
+                ),
+                min_size=1,
+                max_size=2,
+            ),
+        },
+    ),
+)
+
+edits = st.one_of(
+    st.one_of(*KINDS).map(written.resource),
+    st.builds(Ref, st.sampled_from(sorted(resources.KINDS)), spaces, names),
+)
+
+
+def edited(before: inventory.Inventory, edit: resources.Resource | Ref) -> inventory.Inventory:
+    return before.with_changes(deleted=[edit]) if isinstance(edit, Ref) else before.with_changes([edit])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(edits, st.booleans()), min_size=1, max_size=25))
+def test_after_any_edits_the_incremental_result_is_the_fresh_one(
+    made: list[tuple[resources.Resource | Ref, bool]],
+) -> None:
+    seen, last, pending = inventory.Inventory(), None, set()
+    for edit, is_told in made:
+        seen = edited(seen, edit)
+        pending |= {edit if isinstance(edit, Ref) else edit.ref}
+        if is_told:
+            last, pending = resolve.resolve(seen, last, pending), set()
+            fresh = resolve.resolve(seen)
+            assert (last.graph, last.problems) == (fresh.graph, fresh.problems)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(*KINDS), min_size=1, max_size=25), st.randoms(use_true_random=False))
+def test_the_order_of_the_objects_does_not_matter(shorts: list[dict[str, object]], shuffler: random.Random) -> None:
+    items = [written.resource(short) for short in shorts]
+    distinct = list({item.ref: item for item in items}.values())
+    shuffled = shuffler.sample(distinct, len(distinct))
+    ones, others = (resolve.resolve(inventory.inventory_of(listed)) for listed in (distinct, shuffled))
+    assert ones.problems == others.problems
+    assert repr(ones.graph) == repr(others.graph)
+
+
+MESH = written.MESH + "---\n"
+SERVICES = "---\n".join(
+    f"VirtualService: shop/{name}\nmesh: {{ref: {{name: main}}}}\nhosts: [{name}]\n"
+    f"---\nVirtualDeployment: shop/{name}-v1\nvirtualService: {{ref: {{name: {name}}}}}\n"
+    f"serviceDiscovery: {{type: DNS, hostname: {name}.local}}\nlistener: [{{protocol: HTTP, port: 80}}]\n"
+    for name in NAMES
+)
+
+
+def test_an_edit_of_one_service_leaves_the_others_the_same_objects() -> None:
+    seen = written.of(MESH + SERVICES)
+    first = resolve.resolve(seen)
+    (edit,) = written.objects(
+        "VirtualService: shop/b\nmesh: {ref: {name: main}}\nhosts: [b]\ndefaultRoutingPolicy: {type: UNIFORM}"
+    )
+    second = resolve.resolve(seen.with_changes([edit]), first)
+    same = {ref.name for ref, service in second.graph.services.items() if service is first.graph.services[ref]}
+    assert same == {"a", "c"}
+    assert second.graph.deployments is first.graph.deployments
+    assert second.graph.scopes is first.graph.scopes
+
+
+def test_an_equal_object_changes_nothing() -> None:
+    seen = written.of(MESH + SERVICES)
+    first = resolve.resolve(seen)
+    again = resolve.resolve(seen.with_changes(written.objects(SERVICES)), first)
+    assert again.graph is first.graph
+
+
+def test_objects_that_mean_nothing_to_the_graph_are_not_looked_at() -> None:
+    seen = written.of(MESH + SERVICES)
+    first = resolve.resolve(seen)
+    assert resolve.resolve(seen, first, {Ref("Pod", "shop", "x")}).stages is first.stages
+
+
+def test_other_settings_are_not_mixed_with_earlier_results() -> None:
+    seen = written.of(MESH + SERVICES)
+    first = resolve.resolve(seen)
+    assert resolve.resolve(seen, first, settings=resolve.Settings(paths_by_segment=False)).stages is not first.stages
+
+
+def test_a_layer_keeps_equal_values_and_forgets_what_is_gone() -> None:
+    first = layers.refreshed(None, {"a": (1,), "b": (2,)}, lambda number: [number])
+    second = layers.refreshed(first, {"a": (1,), "c": (3,)}, lambda number: [number])
+    assert second.values == {"a": [1], "c": [3]}
+    assert second.values["a"] is first.values["a"]
+
+
+def test_a_layer_of_which_nothing_changed_is_the_same() -> None:
+    first = layers.refreshed(None, {"a": (1,)}, lambda number: [number])
+    assert layers.refreshed(first, {"a": (1,)}, lambda number: [number]) is first
+    rebuilt = layers.refreshed(first, {"a": (1.0 + 1e-9,)}, lambda number: [round(number)])
+    assert rebuilt.values is first.values

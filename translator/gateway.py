@@ -1,0 +1,81 @@
+"""Gateways: what the proxies of an IngressGateway get.
+
+Law: a gateway gets exactly the clusters that its routes lead to; a virtual host is encoded again only when its host
+changes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mesh import graph, layers
+from mesh.layers import Layer
+from mesh.problems import Ref
+from translator import bundles, filter_chains, listeners, route_configurations, virtual_hosts
+from translator.bundles import Bundle, Part
+from translator.proxies import Gateway
+from translator.virtual_hosts import Site
+
+SiteKey = tuple[Ref, int, int]
+"""A gateway, one of its ports, and the place of a host in that port's list."""
+
+Sites = Layer[SiteKey, Site]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """Clusters and routes by gateway; listeners and bundles by proxy."""
+
+    clusters: Layer[Ref, Part]
+    routes: Layer[Ref, Part]
+    listeners: Layer[Gateway, Part]
+    bundles: Layer[Gateway, Bundle]
+
+
+def sites(of: graph.Graph, gateways: Iterable[Ref], previous: Sites) -> Sites:
+    """Return the virtual hosts of these gateways."""
+    found = (of.gateways[ref] for ref in gateways)
+    inputs = {key: (host,) for gateway in found for key, host in _hosts(gateway)}
+    return layers.refreshed(previous, inputs, virtual_hosts.of_gateway)
+
+
+def _hosts(gateway: graph.Gateway) -> Iterable[tuple[SiteKey, graph.GatewayHost]]:
+    for port in gateway.ports:
+        for place, host in enumerate(port.hosts):
+            yield (gateway.ref, port.port, place), host
+
+
+def gateways(
+    of: graph.Graph,
+    proxies: Sequence[Gateway],
+    virtual: Mapping[SiteKey, Site],
+    clusters: Mapping[SiteKey, Part],
+    previous: Gateways,
+) -> Gateways:
+    """Return what these gateways get; `virtual` and `clusters` are the sites of all and the clusters of each site."""
+    found = [of.gateways[ref] for ref in dict.fromkeys(proxy.gateway for proxy in proxies)]
+    cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
+    own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
+    routes = layers.refreshed(previous.routes, {item.ref: _route_inputs(item, virtual) for item in found}, _routes)
+    bound_inputs = {proxy: (proxy.address, _ports(of.gateways[proxy.gateway])) for proxy in proxies}
+    bound = layers.refreshed(previous.listeners, bound_inputs, _listeners)
+    parts = {proxy: (own.values[proxy.gateway], routes.values[proxy.gateway], bound.values[proxy]) for proxy in proxies}
+    return Gateways(own, routes, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
+
+
+def _ports(gateway: graph.Gateway) -> tuple[int, ...]:
+    return tuple(port.port for port in gateway.ports)
+
+
+def _route_inputs(gateway: graph.Gateway, virtual: Mapping[SiteKey, Site]) -> tuple[object, ...]:
+    return tuple(
+        (port.port, tuple(virtual[gateway.ref, port.port, place] for place in range(len(port.hosts))))
+        for port in gateway.ports
+    )
+
+
+def _routes(*ports: tuple[int, tuple[Site, ...]]) -> Part:
+    return tuple(route_configurations.gateway(port, given) for port, given in ports)
+
+
+def _listeners(address: str, ports: tuple[int, ...]) -> Part:
+    return tuple(listeners.gateway(address, port, filter_chains.gateway(port)) for port in ports)
