@@ -23,7 +23,7 @@ LOCK = $(LOCKING)/bin/uv pip compile --quiet --universal --python-version 3.11 -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test check goldens bench protos envoy-oldest proto lock clean python
+.PHONY: help install demo demo-check test check format goldens bench protos envoy-oldest proto lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ check: install ## lint, format, types, import contracts, goldens up to date
 	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens >/dev/null || true; \
 	if [ "$$before" != "$$($(CASES_DIGEST))" ]; then \
 		echo 'The goldens in $(CASES) were out of date and are rewritten now: look at the difference.' >&2; exit 1; fi
+
+format: install ## put sources into the one format
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
 
 CASES_DIGEST = find $(CASES) -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 

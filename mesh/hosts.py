@@ -87,8 +87,10 @@ def _is_name(name: str) -> bool:
 
 def _address(text: str) -> str | None:
     """Return an address in its short form; zones (`fe80::1%eth0`) mean nothing outside of one machine."""
+    if "%" in text or not (":" in text or text[-1:].isdigit()):
+        return None
     try:
-        return None if "%" in text else str(ipaddress.ip_address(text))
+        return str(ipaddress.ip_address(text))
     except ValueError:
         return None
 

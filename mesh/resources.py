@@ -5,7 +5,6 @@ Law: field for field the original API: names, limits, enums and defaults; what a
 
 import datetime
 import enum
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -36,7 +35,7 @@ _QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(([KMGTPE]i)|[numkMGTPE]|([eE][
 
 
 def _quantity(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63
     if is_number or (isinstance(value, str) and _QUANTITY.fullmatch(value)):
         return value
     raise pydantic_core.PydanticCustomError(NOT_A_QUANTITY, "not a quantity")

@@ -179,6 +179,19 @@ def bootstrap(
         command.run(of, ads, admin, sotw=sotw, form=output)
 
 
+@app.command(
+    add_help_option=False,  # that of the command itself answers, which is imported only now
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def demo(context: typer.Context) -> None:
+    """Run a sample mesh of real Envoys on this machine, measure its traffic split, edit it live."""
+    from meshloom.demo import command
+
+    program = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    program.command(epilog="Examples: meshloom demo   ·   meshloom demo --check")(command.demo)
+    program(args=context.args, prog_name="meshloom demo")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

@@ -1,6 +1,7 @@
 """What the program says while it runs: lines for people at a terminal, JSON for everything else.
 
-Law: everything goes to standard error; a problem is said once when it appears and once when it is resolved.
+Law: everything goes to standard error; a problem is said once when it appears and once when it is resolved; a traceback
+shows no values, which might be secrets.
 """
 
 import logging
@@ -45,8 +46,8 @@ def report(before: Iterable[Problem], after: Iterable[Problem]) -> None:
 
 def _renderers(wanted: choices.Lines, terminal: bool) -> list[structlog.typing.Processor]:
     if wanted is choices.Lines.CONSOLE or (wanted is choices.Lines.AUTO and terminal):
-        return [structlog.dev.ConsoleRenderer(colors=terminal)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
 def _foreign(renderers: list[structlog.typing.Processor]) -> list[structlog.typing.Processor]:

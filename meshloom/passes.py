@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from mesh import inventory, problems, resolve
 from mesh.problems import Problem, Ref
+from meshloom import references
 from meshloom.identity import claim
 from translator import bundles, proxies
 from translator import compile as compiler
@@ -61,7 +62,7 @@ def compiled(
         proxy: _shared(snapshots.Snapshot.of(*(parts[id(part)][1] for part in bundle)), held.get(proxy))
         for proxy, bundle in compilation.bundles.items()
     }
-    dangling = {proxy: missing for proxy in fresh if (missing := _dangling(fresh[proxy], held.get(proxy)))}
+    dangling = references.dangling({proxy: new for proxy, new in fresh.items() if new is not held.get(proxy)})
     publishable = {proxy: snapshot for proxy, snapshot in fresh.items() if proxy not in dangling}
     kept = {proxy: held[proxy] for proxy in wanted if proxy in held}
     found = (*_unserved(wanted - fresh.keys(), held), *_faults(dangling))
@@ -81,10 +82,6 @@ def _parts(compilation: compiler.Compilation, before: _Parts) -> _Parts:
 
 def _shared(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> snapshots.Snapshot:
     return old if old is not None and new == old else new
-
-
-def _dangling(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> tuple[snapshots.ResourceName, ...]:
-    return () if new is old else snapshots.dangling(new)
 
 
 def _unserved(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Problem]:

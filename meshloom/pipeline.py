@@ -151,7 +151,7 @@ class _Worker:
 
     settings: resolve.Settings
     last: passes.Pass | None = None
-    held: passes.Snapshots = passes.NOTHING
+    held: passes.Snapshots = field(default_factory=dict)
     thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
 
     async def outcome(self, task: passes.Task) -> _Outcome:

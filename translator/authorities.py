@@ -1,10 +1,12 @@
 """Which authorities (`pets`, `pets:9080`, `*.shop:80`) lead to which port of a service.
 
 Law: a request's port is the one in its authority, else 80, else the only one there is; a service is never called on a
-port that it does not have, and who tries is told which ports there are.
+port that it does not have. A host with a port stands for itself alone; one without stands for every port, and who asks
+for one that is not served is told which are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 
 from mesh import graph, hosts
 from mesh.hosts import Host
@@ -13,52 +15,36 @@ Domains = tuple[str, ...]
 """Envoy's patterns for authorities: exact, `*` and a suffix, a prefix and `*`, or `*`."""
 
 
-def leading_to_ports(service: graph.Service, called_by: Iterable[Host]) -> Mapping[int, Domains]:
-    """Return the domains of each port of the HTTP family by which callers reach it through these hosts."""
-    ports = _ports_by_name(service, called_by)
-    default = service.default_http_port()
-    return {port.port: tuple(_domains(port.port, ports, default)) for port in service.http}
+def leading_to(service: graph.Service, port: int, called_by: Iterable[Host]) -> Domains:
+    """Return the domains by which callers that use these hosts reach a port of the HTTP family."""
+    is_default = service.default_http_port() == port
+    names = (host.name for host in called_by if host.port in (None, port))
+    return tuple(dict.fromkeys(domain for name in names for domain in _domains(name, port, is_default)))
 
 
-def _domains(port: int, ports: Mapping[str, Domains | tuple[int, ...]], default: int) -> Iterator[str]:
-    for name, served in ports.items():
-        if port in served:
-            yield str(Host(name, port))
-            if port == default:
-                yield str(Host(name))
+def _domains(name: str, port: int, is_default: bool) -> Iterator[str]:
+    yield str(Host(name, port))
+    if is_default:
+        yield str(Host(name))
 
 
-def leading_nowhere(service: graph.Service, called_by: Iterable[Host]) -> Mapping[tuple[int, ...], Domains]:
-    """Return the domains of known hosts with a port that they do not serve, by the ports that they do serve.
+def leading_nowhere(service: graph.Service, called_by: Iterable[Host]) -> Domains:
+    """Return the domains of hosts that stand for every port, asked for one that the service does not have.
 
-    Wildcards with an unknown port are not among them: Envoy has no pattern for that.
+    Wildcards with such a port are missing: Envoy has no domain for them; see `pattern_of_other_ports`.
     """
-    ports = _ports_by_name(service, called_by)
-    default = service.default_http_port()
-    groups = dict.fromkeys(ports.values())
-    return {
-        group: tuple(
-            domain for name, served in ports.items() if served == group for domain in _others(name, served, default)
-        )
-        for group in groups
-    }
+    is_ambiguous = service.default_http_port() == 0
+    names = [Host(host.name) for host in called_by if host.port is None]
+    bare = (str(host) for host in names if is_ambiguous)
+    ported = (f"{host}:{hosts.ANY}" for host in names if not host.is_wildcard)
+    return tuple(dict.fromkeys((*bare, *ported)))
 
 
-def _others(name: str, served: tuple[int, ...], default: int) -> Iterator[str]:
-    host = Host(name)
-    if default not in served:
-        yield str(host)
-    if not host.is_wildcard:
-        yield f"{host}:{hosts.ANY}"
+def wildcards(called_by: Iterable[Host]) -> tuple[Host, ...]:
+    """Return those of these hosts that are wildcards for every port; `*` is not among them, nothing is left of it."""
+    return tuple(host for host in called_by if host.is_wildcard and host.port is None and host.name != hosts.ANY)
 
 
-def _ports_by_name(service: graph.Service, called_by: Iterable[Host]) -> Mapping[str, tuple[int, ...]]:
-    """Return which of its ports a service is reached on by each of these names: all, or those that hosts name."""
-    served = tuple(port.port for port in service.http)
-    wanted: dict[str, set[int | None]] = {}
-    for host in called_by:
-        wanted.setdefault(host.name, set()).add(host.port)
-    return {
-        name: served if None in ports else tuple(port for port in served if port in ports)
-        for name, ports in wanted.items()
-    }
+def pattern_of_other_ports(wildcard: Host) -> str:
+    """Return the RE2 pattern of the authorities that a wildcard covers and that name a port."""
+    return f"(?i).+{re.escape(wildcard.name.removeprefix(hosts.ANY))}:[0-9]+"

@@ -3,8 +3,6 @@
 Law: a part is one object for all proxies that have it, and stays that object for as long as its content does.
 """
 
-from collections.abc import Iterable
-
 from translator.resources import EncodedResource
 
 Part = tuple[EncodedResource, ...]
@@ -20,8 +18,3 @@ def bundle(*parts: Part) -> Bundle:
 def merged(*parts: Part) -> Part:
     """Return one part of several, each resource once."""
     return tuple({(item.type_url, item.name): item for part in parts for item in part}.values())
-
-
-def part(items: Iterable[EncodedResource]) -> Part:
-    """Return a part of these resources."""
-    return tuple(items)

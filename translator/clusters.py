@@ -18,6 +18,7 @@ from envoy_data_plane.google import protobuf
 from mesh import graph
 from mesh.resources import Protocol
 from translator import names, resources, wire
+from translator.bundles import Part
 from translator.proxies import Explicit
 from translator.resources import EncodedResource
 
@@ -26,47 +27,45 @@ _HIGH = 1_000_000
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def target_clusters(deployment: graph.Deployment) -> dict[int, EncodedResource]:
-    """Return the clusters of a deployment's listeners of the HTTP family, by port."""
+def of_deployment(deployment: graph.Deployment) -> Part:
+    """Return the clusters of a deployment's listeners of the HTTP family."""
     listeners = (listener for listener in deployment.listeners if listener.family is graph.Family.HTTP)
-    return {listener.port: _target_cluster(deployment, listener) for listener in listeners}
+    return tuple(_target_cluster(deployment, listener) for listener in listeners)
 
 
 def _target_cluster(deployment: graph.Deployment, listener: graph.Listener) -> EncodedResource:
     name = names.target(graph.Target(deployment.ref, listener.port))
     match deployment.discovery:
         case graph.Dns(hostname):
-            return _resolved(name, hostname, listener)
+            return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns())
         case graph.Undiscovered():
-            return _encoded(cluster_v3.Cluster(name=name, **_settings(listener.protocol)))
+            return _encoded(name, listener.protocol, None)
 
 
-def _resolved(name: str, hostname: str, listener: graph.Listener) -> EncodedResource:
-    """Return a cluster whose endpoints are all addresses of a host name, looked up again and again by the proxy."""
-    message = cluster_v3.Cluster(
-        name=name,
-        cluster_type=cluster_v3.ClusterCustomClusterType(name="envoy.cluster.dns", typed_config=_dns()),
-        wait_for_warm_on_init=False,  # or a name that does not resolve withholds the ACK of all clusters
-        load_assignment=_assignment(name, hostname, listener.port),
-        **_settings(listener.protocol),
-    )
-    return _encoded(message)
-
-
-def local_cluster(listener: graph.Listener, capture: Explicit) -> EncodedResource:
+def of_application(listener: graph.Listener, capture: Explicit) -> EncodedResource:
     """Return the cluster of the application behind a listener of the HTTP family."""
     name = names.inbound(listener.port)
     port = capture.application_port(listener.port)
+    return _encoded(name, listener.protocol, _assignment(name, capture.application_address, port))
+
+
+def _encoded(
+    name: str,
+    protocol: Protocol,
+    assignment: endpoint_v3.ClusterLoadAssignment | None,
+    discovery: cluster_v3.ClusterCustomClusterType | None = None,
+) -> EncodedResource:
+    """Return a cluster; without a discovery it is static, and without an assignment it has no endpoints."""
     message = cluster_v3.Cluster(
         name=name,
-        load_assignment=_assignment(name, capture.application_address, port),
-        **_settings(listener.protocol),
+        cluster_type=discovery,
+        wait_for_warm_on_init=False,  # or a name that does not resolve withholds the ACK of all clusters
+        connect_timeout=_CONNECT_TIMEOUT,
+        circuit_breakers=_circuit_breakers(),
+        load_assignment=assignment,
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _http(protocol)},
     )
-    return _encoded(message)
-
-
-def _encoded(message: cluster_v3.Cluster) -> EncodedResource:
-    return resources.encoded(resources.CLUSTER, message.name, wire.encode(message))
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message))
 
 
 def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAssignment:
@@ -77,34 +76,28 @@ def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAs
 
 
 @functools.cache
-def _dns() -> protobuf.Any:
-    """Return how names are looked up: as STRICT_DNS does it, each address an endpoint."""
-    seconds = datetime.timedelta(seconds=1)
+def _dns() -> cluster_v3.ClusterCustomClusterType:
+    """Return how names are looked up: again and again by the proxy, each address an endpoint (STRICT_DNS of old)."""
+    second = datetime.timedelta(seconds=1)
     lookup = dns_v3.DnsCluster(
-        dns_refresh_rate=5 * seconds,  # where the answer has no lifetime
-        dns_failure_refresh_rate=dns_v3.DnsClusterRefreshRate(base_interval=1 * seconds, max_interval=10 * seconds),
+        dns_refresh_rate=5 * second,  # where the answer has no lifetime
+        dns_failure_refresh_rate=dns_v3.DnsClusterRefreshRate(base_interval=second, max_interval=10 * second),
         respect_dns_ttl=True,
         dns_lookup_family=dns_family_v3.DnsLookupFamily.V4_PREFERRED,  # one address of a dual-stack pod, not both
     )
-    return wire.packed(lookup)
+    return cluster_v3.ClusterCustomClusterType(name="envoy.cluster.dns", typed_config=wire.packed(lookup))
 
 
 @functools.cache
-def _settings(protocol: Protocol) -> dict[str, object]:
-    """Return what all clusters of a protocol share."""
-    return {
-        "connect_timeout": _CONNECT_TIMEOUT,
-        "circuit_breakers": cluster_v3.CircuitBreakers(thresholds=[_thresholds()]),
-        "typed_extension_protocol_options": {_PROTOCOL_OPTIONS: _http(protocol)},
-    }
-
-
-def _thresholds() -> cluster_v3.CircuitBreakersThresholds:
-    return cluster_v3.CircuitBreakersThresholds(
+def _circuit_breakers() -> cluster_v3.CircuitBreakers:
+    """Return limits so high that they only keep a runaway from taking all memory; real ones are a wish to be made."""
+    threshold = cluster_v3.CircuitBreakersThresholds(
         max_connections=_HIGH, max_pending_requests=_HIGH, max_requests=_HIGH, max_retries=_HIGH
     )
+    return cluster_v3.CircuitBreakers(thresholds=[threshold])
 
 
+@functools.cache
 def _http(protocol: Protocol) -> protobuf.Any:
     """Return the version of HTTP that an upstream of this protocol is spoken to in."""
     version = (

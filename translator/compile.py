@@ -4,6 +4,7 @@ Law: a compile that starts from a previous one equals a fresh one byte for byte,
 stays the same object; whatever the number of proxies, nothing is built for each pair of proxy and destination.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,18 +15,18 @@ from mesh.problems import Ref
 from translator import bundles, clusters, gateway, outbound, sidecar
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway, Proxy, Sidecar
-from translator.resources import EncodedResource
-from translator.virtual_hosts import Site
 
 SiteKey = outbound.SiteKey | gateway.SiteKey
-ByPort = Mapping[int, EncodedResource]
 
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """Clusters by deployment and port, and those of each site."""
+    """Clusters by deployment, and by site those of all deployments behind it.
 
-    by_deployment: Layer[Ref, ByPort]
+    All, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else.
+    """
+
+    by_deployment: Layer[Ref, Part]
     by_site: Layer[Any, Part]
 
 
@@ -64,30 +65,23 @@ def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | 
     before = previous or NOTHING
     asked = sorted(set(proxies))
     beside = [proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in of.deployments]
-    before_all = [proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in of.gateways]
+    edges = [proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in of.gateways]
 
     reach = outbound.reach(of, dict.fromkeys(of.deployments[one.deployment].service for one in beside), before.reach)
-    doors = gateway.sites(of, dict.fromkeys(one.gateway for one in before_all), before.doors)
-    upstreams = _upstreams(of, {**reach.sites.values, **doors.values}, before.upstreams)
+    doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
+    behind: dict[SiteKey, tuple[Ref, ...]] = dict((*outbound.behind(of, reach), *gateway.behind(of, doors)))
+    upstreams = _upstreams(of, behind, before.upstreams)
     shared = outbound.outbound(reach, upstreams.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
-    gateways = gateway.gateways(of, before_all, doors.values, upstreams.by_site.values, before.gateways)
-    found: Mapping[Proxy, Bundle] = {**gateways.bundles.values, **sidecars.bundles.values}
+    gateways = gateway.gateways(of, edges, doors.values, upstreams.by_site.values, before.gateways)
+    found: dict[Proxy, Bundle] = dict((*gateways.bundles.values.items(), *sidecars.bundles.values.items()))
     return Compilation(found, reach, doors, upstreams, shared, sidecars, gateways)
 
 
-def _upstreams(of: graph.Graph, sites: Mapping[Any, Site], previous: Upstreams) -> Upstreams:
-    """Return the clusters of the deployments that some site leads to, and those of each site."""
-    named = dict.fromkeys(target.deployment for site in sites.values() for target in site.targets)
+def _upstreams(of: graph.Graph, behind: Mapping[SiteKey, tuple[Ref, ...]], previous: Upstreams) -> Upstreams:
+    """Return the clusters of the deployments behind some site, and those behind each site."""
+    named = dict.fromkeys(itertools.chain.from_iterable(behind.values()))
     deployments = {ref: (of.deployments[ref],) for ref in named}
-    by_deployment = layers.refreshed(previous.by_deployment, deployments, clusters.target_clusters)
-    inputs = {key: _site_inputs(site, by_deployment.values) for key, site in sites.items()}
-    return Upstreams(by_deployment, layers.refreshed(previous.by_site, inputs, _site_clusters))
-
-
-def _site_inputs(site: Site, by_deployment: Mapping[Ref, ByPort]) -> tuple[object, ...]:
-    return site.targets, *(by_deployment[target.deployment] for target in site.targets)
-
-
-def _site_clusters(targets: tuple[graph.Target, ...], *by_port: ByPort) -> Part:
-    return bundles.part(found[target.port] for target, found in zip(targets, by_port, strict=True))
+    by_deployment = layers.refreshed(previous.by_deployment, deployments, clusters.of_deployment)
+    inputs = {key: tuple(map(by_deployment.values.__getitem__, refs)) for key, refs in behind.items()}
+    return Upstreams(by_deployment, layers.refreshed(previous.by_site, inputs, bundles.merged))

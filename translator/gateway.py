@@ -1,10 +1,10 @@
 """Gateways: what the proxies of an IngressGateway get.
 
-Law: a gateway gets exactly the clusters that its routes lead to; a virtual host is encoded again only when its host
-changes.
+Law: a gateway gets the clusters of the services that its routes lead to and no others; a virtual host is encoded again
+only when its host changes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh import graph, layers
@@ -38,7 +38,17 @@ def sites(of: graph.Graph, gateways: Iterable[Ref], previous: Sites) -> Sites:
     return layers.refreshed(previous, inputs, virtual_hosts.of_gateway)
 
 
-def _hosts(gateway: graph.Gateway) -> Iterable[tuple[SiteKey, graph.GatewayHost]]:
+def behind(of: graph.Graph, given: Sites) -> Iterator[tuple[SiteKey, tuple[Ref, ...]]]:
+    """Yield each site with the deployments behind it: all of the services that its routes lead to."""
+    return ((key, _deployments(of, site.targets)) for key, site in given.values.items())
+
+
+def _deployments(of: graph.Graph, targets: tuple[graph.Target, ...]) -> tuple[Ref, ...]:
+    services = dict.fromkeys(of.deployments[target.deployment].service for target in targets)
+    return tuple(deployment for service in services for deployment in of.services[service].deployments)
+
+
+def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost]]:
     for port in gateway.ports:
         for place, host in enumerate(port.hosts):
             yield (gateway.ref, port.port, place), host

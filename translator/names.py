@@ -4,8 +4,6 @@ Law: a name follows from what it stands for alone; what is shared by proxies has
 module makes one up.
 """
 
-from collections.abc import Iterable
-
 from mesh import graph
 from mesh.problems import Ref
 
@@ -17,8 +15,8 @@ OUTBOUND_PORT = 15000
 DENIED_BY = "x-meshloom-denied-by"
 """The response header of a denial inside the mesh: the address of the service whose proxy denied."""
 
-NOBODY_ELSE = "*"
-"""The virtual host of the requests that no other one matches."""
+NOBODY = "nobody"
+"""The virtual host of requests for what the caller may not reach. No service has this name: theirs have slashes."""
 
 
 def target(to: graph.Target) -> str:
@@ -41,6 +39,6 @@ def service_port(service: Ref, port: int) -> str:
     return f"{service.key}/{port}"
 
 
-def other_ports(service: Ref, ports: Iterable[int]) -> str:
-    """Return the name of the virtual host of requests for none of these ports, as `shop/pets/other-than/80,9080`."""
-    return f"{service.key}/other-than/{','.join(map(str, ports))}"
+def other_ports(service: Ref) -> str:
+    """Return the name of the virtual host of requests for ports that a service does not have."""
+    return f"{service.key}/other-ports"

@@ -6,7 +6,7 @@ route configuration once for each distinct scope.
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -47,12 +47,18 @@ def reach(of: graph.Graph, callers: Iterable[Ref], previous: Reach) -> Reach:
     return Reach(scopes, layers.refreshed(previous.sites, inputs, virtual_hosts.of_service))
 
 
+def behind(of: graph.Graph, given: Reach) -> Iterator[tuple[SiteKey, tuple[Ref, ...]]]:
+    """Yield each site with the deployments behind it: all of its service."""
+    return ((key, _service(of, key).deployments) for key in given.sites.values)
+
+
 def _site_inputs(of: graph.Graph, key: SiteKey) -> tuple[graph.Service, tuple[Host, ...]]:
-    if isinstance(key, Ref):
-        service = of.services[key]
-        return service, service.hosts
-    ref, hosts = key
-    return of.services[ref], hosts
+    service = _service(of, key)
+    return service, service.hosts if isinstance(key, Ref) else key[1]
+
+
+def _service(of: graph.Graph, key: SiteKey) -> graph.Service:
+    return of.services[key if isinstance(key, Ref) else key[0]]
 
 
 def scoped(scope: graph.Scope) -> Scoped:

@@ -19,7 +19,8 @@ def outbound(sites: Sequence[Site]) -> EncodedResource:
     """Return the routes of callers that may reach these services and nothing else."""
     answering = (host for site in sites for host in site.answering)
     refusing = (host for site in sites for host in site.refusing)
-    hosts = virtual_hosts.first_come((*answering, *refusing, virtual_hosts.forbidden()))
+    nobody = virtual_hosts.of_nobody(wildcard for site in sites for wildcard in site.wildcards)
+    hosts = virtual_hosts.first_come((*answering, *refusing, nobody))
     return _encoded(route_v3.RouteConfiguration(name=names.OUTBOUND), hosts, _references(sites))
 
 

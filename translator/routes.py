@@ -42,6 +42,14 @@ def everything(status: int, text: str = "") -> route_v3.Route:
     return route_v3.Route(match=route_v3.RouteMatch(prefix=ROOT), direct_response=_answer(status, text))
 
 
+def by_authority(pattern: str, status: int, text: str) -> route_v3.Route:
+    """Return the route that answers every request whose authority matches a pattern as a whole."""
+    matcher = matcher_v3.StringMatcher(safe_regex=matcher_v3.RegexMatcher(regex=pattern))
+    header = route_v3.HeaderMatcher(name=":authority", string_match=matcher)
+    match = route_v3.RouteMatch(prefix=ROOT, headers=[header])
+    return route_v3.Route(match=match, direct_response=_answer(status, text))
+
+
 def to_application(listener: graph.Listener) -> route_v3.Route:
     """Return the route of all requests that a listener receives."""
     action = route_v3.RouteAction(

@@ -102,7 +102,7 @@ def _own_inputs(
 def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener, bytes], ...]) -> Part:
     """Return the resources that hold the addresses of a proxy: its listeners and the clusters of its application."""
     return (
-        *(clusters.local_cluster(listener, capture) for listener, _ in inbound),
+        *(clusters.of_application(listener, capture) for listener, _ in inbound),
         listeners.outbound(capture.workload_address, outbound),
         *(listeners.inbound(capture.workload_address, listener.port, chain) for listener, chain in inbound),
     )

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from envoy_data_plane.envoy.config.route import v3 as route_v3
 from envoy_data_plane.google import protobuf
 
-from mesh import graph
+from mesh import graph, hosts
 from mesh.hosts import Host
 from translator import authorities, names, replies, resources, routes, wire
 from translator.resources import ResourceName
 
-_DOMAINS = 2  # the number of the field
+_DOMAINS, _ROUTES = 2, 3  # the numbers of the fields
+_EVERYTHING: authorities.Domains = (hosts.ANY,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +34,43 @@ class VirtualHost:
 
 
 @dataclass(frozen=True, slots=True)
+class Wildcard:
+    """An encoded route for the authorities that a wildcard covers and that name a port its service does not have."""
+
+    host: Host
+    route: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """What a service or a gateway's host is to its callers.
 
-    `answering` lead to `targets`, whose clusters are `references`; `refusing` say 404 to requests for ports that are
-    not served.
+    `answering` lead to `targets`, whose clusters are `references`. The rest says 404 to requests for ports that are
+    not served: `refusing`, and `wildcards` where there can be no virtual host for them.
     """
 
     answering: tuple[VirtualHost, ...]
-    refusing: tuple[VirtualHost, ...]
     targets: tuple[graph.Target, ...]
     references: tuple[ResourceName, ...]
+    refusing: tuple[VirtualHost, ...] = ()
+    wildcards: tuple[Wildcard, ...] = ()
 
 
 def of_service(service: graph.Service, called_by: tuple[Host, ...]) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
-    domains = authorities.leading_to_ports(service, called_by)
+    domains = ((port, authorities.leading_to(service, port.port, called_by)) for port in service.http)
+    called = [(port, named) for port, named in domains if named]
+    answering = tuple(_of_port(service, port, named) for port, named in called)
+    targets = routes.targets(route for port, _ in called for route in port.routes)
     nowhere = authorities.leading_nowhere(service, called_by)
-    served = [port for port in service.http if domains[port.port]]
-    return _site(
-        (_of_port(service, port, domains[port.port]) for port in served),
-        (_other_ports(service, ports, named) for ports, named in nowhere.items() if named),
-        routes.targets(route for port in served for route in port.routes),
-    )
+    text = _no_such_port(service)
+    refusing = _encoded(names.other_ports(service.ref), nowhere, [routes.everything(404, text)]) if nowhere else None
+    wildcards = tuple(_wildcard(host, text) for host in authorities.wildcards(called_by))
+    return Site(answering, targets, _clusters(targets), (refusing,) if refusing else (), wildcards)
 
 
-def _site(answering: Iterable[VirtualHost], refusing: Iterable[VirtualHost], targets: tuple[graph.Target, ...]) -> Site:
-    references = ((resources.CLUSTER, names.target(target)) for target in targets)
-    return Site(tuple(answering), tuple(refusing), targets, tuple(references))
+def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
+    return tuple((resources.CLUSTER, names.target(target)) for target in targets)
 
 
 def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains) -> VirtualHost:
@@ -76,34 +86,47 @@ def _no_route(service: graph.Service) -> str:
     )
 
 
-def _other_ports(service: graph.Service, ports: tuple[int, ...], domains: authorities.Domains) -> VirtualHost:
-    answer = routes.everything(404, _no_such_port(service, ports))
-    return _encoded(names.other_ports(service.ref, ports), domains, [answer])
+def _no_such_port(service: graph.Service) -> str:
+    if not service.http:
+        return f"{service.ref} serves no HTTP; give a VirtualDeployment of it a listener of HTTP, HTTP2 or GRPC"
+    ports = ", ".join(str(port.port) for port in service.http)
+    return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {ports}"
 
 
-def _no_such_port(service: graph.Service, ports: tuple[int, ...]) -> str:
-    if not ports:
-        return f"{service.ref} serves no HTTP here; give a VirtualDeployment of it an HTTP, HTTP2 or GRPC listener"
-    listed = ", ".join(map(str, ports))
-    return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {listed}"
+def _wildcard(host: Host, text: str) -> Wildcard:
+    return Wildcard(host, wire.encode(routes.by_authority(authorities.pattern_of_other_ports(host), 404, text)))
 
 
 def of_gateway(host: graph.GatewayHost) -> Site:
     """Return the virtual host of a gateway's host; what matches no route gets 404 and no word about the mesh."""
     rules = [routes.route(route, is_inside=False) for route in host.routes]
     domains = tuple(dict.fromkeys(str(Host(name)) for name in host.hostnames))
-    return _site((_encoded(host.name, domains, rules),), (), routes.targets(host.routes))
+    targets = routes.targets(host.routes)
+    return Site((_encoded(host.name, domains, rules),), targets, _clusters(targets))
 
 
 def of_application(listener: graph.Listener, access: Mapping[str, protobuf.Any]) -> VirtualHost:
     """Return the virtual host of all requests that a deployment's listener receives."""
-    return _encoded(names.inbound(listener.port), (names.NOBODY_ELSE,), [routes.to_application(listener)], access)
+    return _encoded(names.inbound(listener.port), _EVERYTHING, [routes.to_application(listener)], access)
+
+
+def of_nobody(wildcards: Iterable[Wildcard]) -> VirtualHost:
+    """Return the virtual host of requests for whatever a caller may not reach; the listener has the words for it.
+
+    Requests for other ports of wildcards end up there too, and are told so, by the longest wildcard.
+    """
+    told = [item.route for item in sorted(wildcards, key=lambda item: item.host.precedence)]
+    return _with_domains(_nobody() + wire.repeated(_ROUTES, [*told, _forbidden()]), _EVERYTHING)
 
 
 @functools.cache
-def forbidden() -> VirtualHost:
-    """Return the virtual host of requests for whatever a caller may not reach; the listener has the words for it."""
-    return _encoded(names.NOBODY_ELSE, (names.NOBODY_ELSE,), [routes.everything(replies.FORBIDDEN)])
+def _nobody() -> bytes:
+    return wire.encode(route_v3.VirtualHost(name=names.NOBODY))
+
+
+@functools.cache
+def _forbidden() -> bytes:
+    return wire.encode(routes.everything(replies.FORBIDDEN))
 
 
 def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:

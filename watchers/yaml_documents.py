@@ -19,6 +19,7 @@ MOST_ALIASED = 100_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _REMEDIES = (
     ("mapping values are not allowed", "indent this line like its neighbours, or quote the text that holds a colon"),
     ("cannot start any token", "indent with spaces instead of tabs, and quote text that begins with @, ` or %"),
@@ -80,7 +81,7 @@ class Text:
 def read(text: str) -> Text:
     """Return the documents of a YAML or JSON text, empty ones left out."""
     try:
-        return Text(_documents(text))
+        return Text(_documents(_with_whole_letters(text)))
     except _UnreadableError as error:
         return Text(flaw=error.flaw)
     except yaml.reader.ReaderError as error:
@@ -111,6 +112,18 @@ def _syntax_flaw(error: yaml.MarkedYAMLError) -> Flaw:
 def _flaw(line: int, fault: str) -> Flaw:
     remedies = (remedy for sign, remedy in _REMEDIES if sign in fault)
     return Flaw(line, fault, next(remedies, "mend the YAML at this line"))
+
+
+def _with_whole_letters(text: str) -> str:
+    """Return JSON in which the two escapes of a letter beyond the 16-bit range are the one that YAML knows."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    return _PAIR.sub(_whole_letter, text)
+
+
+def _whole_letter(pair: re.Match[str]) -> str:
+    high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
+    return rf"{pair[1]}\U{0x10000 + (high << 10) + low:08x}"
 
 
 def _documents(text: str) -> tuple[Document, ...]:

@@ -5,17 +5,24 @@ Law: rule S5, absence deletes; so a set is sent when its digest differs from the
 
 import bisect
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from xds import flight, multiplex, resource_types, responses, snapshot
 from xds import subscription as subscriptions
+
+_RETURNED: Final = "+"
+"""Ends the version of a set that was replaced and came back on the same stream."""
+
+_MOST_SEEN: Final = 256
+"""Sets remembered per stream and type; further ones are taken to have been there."""
 
 
 class FullSet:
     """One stream's state of a type that is always sent whole."""
 
     __slots__ = (
-        "_asked", "_claim", "_content", "_kept", "_news", "_refused", "_responses", "_sent", "_sent_news", "_type_url",
-        "begun", "flight", "subscription", "waiting",
+        "_asked", "_claim", "_content", "_kept", "_news", "_refused", "_responses", "_seen", "_sent", "_sent_news",
+        "_type_url", "begun", "flight", "subscription", "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:
@@ -31,6 +38,7 @@ class FullSet:
         self._sent_news: frozenset[str] | None = None
         self._content: responses.Content | None = None  # that set; None: skipped, the client had it already
         self._news: frozenset[str] | None = None  # names changed since; None: all
+        self._seen: set[int] = set()  # digests of all sets the client had on this stream
         self._refused: int | None = None  # digest of a set the client NACKed
         self._kept: dict[str, snapshot.Entry] = {}  # withdrawn, but still in the set for the sake of routes
 
@@ -56,6 +64,7 @@ class FullSet:
         self.begun = True
         if self._claim == snapshot.version_text(self._digest(held, self.subscription)):
             self._asked, self._news, self._sent = False, frozenset(), self._digest(held, self.subscription)
+            self._seen.add(self._sent)
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot, keeping withdrawn resources in the set where the type says so (rule C10)."""
@@ -77,7 +86,8 @@ class FullSet:
         if due and not self.waiting:
             yield self._outgoing(held, digest)
         elif not due:
-            self._asked, self._news = False, frozenset()
+            self._asked = False
+            self._news = frozenset() if self._refused is None else self._news
 
     def removals(self, held: snapshot.Snapshot, free: bool) -> Iterable[multiplex.Outgoing]:
         """Yield the set without what was withdrawn, once nothing needs it any more (rules C10, S5)."""
@@ -112,12 +122,19 @@ class FullSet:
 
     def _outgoing(self, held: snapshot.Snapshot, digest: int) -> multiplex.Outgoing:
         entries = (*self.subscription.entries(held, self._type_url), *self._kept.values())
-        version = snapshot.version_text(digest)  # S1: it changes when any resource of the type does
-        response = self._responses.sotw(self._type_url, version, entries, self.flight.last)
+        response = self._responses.sotw(self._type_url, self._version(digest), entries, self.flight.last)
         news = response.content.names if self._news is None else tuple(self._news)
         self._asked, self._sent, self._sent_news, self._content = False, digest, self._news, response.content
         self._news, self._refused = frozenset(), None
         return multiplex.Outgoing(response, news)
+
+    def _version(self, digest: int) -> str:
+        # S1: changes when any resource of the type does. S4: a set that comes back on a stream may have made the client
+        # drop and ask again for what it names, perhaps without an answer yet; so its version will not match a claim
+        returned = digest != self._sent and (digest in self._seen or len(self._seen) >= _MOST_SEEN)
+        if not returned:
+            self._seen.add(digest)
+        return snapshot.version_text(digest) + (_RETURNED if returned else "")
 
     def _digest(self, held: snapshot.Snapshot, wanted: subscriptions.Subscription) -> int:
         if wanted.wildcard:

@@ -11,6 +11,7 @@ from typing import Final
 from xds import snapshot as snapshots
 
 WILDCARD: Final = "*"
+Names = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def listed(last: Subscription, names: Iterable[str], wildcards: bool) -> Subscri
 def amended(last: Subscription | None, more: frozenset[str], less: frozenset[str], wildcards: bool) -> Subscription:
     """Return the subscription after a delta request; `last` is None before the first of the type."""
     if not wildcards:
-        return Subscription(Names(((last or Subscription()).names | more) - less))
+        return Subscription(((last or Subscription()).names | more) - less)
     legacy = last is None and not more  # D6: the first request subscribes to nothing
     wildcard = legacy or WILDCARD in more or (last is not None and last.wildcard)
     names = ((last or Subscription()).names | more) - less - {WILDCARD}
@@ -60,7 +61,7 @@ class Pool:
     __slots__ = ("_sets",)
 
     def __init__(self) -> None:
-        self._sets: weakref.WeakKeyDictionary[frozenset[str], weakref.ref[frozenset[str]]] = weakref.WeakKeyDictionary()
+        self._sets: weakref.WeakKeyDictionary[Names, weakref.ref[Names]] = weakref.WeakKeyDictionary()
 
     def shared(self, subscription: Subscription) -> Subscription:
         """Return an equal subscription whose names are shared with other streams."""

@@ -2,7 +2,9 @@
 
 Law: rule S4, the version of a response is the digest of what the client holds of its subscription once it has accepted
 it. An equal version in the first request of a later stream therefore proves that the client holds exactly that. To
-keep it true, one response of a type is in flight at a time, and what is not proven to be held is not counted.
+keep it true, one response of a type is in flight at a time, and what is not proven to be held is not counted. One case
+such a version cannot tell: a name dropped and asked for again whose stream died before the answer. Names follow the
+listeners and clusters that hold them, so the versions of these see to it (`full_set`).
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -3,7 +3,7 @@
 Law: each function is one rule, named for what it finds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from mesh import hosts, problems
 from mesh.problems import Problem, Ref
@@ -55,11 +55,17 @@ def half_described(subject: Ref, spec: VirtualDeploymentSpec) -> Iterator[Proble
         )
 
 
+def resolvable_hostname(spec: VirtualDeploymentSpec) -> str:
+    """Return the name or address by which DNS finds the endpoints, in lower case; empty where there is none."""
+    host = hosts.parsed_host(_hostname(spec))
+    is_usable = host is not None and not host.is_wildcard and host.port is None
+    return host.name if host is not None and is_usable and _discovery(spec) is DiscoveryType.DNS else ""
+
+
 def unreadable_hostname(subject: Ref, spec: VirtualDeploymentSpec) -> Iterator[Problem]:
     """Rule 2.13.14: the hostname of a deployment is one name or address, without wildcard and port."""
     text = _hostname(spec)
-    host = hosts.parsed_host(text)
-    if text and (host is None or host.is_wildcard or host.port is not None):
+    if text and _discovery(spec) is DiscoveryType.DNS and not resolvable_hostname(spec):
         yield problems.error(
             subject,
             _HOSTNAME,
@@ -68,9 +74,10 @@ def unreadable_hostname(subject: Ref, spec: VirtualDeploymentSpec) -> Iterator[P
         )
 
 
-def listeners_by_port(spec: VirtualDeploymentSpec) -> Mapping[int, Listener]:
-    """Return the listener that counts on each port, the first, in the order of the list."""
-    return {listener.port: listener for listener in reversed(spec.listener)}
+def served_listeners(spec: VirtualDeploymentSpec) -> tuple[Listener, ...]:
+    """Return the listeners that count, by port: the first on each, none on a port that the sidecar keeps."""
+    first = {listener.port: listener for listener in reversed(spec.listener) if listener.port not in ports.SIDECAR}
+    return tuple(first[port] for port in sorted(first))
 
 
 def repeated_ports(subject: Ref, spec: VirtualDeploymentSpec) -> Iterator[Problem]:

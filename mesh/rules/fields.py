@@ -86,6 +86,7 @@ def known_fields(model: type[Model]) -> Mapping[str, type[Model] | None]:
     return {**own, **dict.fromkeys(_ALSO_KNOWN.get(model, ()))}
 
 
+@functools.cache
 def alias(model: type[Model], name: str) -> str:
     """Return the name by which users write a field of a model."""
     return model.model_fields[name].alias or name
@@ -98,6 +99,14 @@ def _inner(annotation: Any) -> type[Model] | None:
     return next((model for model in found if model is not None), None)
 
 
+@functools.cache
+def _with_models(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """Return the fields that may hold models: their names in Python and as users write them."""
+    return tuple(
+        (name, alias(model, name)) for name, info in model.model_fields.items() if _inner(info.annotation) is not None
+    )
+
+
 def found(wanted: type[M], value: object, at: str = "spec") -> Iterator[tuple[str, M]]:
     """Yield the path and value of each outermost value of one type, in document order."""
     if isinstance(value, wanted):
@@ -106,5 +115,5 @@ def found(wanted: type[M], value: object, at: str = "spec") -> Iterator[tuple[st
         for index, item in enumerate(value):
             yield from found(wanted, item, f"{at}[{index}]")
     elif isinstance(value, Model):
-        for name in type(value).model_fields:
-            yield from found(wanted, getattr(value, name), f"{at}.{alias(type(value), name)}")
+        for name, written in _with_models(type(value)):
+            yield from found(wanted, getattr(value, name), f"{at}.{written}")

@@ -75,9 +75,9 @@ def long_names(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Pro
     """Rule 2.11.7: the name is short enough for what is called after it: 63, with a service 55 characters."""
     longest = LONGEST_NAME_WITH_SERVICE if spec.service else LONGEST_NAME
     if len(subject.name) > longest:
-        made = "its Service" if spec.service else "the label of its pods"
-        fault = f"has {len(subject.name)} characters, more than the {longest} that leave room for the name of {made}"
-        yield problems.error(subject, "metadata.name", fault, "shorten it")
+        made = "its Service, called after it with `-service`," if spec.service else "the label of its pods"
+        fault = f"has {len(subject.name)} characters, but {made} may have {LONGEST_NAME}"
+        yield problems.error(subject, "metadata.name", fault, f"shorten it to {longest} or fewer")
 
 
 def unusable_service_names(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:

@@ -32,7 +32,7 @@ def _reason(text: str) -> tuple[str, str]:
 
 _REASONS: tuple[tuple[Callable[[str], bool], str, str], ...] = (
     (lambda text: not text, "is empty", f"{_EXAMPLE}, or remove the item"),
-    (lambda text: "/" in text, "{} is a URL or a path", f"write the host alone: {_EXAMPLE}"),
+    (lambda text: "/" in text, "{} is a URL or a path", "write the host alone, as shop.example.com"),
     (lambda text: "*" in text, "{} has a `*` that is not the whole first label", "write it as *.example.com"),
     (lambda text: not text.isascii(), "{} has letters outside of ASCII", "write its `xn--` form"),
     (

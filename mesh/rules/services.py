@@ -6,9 +6,16 @@ Law: each function is one rule, named for what it finds.
 from collections.abc import Iterator
 
 from mesh import hosts, problems
+from mesh.hosts import Host
 from mesh.problems import Problem, Ref
 from mesh.resources import VirtualServiceSpec
 from mesh.rules import host_names
+
+
+def claimed_hosts(spec: VirtualServiceSpec) -> tuple[Host, ...]:
+    """Return the hosts that a service asks for, each once, in the order of the list; what breaks a rule is left out."""
+    read = (hosts.parsed_host(text) for text in spec.hosts)
+    return tuple(dict.fromkeys(host for host in read if host is not None and host.name != hosts.ANY))
 
 
 def unreadable_hosts(subject: Ref, spec: VirtualServiceSpec) -> Iterator[Problem]:

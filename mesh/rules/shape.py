@@ -36,7 +36,7 @@ def shape_problems(subject: Ref, fault: pydantic.ValidationError, document: obje
 
 def _is_real(item: Any) -> bool:
     """Return whether a list is as short as is claimed: the library counts only items that are without fault."""
-    return item["type"] != "too_short" or len(item["input"]) < item["ctx"]["min_length"]
+    return bool(item["type"] != "too_short" or len(item["input"]) < item["ctx"]["min_length"])
 
 
 def _steps(item: Any, value: object) -> Iterator[object]:

@@ -17,6 +17,11 @@ _FIELDS = ("request_timeout_in_ms", "idle_timeout_in_ms")
 _OWNERS = (resources.Listener, resources.HttpRoute, resources.GatewayHttpRoute)
 
 
+def countable_ms(written: int) -> int:
+    """Return a time in milliseconds that Envoy accepts: the written one, or the longest."""
+    return min(written, LONGEST_MS)
+
+
 def endless_timeouts(subject: Ref, spec: Model) -> Iterator[Problem]:
     """Rule 2.13.7: a timeout is short enough for Envoy, which counts up to 292 years."""
     for owner in _OWNERS:

@@ -81,11 +81,15 @@ def started(program: Program) -> Process:
 
 
 class Processes:
-    """Processes that are stopped together when the block ends: `with Processes() as processes: ...`."""
+    """Processes that are stopped together when the block ends: `with Processes() as processes: ...`.
 
-    __slots__ = ("_running",)
+    Those that do not end within `grace` seconds when asked to are killed.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_grace", "_running")
+
+    def __init__(self, grace: float = GRACE_S) -> None:
+        self._grace = grace
         self._running: list[Process] = []
 
     def __iter__(self) -> Iterator[Process]:
@@ -107,7 +111,7 @@ class Processes:
         for process in self._running:
             process.signal(signal.SIGTERM)
         for process in self._running:
-            if not process.ended_within(GRACE_S):
+            if not process.ended_within(self._grace):
                 process.kill()
         self._running.clear()
 

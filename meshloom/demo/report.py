@@ -13,7 +13,7 @@ from rich.tree import Tree
 from meshloom.demo import cast, programs, split
 from meshloom.demo.play import Measured, Play, Started
 
-BAR = 40
+BAR = 22
 
 
 def picture(play: Play) -> Tree:
@@ -32,18 +32,18 @@ def _add_service(tree: Tree, play: Play, service: str) -> None:
     branch = tree.add(Text(service, style="bold cyan"))
     pairs = [pair for pair in play.cast.pairs if pair.service.name == service]
     for pair in pairs:
-        where = f"sidecar {pair.workload}, application {pair.application}"
-        branch.add(_node("", pair.deployment.name, f"{where}{_share(play, pair.deployment.name)}"))
+        share = _share(play, pair.deployment.name)
+        branch.add(_node("", pair.deployment.name, f"{share}{pair.workload}, application at {pair.application}"))
     for other in dict.fromkeys(name for pair in pairs for name in _called(pair)):
         _add_service(branch, play, other)
 
 
 def _share(play: Play, version: str) -> str:
-    return f"   {play.table.shares[version]:.0%}" if version in play.table.shares else ""
+    return f"{play.table.shares[version]:.0%}   " if version in play.table.shares else ""
 
 
 def _node(kind: str, name: str, rest: str) -> Text:
-    return Text.assemble((f"{kind} " if kind else "", ""), (name, "bold"), (f"   {rest}", "dim"))
+    return Text.assemble((f"{kind} " if kind else "", ""), (name, "bold"), (f"  {rest}", "dim"))
 
 
 def _services(pairs: Iterable[cast.Pair]) -> Iterator[str]:
@@ -57,36 +57,31 @@ def _called(pair: cast.Pair) -> Iterator[str]:
 def startup(took: Started, proxies: int) -> Text:
     """Return how long each part took to be ready."""
     return Text(
-        f"ready: control plane in {took.control_plane:.1f} s, {proxies} Envoys configured in {took.envoys:.1f} s, "
-        f"first answer {took.first_answer:.2f} s later",
+        f"ready: control plane in {took.control_plane:.1f} s, {proxies} Envoys in {took.envoys:.1f} s, "
+        f"first answer {took.first_answer:.2f} s later\n",
         style="dim",
     )
 
 
 def comparison(title: str, measured: Measured) -> RenderableType:
     """Return the measured split beside the one asked for, with bars, and whatever failed."""
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
-    for column in ("", "", "share"):
-        table.add_column(column, justify="right" if column else "left")
-    for column in ("", "requests", "chance allows", ""):
-        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False)
+    for justify in ("left", "left", "right", "left", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)
     for line in measured.lines:
-        table.add_row(line.version, "asked", f"{line.asked:.1%}", Text(_bar(line.asked), style="dim"), "", "", "")
-        table.add_row("", "measured", f"{line.measured:.1%}", _measured_bar(line), *_counts(line))
+        table.add_row(line.version, "asked", f"{line.asked:.1%}", Text(_bar(line.asked), style="dim"), "", "")
+        table.add_row("", "measured", f"{line.measured:.1%}", *_counts(line))
     return Group(table, *_failures(measured))
 
 
 def _bar(share: float) -> str:
-    return "█" * round(share * BAR) or "▏"
+    return ("█" * round(share * BAR) or "▏").ljust(BAR)
 
 
-def _measured_bar(line: split.Line) -> Text:
-    return Text(_bar(line.measured), style="green" if line.holds else "red")
-
-
-def _counts(line: split.Line) -> tuple[str, str, Text]:
-    verdict = Text("yes", style="green") if line.holds else Text("NO", style="bold red")
-    return f"{line.count} of {line.total}", f"{line.low} to {line.high}", verdict
+def _counts(line: split.Line) -> tuple[Text, str, Text]:
+    colour, verdict = ("green", "✓") if line.holds else ("red", "✗")
+    bar = Text(_bar(line.measured), style=colour)
+    return bar, f"{line.count} of {line.total}", Text(f"{verdict} {line.low}–{line.high}", style=colour)
 
 
 def _failures(measured: Measured) -> Iterator[Text]:

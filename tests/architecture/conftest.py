@@ -36,7 +36,9 @@ def root() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def modules() -> tuple[Module, ...]:
     """Return the product's modules, without those that are generated."""
-    return tuple(_module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if _is_written(path))
+    return tuple(
+        _module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if _is_written(path)
+    )
 
 
 def _is_written(path: pathlib.Path) -> bool:

@@ -65,7 +65,9 @@ def test_decisions_are_numbered_without_a_gap_and_have_one_form(root):
 
 def test_the_index_lists_every_decision(root):
     index = (root / "docs" / "architecture.md").read_text()
-    assert not [path.name for path in (root / "docs" / "decisions").glob("*.md") if f"decisions/{path.name}" not in index]
+    assert not [
+        path.name for path in (root / "docs" / "decisions").glob("*.md") if f"decisions/{path.name}" not in index
+    ]
 
 
 def rules(root) -> set[str]:
@@ -85,13 +87,28 @@ def test_a_rule_of_the_protocol_that_is_cited_exists(root, modules):
 def test_every_rule_of_the_protocol_has_a_test_of_its_name(root):
     tests = "\n".join(path.read_text() for path in (root / "tests").rglob("test_*.py"))
     named = {rule.upper() for rule in re.findall(r"def test_([csd]\d+)_", tests)}
-    named |= {rule.upper() for names in re.findall(r"def test_((?:[csd]\d+_)+)", tests) for rule in names.split("_") if rule}
+    named |= {
+        rule.upper() for names in re.findall(r"def test_((?:[csd]\d+_)+)", tests) for rule in names.split("_") if rule
+    }
     assert not rules(root) - NOT_KEPT - named
 
 
 def test_targets_of_make_that_a_page_names_exist(root, pages):
     targets = set(re.findall(r"^([a-z-]+):.*## ", (root / "Makefile").read_text(), re.MULTILINE))
     named = {
-        (page.name, target) for page in pages for target in re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
+        (page.name, target)
+        for page in pages
+        for target in re.findall(r"(?:^\$ |`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
     }
     assert not {(page, target) for page, target in named if target not in targets}
+
+
+def test_the_page_of_the_model_s_rules_lists_those_the_code_cites(root, modules):
+    cited = {
+        number
+        for module in modules
+        if module.name.startswith("mesh.")
+        for number in re.findall(r"\b[Rr]ule (\d+\.\d+\.\d+):", module.text)
+    }
+    listed = set(re.findall(r"^\| (\d+\.\d+\.\d+) \|", (root / "docs/reference/rules.md").read_text(), re.MULTILINE))
+    assert cited == listed

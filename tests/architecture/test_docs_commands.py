@@ -89,9 +89,18 @@ def finished(script: str, folder: pathlib.Path, environment: dict[str, str], dea
 def started(script: str, folder: pathlib.Path, environment: dict[str, str], log: pathlib.Path) -> Iterator[None]:
     """Run a block beside what follows it; it is to run until it is interrupted, and to end by that."""
     command = ["bash", "-euo", "pipefail", "-c", script]
-    with log.open("wb") as output, subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             yield
             assert process.poll() is None, f"{script}\nended by itself:\n{log.read_text()[-4000:]}"

@@ -53,7 +53,11 @@ def test_nothing_is_left_to_be_done_in_a_comment(tree):
 
 
 def test_text_ends_with_a_newline_and_has_no_tabs_or_trailing_blanks(tree):
-    written = [path for path in tree if path.suffix in {".py", ".md", ".yaml", ".toml", ".in"} and "wire" not in path.parts]
+    written = [
+        path for path in tree if path.suffix in {".py", ".md", ".yaml", ".toml", ".in"} and "wire" not in path.parts
+    ]
     blemishes = [f"{path}: trailing blanks" for path in written if re.search(r"[ \t]+$", _text(path), re.MULTILINE)]
-    blemishes += [f"{path}: no newline at the end" for path in written if _text(path) and not _text(path).endswith("\n")]
+    blemishes += [
+        f"{path}: no newline at the end" for path in written if _text(path) and not _text(path).endswith("\n")
+    ]
     assert not blemishes

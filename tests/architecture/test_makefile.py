@@ -7,7 +7,9 @@ WANTED = {"install", "demo", "demo-check", "test", "check", "goldens", "bench", 
 
 
 def test_make_alone_lists_every_target_with_a_line_about_it(root):
-    listed = subprocess.run(["make", "--no-print-directory"], cwd=root, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
     targets = dict(re.findall(r"^ +make ([a-z-]+) +(\S.*)$", listed, re.MULTILINE))
     assert set(targets) >= WANTED
     phony = re.search(r"^\.PHONY: (.+)$", (root / "Makefile").read_text(), re.MULTILINE)[1].split()
@@ -25,6 +27,8 @@ def test_python_that_is_too_old_is_refused_with_a_message(root, tmp_path):
 
 
 def test_a_python_that_is_not_there_is_refused_with_a_message(root):
-    run = subprocess.run(["make", "python", "PYTHON=no-such-python"], cwd=root, capture_output=True, text=True, timeout=20)
+    run = subprocess.run(
+        ["make", "python", "PYTHON=no-such-python"], cwd=root, capture_output=True, text=True, timeout=20
+    )
     assert run.returncode != 0
     assert "no-such-python is not found" in run.stderr

@@ -56,7 +56,9 @@ def test_xds_protos_is_never_in_our_environment():
 
 def test_our_packages_are_imported_from_the_tree(root):
     code = f"import {', '.join(sorted(PACKAGES))}; print({', '.join(f'{name}.__file__' for name in sorted(PACKAGES))}, sep='\\n')"
-    printed = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True, cwd="/").stdout
+    printed = subprocess.run(
+        [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True, cwd="/"
+    ).stdout
     assert printed.split() == [str(root / name / "__init__.py") for name in sorted(PACKAGES)]
 
 
@@ -99,7 +101,9 @@ def test_what_the_product_imports_it_depends_on_itself(modules, project):
     distributions = importlib.metadata.packages_distributions()
     extras = (line for extra, lines in project["optional-dependencies"].items() if extra != "dev" for line in lines)
     declared = {canonicalize_name(Requirement(line).name) for line in (*project["dependencies"], *extras)}
-    foreign = {name for module in modules for name in imported(module)} - PACKAGES - COMPANIONS - set(sys.stdlib_module_names)
+    foreign = (
+        {name for module in modules for name in imported(module)} - PACKAGES - COMPANIONS - set(sys.stdlib_module_names)
+    )
     undeclared = {
         name for name in foreign if not declared & {canonicalize_name(each) for each in distributions.get(name, ())}
     }

@@ -6,6 +6,7 @@ test are real: a deployment named in `SIDECARS` has its own, of the others the a
 sidecar would.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import fnmatch
@@ -13,6 +14,7 @@ import importlib.util
 import os
 import pathlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -28,6 +30,10 @@ WITHOUT_APPLICATION = ("greeter-v1", "two-v1")
 
 CALLER, STRANGER = 2, 3
 CONTROL_PLANE = (200, 18000)
+SLOW = "http://slow/default?wait=15.6"
+BEGUN: dict[str, dict[str, str]] = {"default": {}, "grpc": {"content-type": "application/grpc"}}
+"""Requests that take longer than the default timeout of 15 seconds; they go on beside all other tests."""
+
 OLDEST = "MESHLOOM_ENVOY_OLDEST"
 
 
@@ -75,6 +81,7 @@ class World:
         self.site, self.block, self.processes = site, block, processes
         self.control_plane: Process
         self.proxies: dict[str, Process] = {}
+        self.begun: dict[str, concurrent.futures.Future[tuple[int, float]]] = {}
 
     def write(self, name: str, text: str) -> None:
         """Put a file of YAML, written for the sample's addresses, into the mesh."""
@@ -97,6 +104,11 @@ class World:
     def call(self, url: str, headers: dict[str, str] | None = None, by: int = CALLER) -> traffic.Reply:
         """Call a URL as an application does, through the sidecar at this address."""
         return traffic.reply(self.block.address(by), 15000, url, headers)
+
+    def timed(self, url: str, headers: dict[str, str] | None = None) -> tuple[int, float]:
+        """Call a URL; return the status of the answer and the seconds it took."""
+        start = time.monotonic()
+        return self.call(url, headers).status, time.monotonic() - start
 
     def calls(self, url: str, count: int, by: int = CALLER) -> tuple[traffic.Reply, ...]:
         return traffic.replies(self.block.address(by), 15000, url, count)
@@ -162,7 +174,9 @@ def running_world(folder: pathlib.Path, envoy: str, variant: Variant, files: dic
 def world(tmp_path_factory: pytest.TempPathFactory, envoy: str, variant: Variant) -> Iterator[World]:
     """Return the mesh that most tests share; no test changes it."""
     files = {path.name: path.read_text() for path in sorted((HERE / "mesh").glob("*.yaml"))}
-    with running_world(tmp_path_factory.mktemp(str(variant)), envoy, variant, files) as running:
+    folder = tmp_path_factory.mktemp(str(variant))
+    with running_world(folder, envoy, variant, files) as running, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        running.begun = {name: pool.submit(running.timed, SLOW, headers) for name, headers in BEGUN.items()}
         yield running
 
 

@@ -140,6 +140,7 @@ def test_round_robin_is_read_as_uniform(written: str) -> None:
     ]
     assert found.problems[0].severity is Severity.WARNING
     assert not documents.has_errors(found)
+    assert documents.has_errors(parsed({}))
 
 
 def test_a_list_of_objects_is_taken_apart() -> None:

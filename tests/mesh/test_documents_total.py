@@ -233,7 +233,7 @@ def test_the_valid_documents_cover_every_kind() -> None:
     assert set(VALID) == {*resources.KINDS, *workloads.WORKLOADS}
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(mutated())
 def test_a_changed_document_is_read_and_judged_without_an_exception_and_always_alike(document: Any) -> None:
     before = copy.deepcopy(document)

@@ -1,0 +1,46 @@
+"""Which snapshots name what they lack: `xds.snapshot.dangling` for thousands of snapshots that share their parts.
+
+Law: the same answer, at a cost of the parts and not of the snapshots: what a part lacks of another is asked once.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from xds import snapshot as snapshots
+
+K = TypeVar("K")
+
+_Lacks = Callable[[snapshots.Part, snapshots.Part], frozenset[snapshots.ResourceName]]
+
+
+def dangling(several: Mapping[K, snapshots.Snapshot]) -> dict[K, tuple[snapshots.ResourceName, ...]]:
+    """Return the references that name nothing, sorted, of those snapshots that have any (rule C12)."""
+
+    @functools.cache
+    def lacks(part: snapshots.Part, other: snapshots.Part) -> frozenset[snapshots.ResourceName]:
+        return frozenset(name for name in part.references if not _holds(other, name))
+
+    found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in several.items())
+    return {key: tuple(sorted(missing)) for key, missing in found if missing}
+
+
+def _missing(parts: tuple[snapshots.Part, ...], lacks: _Lacks) -> set[snapshots.ResourceName]:
+    """Return what these parts name and none of them holds; the largest, which most share, is asked first."""
+    if not parts:
+        return set()
+    largest = max(parts, key=_size)
+    return {name for part in parts for name in lacks(part, largest) if not _any_holds(parts, name)}
+
+
+def _any_holds(parts: Iterable[snapshots.Part], name: snapshots.ResourceName) -> bool:
+    return any(_holds(part, name) for part in parts)
+
+
+def _holds(part: snapshots.Part, name: snapshots.ResourceName) -> bool:
+    type_url, resource = name
+    return resource in part.entries.get(type_url, ())
+
+
+def _size(part: snapshots.Part) -> int:
+    return sum(map(len, part.entries.values()))

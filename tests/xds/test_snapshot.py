@@ -1,0 +1,109 @@
+"""Snapshots: versions by content, sharing by parts, differences by what is not shared."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import hypothesis
+from hypothesis import strategies as st
+
+from tests.xds import model
+from xds import snapshot
+
+NAMES = st.text(min_size=1, max_size=8)
+CONTENTS = st.dictionaries(NAMES, st.integers(0, 3).map(str), max_size=12)
+
+PRINT_VERSIONS = """
+from tests.xds import model
+from xds import snapshot
+held = model.holding(*(model.cluster(f"c{n}", n, *{f"s{m}" for m in range(n)}) for n in range(9)))
+print(held.version(model.CLUSTER), snapshot.dangling(held))
+"""
+
+
+@hypothesis.given(CONTENTS, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_a_version_does_not_depend_on_order_or_on_the_division_into_parts(contents, shuffle, count):
+    resources = [model.cluster(name, version) for name, version in contents.items()]
+    whole = model.holding(*resources)
+    shuffle.shuffle(resources)
+    split = snapshot.Snapshot.of(*(snapshot.Part.of(resources[start::count]) for start in range(count)))
+    assert split.version(model.CLUSTER) == whole.version(model.CLUSTER)
+    assert split == whole
+    assert hash(split) == hash(whole)
+
+
+@hypothesis.given(CONTENTS, CONTENTS)
+def test_equal_versions_are_equal_contents(one, other):
+    first = model.holding(*(model.cluster(name, version) for name, version in one.items()))
+    second = model.holding(*(model.cluster(name, version) for name, version in other.items()))
+    assert (first.version(model.CLUSTER) == second.version(model.CLUSTER)) is (one == other)
+
+
+@hypothesis.given(st.lists(CONTENTS, min_size=3, max_size=3), st.sets(st.integers(0, 2)), st.sets(st.integers(0, 2)))
+def test_what_changed_is_what_differs_name_by_name(contents, in_old, in_new):
+    parts = [
+        snapshot.Part.of(model.cluster(f"{number}{name}", version) for name, version in several.items())
+        for number, several in enumerate(contents)
+    ]
+    old = snapshot.Snapshot.of(*(parts[number] for number in in_old))
+    new = snapshot.Snapshot.of(*(parts[number] for number in in_new))
+    names = {*old.names(model.CLUSTER), *new.names(model.CLUSTER)}
+    marks = {name: (old.mark(model.CLUSTER, name), new.mark(model.CLUSTER, name)) for name in names}
+    expected = {name: before for name, (before, after) in marks.items() if before != after}
+    assert snapshot.changed(old, new, model.CLUSTER) == expected
+
+
+def test_a_resource_that_moves_to_another_part_did_not_change():
+    a, b = model.cluster("a"), model.cluster("b")
+    old = snapshot.Snapshot.of(snapshot.Part.of([a, b]))
+    new = snapshot.Snapshot.of(snapshot.Part.of([a]), snapshot.Part.of([b, model.cluster("c")]))
+    assert snapshot.changed(old, new, model.CLUSTER) == {"c": snapshot.ABSENT}
+
+
+def test_a_changed_resource_is_named_with_the_mark_it_had():
+    old, new = model.holding(model.cluster("a", 1)), model.holding(model.cluster("a", 2))
+    assert snapshot.changed(old, new, model.CLUSTER) == {"a": snapshot.mark("a", "1")}
+
+
+def test_resources_are_found_across_parts():
+    held = snapshot.Snapshot.of(snapshot.Part.of([model.cluster("a")]), snapshot.Part.of([model.cluster("b", 7)]))
+    assert held.get(model.CLUSTER, "b").version == "7"
+    assert held.get(model.CLUSTER, "c") is None
+    assert held.get(model.SECRET, "b") is None
+    selected = held.select(model.CLUSTER, frozenset({"a", "b", "c"}))
+    assert sorted(entry.name for entry in selected) == ["a", "b"]
+
+
+def test_an_empty_snapshot_has_versions_too():
+    assert snapshot.Snapshot.of().version(model.CLUSTER) == "0" * 32
+
+
+def test_names_and_versions_do_not_run_into_each_other():
+    assert snapshot.mark("a", "bc") != snapshot.mark("ab", "c")
+
+
+def test_references_that_name_nothing_are_listed_in_order():
+    held = model.holding(model.cluster("b"), model.cluster("a"), model.endpoints("a"))
+    assert snapshot.dangling(held) == ((model.ENDPOINTS, "b"),)
+
+
+def test_versions_are_the_same_at_any_hash_seed():
+    root = pathlib.Path(__file__).parents[2]
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_VERSIONS],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4242")
+    }
+    assert len(printed) == 1
+
+
+def test_bodies_are_not_printed():
+    assert "private" not in repr(model.holding(model.Resource(model.SECRET, "s", "1", b"private", frozenset())))
+    entry = model.holding(model.Resource(model.SECRET, "s", "1", b"private", frozenset())).get(model.SECRET, "s")
+    assert "private" not in repr(entry)
