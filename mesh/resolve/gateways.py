@@ -10,6 +10,7 @@ from mesh import graph, hosts, identity, problems, resources
 from mesh.problems import Problem, Ref
 from mesh.resolve import services, tables
 from mesh.resolve.references import Bonds, Settled, gateway_routes
+from mesh.rules import gateway_conflicts
 
 _NO_ROUTE = graph.Refusal(404, "no route of the service matches")
 _DENIED = graph.Refusal(403, "no access policy lets this gateway reach the service")
@@ -132,13 +133,14 @@ def gateway(
     if written.spec is None or owner is None:
         return Settled(None)
     rules = tuple(rule for table in listed for rule in table)
+    served = _clear_listeners(written.spec)
     value = graph.Gateway(
         written.ref,
         identity.effective_name(written, written.spec.name),
         owner.ref,
         identity.Identity(owner.trust_domain, written.ref),
         bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
-        tuple(_port(port, written.spec.hosts, rules, back, segment) for port in _clear_ports(written.spec.hosts)),
+        tuple(_port(port, served, rules, back, segment) for port in sorted({one.listener.port for one in served})),
     )
     return Settled(value, (*_listener_faults(written), *_port_faults(rules, back, owner)))
 
@@ -148,19 +150,15 @@ def _is_clear(listener: resources.GatewayListener) -> bool:
     return listener.protocol is resources.GatewayProtocol.HTTP and not is_tls
 
 
-def _clear_ports(written: Iterable[resources.GatewayHost]) -> list[int]:
-    """Return the ports that speak HTTP in clear; what the first host on a port says decides for the port."""
-    first: dict[int, bool] = {}
-    for host in written:
-        for listener in host.listeners:
-            first.setdefault(listener.port, _is_clear(listener))
-    return sorted(port for port, is_clear in first.items() if is_clear)
+def _clear_listeners(spec: resources.IngressGatewaySpec) -> tuple[gateway_conflicts.Placed, ...]:
+    """Return the listeners that speak HTTP in clear and yield to no other on their port."""
+    return tuple(one for one in gateway_conflicts.sorted_listeners(spec).served if _is_clear(one.listener))
 
 
 def _port(
-    port: int, written: Iterable[resources.GatewayHost], rules: Rules, back: Behind, segment: bool
+    port: int, served: Iterable[gateway_conflicts.Placed], rules: Rules, back: Behind, segment: bool
 ) -> graph.GatewayPort:
-    on_port = [host for host in written if any(one.port == port and _is_clear(one) for one in host.listeners)]
+    on_port = [one.host for one in served if one.listener.port == port]
     free = _first_claims([(host.name, _names(host)) for host in on_port])
     return graph.GatewayPort(
         port,

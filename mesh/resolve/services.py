@@ -7,11 +7,14 @@ import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mesh import graph, hosts, identity, mtls, problems, resources
+from mesh import graph, identity, mtls, problems, resources
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
 from mesh.resolve.references import Settled
 from mesh.resources import RoutingPolicyType
+from mesh.rules import deployments as deployment_rules
+from mesh.rules import services as service_rules
+from mesh.rules import timeouts
 
 Age = tuple[str, str, str]
 """Sorts older objects first: creation time (none: oldest), namespace, name."""
@@ -61,7 +64,7 @@ def shell(written: resources.VirtualService, owner: graph.Mesh | None) -> Settle
         identity.Identity(owner.trust_domain, written.ref),
         mtls.effective(wish, owner.minimum),
         policy is not None and policy.type is RoutingPolicyType.UNIFORM,
-        tuple(dict.fromkeys(host for text in written.spec.hosts if (host := hosts.parsed_host(text)))),
+        service_rules.claimed_hosts(written.spec),
     )
     return Settled(value, _mode_problems(written.ref, wish, owner))
 
@@ -85,21 +88,15 @@ def deployment(written: resources.VirtualDeployment, service: Ref | None) -> gra
     """Return the deployment that is meant, or None without a spec or a service."""
     if written.spec is None or service is None:
         return None
-    first_of_port = {listener.port: listener for listener in reversed(written.spec.listener)}
+    hostname = deployment_rules.resolvable_hostname(written.spec)
     return graph.Deployment(
         written.ref,
         identity.effective_name(written, written.spec.name),
         service,
-        _discovery(written.spec.service_discovery),
-        tuple(_listener(first_of_port[port]) for port in sorted(first_of_port)),
+        graph.Dns(hostname) if hostname else graph.Undiscovered(),
+        tuple(map(_listener, deployment_rules.served_listeners(written.spec))),
         bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
     )
-
-
-def _discovery(written: resources.ServiceDiscovery | None) -> graph.Discovery:
-    if written is None or written.type is resources.DiscoveryType.DISABLED or not written.hostname:
-        return graph.Undiscovered()
-    return graph.Dns(written.hostname)
 
 
 def _listener(written: resources.Listener) -> graph.Listener:
@@ -109,8 +106,8 @@ def _listener(written: resources.Listener) -> graph.Listener:
     return graph.Listener(
         written.port,
         protocol,
-        _REQUEST_TIMEOUTS_MS.get(protocol, graph.NO_TIMEOUT) if request is None else request,
-        (_HTTP_IDLE_MS if is_http else _TCP_IDLE_MS) if idle is None else idle,
+        _REQUEST_TIMEOUTS_MS.get(protocol, graph.NO_TIMEOUT) if request is None else timeouts.countable_ms(request),
+        (_HTTP_IDLE_MS if is_http else _TCP_IDLE_MS) if idle is None else timeouts.countable_ms(idle),
     )
 
 

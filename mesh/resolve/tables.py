@@ -9,6 +9,7 @@ from mesh import graph, problems, resources
 from mesh.problems import Problem, Ref
 from mesh.resolve import services
 from mesh.resolve.references import Bonds, Settled, routes
+from mesh.rules import timeouts
 
 DEFAULT_PRIORITY = 500
 _REQUEST_TIMEOUT_MS = 15_000
@@ -25,7 +26,7 @@ def precedence(written: resources.VirtualServiceRouteTable | resources.IngressGa
 def request_timeout_ms(route: resources.HttpRoute | resources.GatewayHttpRoute) -> int:
     """Return how long a route waits for an answer: as written, else 15 s, else for ever where gRPC is asked for."""
     if route.request_timeout_in_ms is not None:
-        return route.request_timeout_in_ms
+        return timeouts.countable_ms(route.request_timeout_in_ms)
     return graph.NO_TIMEOUT if route.is_grpc else _REQUEST_TIMEOUT_MS
 
 

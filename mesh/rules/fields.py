@@ -115,5 +115,16 @@ def found(wanted: type[M], value: object, at: str = "spec") -> Iterator[tuple[st
         for index, item in enumerate(value):
             yield from found(wanted, item, f"{at}[{index}]")
     elif isinstance(value, Model):
-        for name, written in _with_models(type(value)):
+        for name, written in _ways(type(value), wanted):
             yield from found(wanted, getattr(value, name), f"{at}.{written}")
+
+
+@functools.cache
+def _ways(model: type[Model], wanted: type[Model]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a model, each with the name that users write, under which values of a type may stand."""
+    inner = ((name, _inner(info.annotation)) for name, info in model.model_fields.items())
+    return tuple((name, alias(model, name)) for name, part in inner if part is not None and _may_hold(part, wanted))
+
+
+def _may_hold(model: type[Model], wanted: type[Model]) -> bool:
+    return issubclass(model, wanted) or bool(_ways(model, wanted))

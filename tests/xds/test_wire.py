@@ -10,7 +10,6 @@ import pytest
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.service.discovery import v3 as discovery_v3
 from envoy_data_plane.google import rpc
-from google.protobuf import descriptor_pb2
 
 from xds.wire import discovery_pb2
 
@@ -26,16 +25,9 @@ ENVOYS = {
 
 @pytest.mark.skipif(importlib.util.find_spec("grpc_tools") is None, reason="grpcio-tools is not installed")
 def test_what_is_checked_in_is_what_proto_says(tmp_path):
-    out = tmp_path / "descriptors"
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-Ixds/wire=proto", f"--descriptor_set_out={out}"]
+    command = [sys.executable, "-m", "grpc_tools.protoc", "-Ixds/wire=proto", f"--python_out={tmp_path}"]
     subprocess.run([*command, "xds/wire/discovery.proto"], cwd=ROOT, check=True)
-    (generated,) = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
-    checked_in = descriptor_pb2.FileDescriptorProto.FromString(discovery_pb2.DESCRIPTOR.serialized_pb)
-    for one in (generated, checked_in):
-        for message in one.message_type:
-            for field in message.field:
-                field.ClearField("json_name")
-    assert generated == checked_in
+    assert descriptor(tmp_path / "xds" / "wire") == descriptor(ROOT / "xds" / "wire")
 
 
 def test_the_generated_code_runs_on_the_oldest_protobuf_we_support():
@@ -75,6 +67,12 @@ def test_a_request_written_by_envoys_own_messages_is_read():
     read = discovery_pb2.DeltaDiscoveryRequest.FromString(bytes(request))
     assert (read.node.id, read.node.user_agent_name, list(read.node.client_features)) == ("n", "envoy", ["f"])
     assert (dict(read.initial_resource_versions), read.error_detail.message) == ({"a": "1"}, "no")
+
+
+def descriptor(folder):
+    """Return the line that holds the whole content of proto/, whatever the version of the generator."""
+    lines = (folder / "discovery_pb2.py").read_text().splitlines()
+    return next(line for line in lines if line.startswith("DESCRIPTOR = "))
 
 
 def numbers(version):

@@ -1,0 +1,289 @@
+"""Whatever happens on a stream, a client ends up with what the newest snapshot holds of its subscription.
+
+A model client applies responses, accepts and refuses them, asks for more and for less, loses its stream and comes back,
+while snapshots change; requests and responses cross on the way.
+"""
+
+from collections import deque
+
+import hypothesis
+from hypothesis import stateful
+from hypothesis import strategies as st
+
+from tests.xds import model
+from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
+from xds import effects, resource_types, responses, snapshot
+
+KINDS = {CLUSTER: model.cluster, ENDPOINTS: model.endpoints, LISTENER: model.listener, ROUTES: model.routes, SECRET: model.secret}  # fmt: skip
+TYPES = st.sampled_from(sorted(KINDS))
+POOL = ("a", "b", "c", "d")
+WANTED = st.sets(st.sampled_from(POOL), max_size=4)
+CONTENTS = st.dictionaries(st.tuples(TYPES, st.sampled_from(POOL)), st.integers(1, 3), max_size=14)
+
+
+def version_of(body):
+    name, _, version = body.decode().partition("@")
+    return name, version
+
+
+class Streams(stateful.RuleBasedStateMachine):
+    """What both variants have in common. `held`: type -> name -> version at the client."""
+
+    kind = None
+
+    def __init__(self):
+        super().__init__()
+        self.shared = responses.Responses(batch_bytes=12)
+        self.snapshot = None
+        self.held = {type_url: {} for type_url in KINDS}
+        self.wanted = {}
+        self.open_stream()
+
+    def open_stream(self):
+        self.client = self.kind(self.snapshot, self.shared)
+        self.to_client = deque()
+        self.to_server = deque()
+        self.nonces = set()
+        self.refused = {}  # what was refused on this stream and not asked for or changed since
+        self.last = {}
+
+    def carry_out(self, several):
+        for effect in several:
+            assert not isinstance(effect, effects.Refuse)
+            if isinstance(effect, effects.Send):
+                self.check(effect)
+                self.to_client.append(effect)
+
+    def check(self, sent):
+        assert sent.nonce not in self.nonces, "C3"
+        self.nonces.add(sent.nonce)
+        assert len(set(sent.names)) == len(sent.names), "C4"
+        assert not set(sent.names) & set(sent.removed)
+        assert sent.type_url in self.asked_for, "never sent unless asked for"
+
+    @property
+    def asked_for(self):
+        return self.wanted
+
+    @stateful.rule(contents=CONTENTS, parts=st.integers(1, 3))
+    def publish(self, contents, parts):
+        resources = [KINDS[type_url](name, version) for (type_url, name), version in sorted(contents.items())]
+        self.snapshot = snapshot.Snapshot.of(*(snapshot.Part.of(resources[start::parts]) for start in range(parts)))
+        self.carry_out(self.client.publish(self.snapshot))
+
+    @stateful.precondition(lambda self: self.to_server)
+    @stateful.rule()
+    def server_reads(self):
+        self.carry_out(self.to_server.popleft()())
+
+    @stateful.precondition(lambda self: self.to_client)
+    @stateful.rule(refuse=st.booleans())
+    def client_reads(self, refuse):
+        self.answer(self.to_client.popleft(), refuse)
+
+    @stateful.precondition(lambda self: self.nonces)
+    @stateful.rule(data=st.data())
+    def server_waits_no_longer(self, data):
+        self.carry_out(self.client.machine.release(data.draw(st.sampled_from(sorted(self.nonces)))))
+
+    def settle(self):
+        while self.to_client or self.to_server:
+            while self.to_server:
+                self.server_reads()
+            while self.to_client:
+                self.client_reads(refuse=False)
+
+    @stateful.precondition(lambda self: self.snapshot is not None)
+    @stateful.rule()
+    def settled_it_has_what_it_should_and_is_sent_nothing_more(self):
+        self.settle()
+        for type_url in self.wanted:
+            assert self.without_refused(type_url, self.held[type_url]) == self.expected(type_url)
+        equal = snapshot.Snapshot.of(*reversed(self.snapshot.parts))
+        assert self.client.publish(equal) == ()
+        self.snapshot = equal
+        for type_url in self.wanted:
+            holdings = self.client.machine.holdings(type_url)
+            assert holdings.items() <= self.held[type_url].items(), "it is not said to hold what it does not"
+
+    def expected(self, type_url):
+        current = {entry.name: entry.version for entry in self.snapshot.entries(type_url)}
+        return self.without_refused(type_url, {name: current[name] for name in current if self.covers(type_url, name)})
+
+    def teardown(self):
+        if self.snapshot is not None:
+            self.settled_it_has_what_it_should_and_is_sent_nothing_more()
+
+
+class SotwStreams(Streams):
+    """`versions` and `last` are what the client echoes; names are always listed in full."""
+
+    kind = model.Sotw
+
+    def __init__(self):
+        self.versions = {}
+        self.dropped = {}  # names dropped since the client's version last changed: its version still speaks of them
+        super().__init__()
+
+    def covers(self, type_url, name):
+        wanted = self.wanted[type_url]
+        return name in wanted or ("*" in wanted and type_url in resource_types.WILDCARD_TYPES)
+
+    def without_refused(self, type_url, held):
+        if type_url in resource_types.WILDCARD_TYPES:
+            return {} if type_url in self.refused else held
+        gone = {name for name in held if self.snapshot.get(type_url, name) is None}  # S6: absence deletes nothing
+        return {name: held[name] for name in held if name not in self.refused.get(type_url, {}) and name not in gone}
+
+    def check(self, sent):
+        super().check(sent)
+        decoded = model.decoded_sotw(sent)
+        content = dict(map(version_of, decoded.resources))
+        assert (decoded.nonce, decoded.version_info, decoded.type_url) == (sent.nonce, sent.version, sent.type_url)
+        assert set(content) == set(sent.names), "C13"
+        refused = self.refused.get(sent.type_url)
+        if sent.type_url in resource_types.WILDCARD_TYPES:
+            assert refused is None or refused != content, "C8"
+            self.refused.pop(sent.type_url, None)
+        elif refused is not None:
+            assert not content.items() & refused.items(), "C8"
+            self.refused[sent.type_url] = {name: refused[name] for name in refused if name not in content}
+
+    def answer(self, sent, refuse):
+        type_url = sent.type_url
+        content = dict(map(version_of, model.decoded_sotw(sent).resources))
+        self.last[type_url] = sent.nonce
+        if refuse:
+            self.note_refusal(type_url, content)
+        else:
+            self.versions[type_url] = sent.version
+            self.dropped[type_url] = set()
+            mine = {name: version for name, version in content.items() if self.covers(type_url, name)}
+            whole = type_url in resource_types.WILDCARD_TYPES
+            self.held[type_url] = mine if whole else {**self.held[type_url], **mine}
+        self.send(type_url, model.BROKEN if refuse else None)
+
+    def note_refusal(self, type_url, content):
+        if type_url in resource_types.WILDCARD_TYPES:
+            if type_url not in {sent.type_url for sent in self.to_client}:
+                self.refused[type_url] = content
+            return
+        newer = {name for sent in self.to_client if sent.type_url == type_url for name in sent.names}
+        for name, version in content.items():
+            self.held[type_url].pop(name, None)
+            if name not in newer and self.covers(type_url, name):
+                self.refused.setdefault(type_url, {})[name] = version
+
+    def send(self, type_url, error=None):
+        wanted, nonce, version = self.wanted[type_url], self.last.get(type_url, ""), self.versions.get(type_url, "")
+        self.to_server.append(
+            lambda: self.client.ask(type_url, *wanted, nonce=nonce, version=version, error=error)
+        )
+
+    @stateful.rule(type_url=TYPES, wanted=WANTED)
+    def ask(self, type_url, wanted):
+        if type_url in resource_types.WILDCARD_TYPES and not wanted:
+            wanted = {"*"}
+        self.settle()
+        before = self.wanted.get(type_url, set())
+        self.wanted[type_url] = wanted
+        for name in [name for name in self.held[type_url] if not self.covers(type_url, name)]:
+            del self.held[type_url][name]
+        self.dropped.setdefault(type_url, set()).update(before - wanted)
+        if type_url in resource_types.WILDCARD_TYPES:
+            if before != wanted:
+                self.refused.pop(type_url, None)
+        else:
+            refused = self.refused.get(type_url, {})
+            self.refused[type_url] = {name: refused[name] for name in refused if name in before & wanted}
+        self.send(type_url)
+
+    @stateful.rule()
+    def reconnect(self):
+        if any(self.dropped[type_url] & self.wanted[type_url] for type_url in self.wanted):
+            self.settle()  # S4: no version can tell a name dropped and asked for again, before its answer
+            for type_url in [t for t in self.wanted if self.dropped[t] & self.wanted[t]]:
+                self.versions.pop(type_url, None)
+        self.open_stream()
+        for type_url in sorted(self.wanted):
+            self.send(type_url)
+
+
+class DeltaStreams(Streams):
+    kind = model.Delta
+
+    def covers(self, type_url, name):
+        wanted = self.wanted[type_url]
+        return name in wanted or ("*" in wanted and type_url in resource_types.WILDCARD_TYPES)
+
+    def without_refused(self, type_url, held):
+        return {name: held[name] for name in held if name not in self.refused.get(type_url, {})}
+
+    def check(self, sent):
+        super().check(sent)
+        decoded = model.decoded_delta(sent)
+        content = {one.name: one.version for one in decoded.resources}
+        assert [version_of(one.resource) for one in decoded.resources] == list(content.items()), "C13, D10"
+        assert set(content) == set(sent.names)
+        refused = self.refused.get(sent.type_url, {})
+        assert not content.items() & refused.items(), "C8"
+        self.refused[sent.type_url] = {name: refused[name] for name in refused if name not in content}
+
+    def answer(self, sent, refuse):
+        decoded = model.decoded_delta(sent)
+        content = {one.name: one.version for one in decoded.resources if self.covers(sent.type_url, one.name)}
+        held = self.held[sent.type_url]
+        for name in decoded.removed_resources:
+            held.pop(name, None)
+        if refuse:
+            self.note_refusal(sent.type_url, content)
+        else:
+            held.update(content)
+        self.to_server.append(
+            lambda: self.client.ask(sent.type_url, nonce=sent.nonce, error=model.BROKEN if refuse else None)
+        )
+
+    def note_refusal(self, type_url, content):
+        newer = {name for sent in self.to_client if sent.type_url == type_url for name in (*sent.names, *sent.removed)}
+        for name, version in content.items():
+            if name not in newer:
+                self.refused.setdefault(type_url, {})[name] = version
+
+    @stateful.rule(type_url=TYPES, more=WANTED, less=WANTED, star=st.booleans())
+    def ask(self, type_url, more, less, star):
+        self.settle()
+        less = less - more
+        if star and type_url in resource_types.WILDCARD_TYPES:
+            more = more | {"*"}
+        first = type_url not in self.wanted
+        if first and not more and type_url in resource_types.WILDCARD_TYPES:
+            more = {"*"}
+        before = self.wanted.get(type_url, set())
+        self.wanted[type_url] = (before | more) - less
+        for name in [name for name in self.held[type_url] if not self.covers(type_url, name)]:
+            del self.held[type_url][name]
+        if "*" in more - before:
+            self.refused[type_url] = {}
+        refused = self.refused.get(type_url, {})
+        kept = {name for name in refused if name not in more | (less & before) and self.covers(type_url, name)}
+        self.refused[type_url] = {name: refused[name] for name in kept}
+        self.to_server.append(lambda: self.client.ask(type_url, *more, less=less))
+
+    @stateful.rule()
+    def reconnect(self):
+        self.open_stream()
+        for type_url in sorted(self.wanted):
+            more, has = set(self.wanted[type_url]), dict(self.held[type_url])
+            less = set() if more else {"*"}
+            self.to_server.append(
+                lambda type_url=type_url, more=more, less=less, has=has: self.client.ask(
+                    type_url, *more, less=less, has=has
+                )
+            )
+
+
+SETTINGS = hypothesis.settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSotwConverges = SotwStreams.TestCase
+TestSotwConverges.settings = SETTINGS
+TestDeltaConverges = DeltaStreams.TestCase
+TestDeltaConverges.settings = SETTINGS
