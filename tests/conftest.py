@@ -1,6 +1,10 @@
-"""What all tests share: the option that rewrites expected files."""
+"""What all tests share: the option that rewrites expected files, and the pure packages unplugged."""
 
 import pytest
+
+from tests import unplugged
+
+unplugged.unplug()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -21,7 +21,7 @@ class FullSet:
     """One stream's state of a type that is always sent whole."""
 
     __slots__ = (
-        "_asked", "_claim", "_content", "_kept", "_news", "_refused", "_responses", "_seen", "_sent", "_sent_news",
+        "_asked", "_claim", "_content", "_dropped", "_kept", "_news", "_refused", "_responses", "_seen", "_sent", "_sent_news",
         "_type_url", "begun", "flight", "subscription", "waiting",
     )  # fmt: skip
 
@@ -33,6 +33,7 @@ class FullSet:
         self.begun = False
         self.waiting = False
         self._claim = ""
+        self._dropped: frozenset[str] = frozenset()  # by stale requests
         self._asked = True  # an answer is owed whatever the client holds
         self._sent = snapshot.ABSENT  # digest of the set the client was sent last
         self._sent_news: frozenset[str] | None = None
@@ -54,10 +55,15 @@ class FullSet:
     def ask(self, wanted: subscriptions.Subscription, held: snapshot.Snapshot | None) -> None:
         """Note a subscription; what is newly named is owed an answer, what is dropped is not (rules S7, S8)."""
         last, self.subscription = self.subscription, wanted
-        if wanted.wildcard > last.wildcard or not wanted.names <= last.names:
+        again, self._dropped = wanted.names & self._dropped, frozenset()
+        if wanted.wildcard > last.wildcard or not wanted.names <= last.names or again:
             self._asked, self._news = True, None
         elif wanted != last and held is not None and not self._asked:
             self._shrink(last, held)
+
+    def missed(self, names: frozenset[str]) -> None:
+        """Note the names in a stale request: those it does not list were dropped, and count as new if still wanted."""
+        self._dropped |= self.subscription.names - names
 
     def begin(self, held: snapshot.Snapshot, _warming: Callable[[], frozenset[str]]) -> None:
         """Skip the first answer if the client proved to hold it: an equal version is an equal set (rule S4)."""

@@ -34,8 +34,10 @@ class Stream:
         self.node = self.node or nodes.node(request.node)  # C1: later requests may omit it
         state = self._state(request)
         answered = self._multiplex.answer(request.type_url, request.response_nonce, requests.complaint(request))
-        if state.flight.is_last(request.response_nonce):  # S3, S13: a stale request subscribes to nothing
+        if state.flight.is_last(request.response_nonce):
             self._ask(state, request)  # C8: also when it is a NACK
+        else:
+            state.missed(frozenset(request.resource_names))  # S3, S13: a stale request subscribes to nothing
         return answered + self._multiplex.flush()
 
     def publish(self, new: snapshot.Snapshot) -> tuple[effects.Effect, ...]:
@@ -65,5 +67,4 @@ class Stream:
     def _ask(self, state: _State, request: discovery_pb2.DiscoveryRequest) -> None:
         wildcards = request.type_url in resource_types.WILDCARD_TYPES
         wanted = subscriptions.listed(state.subscription, request.resource_names, wildcards)
-        if wanted != state.subscription:
-            state.ask(self._pool.shared(wanted), self._multiplex.snapshot)
+        state.ask(self._pool.shared(wanted), self._multiplex.snapshot)

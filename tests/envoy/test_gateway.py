@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.envoy.worlds import served_by
+
 SHOP, OFFICE = "shop.example.com", "office.example.com"
 
 REWRITES = [
@@ -50,7 +52,7 @@ def test_the_host_is_left_alone_otherwise(world):
         ("/kept", "behind-v1"),
     ],
 )
-def test_the_tables_of_the_service_decide_on_the_path_after_the_rewrite(world, served_by, path, version):
+def test_the_tables_of_the_service_decide_on_the_path_after_the_rewrite(world, path, version):
     assert served_by(world.visit(path, SHOP)) == version
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.envoy.worlds import served_by
+
 CASES = [
     ("http://bare.example:9080/", "hosts-v1"),
     ("http://bare.example:9081/", "hosts-v1"),
@@ -28,7 +30,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("url", "expected"), CASES, ids=[url for url, _ in CASES])
-def test_a_host_reaches_its_service(world, served_by, url, expected):
+def test_a_host_reaches_its_service(world, url, expected):
     reply = world.call(url)
     if isinstance(expected, int):
         assert reply.status == expected, reply.text

@@ -6,10 +6,10 @@ import pytest
 
 from meshloom.demo import cast, edits, traffic
 from meshloom.demo.waiting import wait_until
+from tests.envoy import conftest, worlds
 
 LIVE = pathlib.Path(__file__).parent / "live"
-PROXIES = (1, 2)
-"""The last numbers of the addresses of all proxies: the gateway and the caller."""
+PROXIES = (worlds.GATEWAY, worlds.CALLER)
 
 UPDATES = {
     "clusters": "cluster_manager.cds.update_success",
@@ -26,8 +26,11 @@ FILES = ("mesh.yaml", "policy.yaml")
 
 
 @pytest.fixture(scope="module")
-def running(start_world):
-    return start_world(LIVE, leaving_out=("newcomer.yaml",))
+def running(tmp_path_factory, variant):
+    """Run a mesh of our own, because it is changed."""
+    files = worlds.written(LIVE, leaving_out=("newcomer.yaml",))
+    with worlds.running(tmp_path_factory.mktemp("live"), conftest.envoy_of(variant), variant, files) as world:
+        yield world
 
 
 @pytest.fixture
@@ -144,10 +147,10 @@ def test_a_broken_object_leaves_the_others_alone(live, traffic_flows):
     wait_for_version(live, "shop-v2")
 
 
-def test_a_service_joins_and_leaves(live, traffic_flows, applications):
+def test_a_service_joins_and_leaves(live, traffic_flows):
     text = (LIVE / "newcomer.yaml").read_text()
     joining = cast.cast(cast.read_resources(live.block.moved(text))).pairs
-    with applications(joining):
+    with worlds.applications(joining):
         live.write("newcomer.yaml", text)
         wait_until(lambda: live.call("http://newcomer/").status == 200, "the newcomer", 5)
         live.remove("newcomer.yaml")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.envoy.worlds import served_by
+
 PREFIXES = [
     ("/foo", "prefixes-v1"),
     ("/foo/", "prefixes-v1"),
@@ -28,7 +30,7 @@ PREFIXES = [
 
 
 @pytest.mark.parametrize(("path", "expected"), PREFIXES, ids=[path for path, _ in PREFIXES])
-def test_a_prefix_matches_whole_segments(world, served_by, path, expected):
+def test_a_prefix_matches_whole_segments(world, path, expected):
     reply = world.call(f"http://prefixes{path}")
     assert (served_by(reply) if reply.status == 200 else reply.status) == expected
 
@@ -38,12 +40,12 @@ def test_the_path_arrives_as_it_was_sent(world):
 
 
 @pytest.mark.parametrize("case", ["number", "default", "negative", "tie", "order"])
-def test_the_table_of_lower_priority_decides(world, served_by, case):
+def test_the_table_of_lower_priority_decides(world, case):
     """By number; 499 before the default 500; below zero; equal ones by name; within a table in order."""
     assert served_by(world.call(f"http://priorities/{case}")) == "first"
 
 
-def test_rules_come_before_the_uniform_policy(world, served_by):
+def test_rules_come_before_the_uniform_policy(world):
     assert {served_by(world.call("http://uniform/only-v1")) for _ in range(12)} == {"uniform-v1"}
 
 
@@ -60,9 +62,9 @@ def test_without_table_and_policy_nothing_is_served(world):
         ("application/json", "mixed-rest"),
     ],
 )
-def test_a_grpc_rule_asks_for_the_content_type(world, served_by, content_type, version):
+def test_a_grpc_rule_asks_for_the_content_type(world, content_type, version):
     assert served_by(world.call("http://mixed/", {"content-type": content_type})) == version
 
 
-def test_a_rule_without_grpc_matches_requests_without_content_type(world, served_by):
+def test_a_rule_without_grpc_matches_requests_without_content_type(world):
     assert served_by(world.call("http://mixed/")) == "mixed-rest"

@@ -3,6 +3,7 @@
 import pytest
 
 from meshloom.demo import split
+from tests.envoy.worlds import served_by
 
 REQUESTS = 1500
 
@@ -16,21 +17,21 @@ REQUESTS = 1500
     ],
     ids=["in percent", "relative to their sum", "a deployment named twice"],
 )
-def test_requests_are_split_as_the_weights_say(world, served_by, path, shares):
+def test_requests_are_split_as_the_weights_say(world, path, shares):
     replies = world.calls(f"http://weights{path}", REQUESTS)
     assert {reply.status for reply in replies} == {200}
     lines = split.lines(shares, (served_by(reply) for reply in replies))
     assert all(line.holds for line in lines), lines
 
 
-def test_uniform_splits_evenly(world, served_by):
+def test_uniform_splits_evenly(world):
     lines = split.lines(
         {"uniform-v1": 0.5, "uniform-v2": 0.5}, map(served_by, world.calls("http://uniform/", REQUESTS))
     )
     assert all(line.holds for line in lines), lines
 
 
-def test_a_gateway_splits_as_the_table_of_the_service_says(world, served_by):
+def test_a_gateway_splits_as_the_table_of_the_service_says(world):
     replies = [world.visit("/rewritten/split", "shop.example.com") for _ in range(300)]
     lines = split.lines({"behind-v1": 0.5, "behind-v2": 0.5}, map(served_by, replies))
     assert all(line.holds for line in lines), lines

@@ -25,7 +25,9 @@ class Resource:
     references: frozenset[snapshot.ResourceName]
 
 
-def resource(type_url: str, name: str, version: object = 1, *needs: snapshot.ResourceName, padding: int = 0) -> Resource:
+def resource(
+    type_url: str, name: str, version: object = 1, *needs: snapshot.ResourceName, padding: int = 0
+) -> Resource:
     """Return a resource whose body says what it is, so that a client that reads bodies knows what it got."""
     body = f"{name}@{version}".encode() + b" " * padding
     return Resource(type_url, name, str(version), body, frozenset(needs))
@@ -147,12 +149,16 @@ class Delta:
         return self.machine.publish(held)
 
 
-def ack_all(client: Sotw | Delta, first: Iterable[effects.Effect], wanted: dict[str, tuple[str, ...]]) -> list[effects.Send]:
+def ack_all(
+    client: Sotw | Delta, first: Iterable[effects.Effect], wanted: dict[str, tuple[str, ...]]
+) -> list[effects.Send]:
     """Accept everything, and everything that follows; return all that was sent, in order."""
     return list(_acked(client, list(sends(first)), wanted))
 
 
-def _acked(client: Sotw | Delta, queue: list[effects.Send], wanted: dict[str, tuple[str, ...]]) -> Iterator[effects.Send]:
+def _acked(
+    client: Sotw | Delta, queue: list[effects.Send], wanted: dict[str, tuple[str, ...]]
+) -> Iterator[effects.Send]:
     while queue:
         sent = queue.pop(0)
         yield sent

@@ -4,6 +4,7 @@ A model client applies responses, accepts and refuses them, asks for more and fo
 while snapshots change; requests and responses cross on the way.
 """
 
+import functools
 from collections import deque
 
 import hypothesis
@@ -43,27 +44,26 @@ class Streams(stateful.RuleBasedStateMachine):
         self.client = self.kind(self.snapshot, self.shared)
         self.to_client = deque()
         self.to_server = deque()
-        self.nonces = set()
-        self.refused = {}  # what was refused on this stream and not asked for or changed since
-        self.last = {}
+        self.sent = []
+        self.refused = {}  # what the server knows to be refused on this stream, and not asked for or changed since
 
     def carry_out(self, several):
         for effect in several:
             assert not isinstance(effect, effects.Refuse)
             if isinstance(effect, effects.Send):
                 self.check(effect)
+                self.sent.append(effect)
                 self.to_client.append(effect)
 
     def check(self, sent):
-        assert sent.nonce not in self.nonces, "C3"
-        self.nonces.add(sent.nonce)
+        assert sent.nonce not in {earlier.nonce for earlier in self.sent}, "C3"
         assert len(set(sent.names)) == len(sent.names), "C4"
         assert not set(sent.names) & set(sent.removed)
-        assert sent.type_url in self.asked_for, "never sent unless asked for"
+        assert sent.type_url in self.wanted, "never sent unless asked for"
 
-    @property
-    def asked_for(self):
-        return self.wanted
+    def newer(self, sent):
+        """Return what was sent of a type after a response."""
+        return [later for later in self.sent[self.sent.index(sent) + 1 :] if later.type_url == sent.type_url]
 
     @stateful.rule(contents=CONTENTS, parts=st.integers(1, 3))
     def publish(self, contents, parts):
@@ -81,10 +81,10 @@ class Streams(stateful.RuleBasedStateMachine):
     def client_reads(self, refuse):
         self.answer(self.to_client.popleft(), refuse)
 
-    @stateful.precondition(lambda self: self.nonces)
+    @stateful.precondition(lambda self: self.sent)
     @stateful.rule(data=st.data())
     def server_waits_no_longer(self, data):
-        self.carry_out(self.client.machine.release(data.draw(st.sampled_from(sorted(self.nonces)))))
+        self.carry_out(self.client.machine.release(data.draw(st.sampled_from(self.sent)).nonce))
 
     def settle(self):
         while self.to_client or self.to_server:
@@ -116,12 +116,14 @@ class Streams(stateful.RuleBasedStateMachine):
 
 
 class SotwStreams(Streams):
-    """`versions` and `last` are what the client echoes; names are always listed in full."""
+    """`versions` and `last` are what the client echoes; `listed` is what the server knows to have been wanted since."""
 
     kind = model.Sotw
 
     def __init__(self):
         self.versions = {}
+        self.last = {}
+        self.listed = {}
         self.dropped = {}  # names dropped since the client's version last changed: its version still speaks of them
         super().__init__()
 
@@ -153,57 +155,68 @@ class SotwStreams(Streams):
         type_url = sent.type_url
         content = dict(map(version_of, model.decoded_sotw(sent).resources))
         self.last[type_url] = sent.nonce
-        if refuse:
-            self.note_refusal(type_url, content)
-        else:
+        if not refuse:
             self.versions[type_url] = sent.version
             self.dropped[type_url] = set()
             mine = {name: version for name, version in content.items() if self.covers(type_url, name)}
             whole = type_url in resource_types.WILDCARD_TYPES
             self.held[type_url] = mine if whole else {**self.held[type_url], **mine}
-        self.send(type_url, model.BROKEN if refuse else None)
+        self.send(type_url, sent if refuse else None)
 
-    def note_refusal(self, type_url, content):
-        if type_url in resource_types.WILDCARD_TYPES:
-            if type_url not in {sent.type_url for sent in self.to_client}:
-                self.refused[type_url] = content
-            return
-        newer = {name for sent in self.to_client if sent.type_url == type_url for name in sent.names}
-        for name, version in content.items():
-            self.held[type_url].pop(name, None)
-            if name not in newer and self.covers(type_url, name):
-                self.refused.setdefault(type_url, {})[name] = version
+    def note_refusal(self, sent):
+        content = dict(map(version_of, model.decoded_sotw(sent).resources))
+        newer = self.newer(sent)
+        if sent.type_url not in resource_types.WILDCARD_TYPES:
+            later = {name for response in newer for name in response.names}
+            known = self.refused.setdefault(sent.type_url, {})
+            known.update({name: version for name, version in content.items() if name not in later})
+        elif not newer:
+            self.refused[sent.type_url] = content
 
-    def send(self, type_url, error=None):
-        wanted, nonce, version = self.wanted[type_url], self.last.get(type_url, ""), self.versions.get(type_url, "")
-        self.to_server.append(
-            lambda: self.client.ask(type_url, *wanted, nonce=nonce, version=version, error=error)
-        )
+    def send(self, type_url, refused=None):
+        self.to_server.append(functools.partial(
+            self.server_takes, type_url, refused, self.wanted[type_url], self.last.get(type_url, ""),
+            self.versions.get(type_url, ""),
+        ))  # fmt: skip
+
+    def server_takes(self, type_url, refused, wanted, nonce, version):
+        if refused is not None:
+            self.note_refusal(refused)
+        earlier = [sent.nonce for sent in self.sent if sent.type_url == type_url]
+        before = self.listed.get(type_url, set())
+        if not earlier or earlier[-1] == nonce:
+            self.note_request(type_url, before, wanted)
+        else:
+            self.listed[type_url] = before & wanted
+        error = model.BROKEN if refused is not None else None
+        return self.client.ask(type_url, *wanted, nonce=nonce, version=version, error=error)
+
+    def note_request(self, type_url, before, wanted):
+        self.listed[type_url] = wanted
+        if type_url not in resource_types.WILDCARD_TYPES:
+            refused = self.refused.get(type_url, {})
+            self.refused[type_url] = {name: refused[name] for name in refused if name in before & wanted}
+        elif not before <= wanted:
+            self.refused.pop(type_url, None)
 
     @stateful.rule(type_url=TYPES, wanted=WANTED)
     def ask(self, type_url, wanted):
         if type_url in resource_types.WILDCARD_TYPES and not wanted:
             wanted = {"*"}
-        self.settle()
         before = self.wanted.get(type_url, set())
         self.wanted[type_url] = wanted
         for name in [name for name in self.held[type_url] if not self.covers(type_url, name)]:
             del self.held[type_url][name]
         self.dropped.setdefault(type_url, set()).update(before - wanted)
-        if type_url in resource_types.WILDCARD_TYPES:
-            if before != wanted:
-                self.refused.pop(type_url, None)
-        else:
-            refused = self.refused.get(type_url, {})
-            self.refused[type_url] = {name: refused[name] for name in refused if name in before & wanted}
         self.send(type_url)
 
     @stateful.rule()
     def reconnect(self):
         if any(self.dropped[type_url] & self.wanted[type_url] for type_url in self.wanted):
-            self.settle()  # S4: no version can tell a name dropped and asked for again, before its answer
+            # S4: no version can tell that a name was dropped and asked for again before its answer came
             for type_url in [t for t in self.wanted if self.dropped[t] & self.wanted[t]]:
                 self.versions.pop(type_url, None)
+        self.last, self.listed = {}, {}
         self.open_stream()
         for type_url in sorted(self.wanted):
             self.send(type_url)
@@ -236,38 +249,33 @@ class DeltaStreams(Streams):
         for name in decoded.removed_resources:
             held.pop(name, None)
         if refuse:
-            self.note_refusal(sent.type_url, content)
+            self.to_server.append(functools.partial(self.server_hears, sent, dict(content)))
         else:
             held.update(content)
-        self.to_server.append(
-            lambda: self.client.ask(sent.type_url, nonce=sent.nonce, error=model.BROKEN if refuse else None)
-        )
+            self.to_server.append(lambda: self.client.ack(sent))
 
-    def note_refusal(self, type_url, content):
-        newer = {name for sent in self.to_client if sent.type_url == type_url for name in (*sent.names, *sent.removed)}
-        for name, version in content.items():
-            if name not in newer:
-                self.refused.setdefault(type_url, {})[name] = version
+    def server_hears(self, sent, content):
+        later = {name for newer in self.newer(sent) for name in (*newer.names, *newer.removed)}
+        known = self.refused.setdefault(sent.type_url, {})
+        known.update({name: version for name, version in content.items() if name not in later})
+        return self.client.nack(sent)
 
     @stateful.rule(type_url=TYPES, more=WANTED, less=WANTED, star=st.booleans())
     def ask(self, type_url, more, less, star):
-        self.settle()
         less = less - more
-        if star and type_url in resource_types.WILDCARD_TYPES:
+        if type_url in resource_types.WILDCARD_TYPES and (star or (type_url not in self.wanted and not more)):
             more = more | {"*"}
-        first = type_url not in self.wanted
-        if first and not more and type_url in resource_types.WILDCARD_TYPES:
-            more = {"*"}
         before = self.wanted.get(type_url, set())
         self.wanted[type_url] = (before | more) - less
         for name in [name for name in self.held[type_url] if not self.covers(type_url, name)]:
             del self.held[type_url][name]
-        if "*" in more - before:
-            self.refused[type_url] = {}
+        self.to_server.append(functools.partial(self.server_takes, type_url, more, less, less & before))
+
+    def server_takes(self, type_url, more, less, gone):
         refused = self.refused.get(type_url, {})
-        kept = {name for name in refused if name not in more | (less & before) and self.covers(type_url, name)}
-        self.refused[type_url] = {name: refused[name] for name in kept}
-        self.to_server.append(lambda: self.client.ask(type_url, *more, less=less))
+        asked = more | gone
+        self.refused[type_url] = {name: refused[name] for name in refused if name not in asked and "*" not in asked}
+        return self.client.ask(type_url, *more, less=less)
 
     @stateful.rule()
     def reconnect(self):

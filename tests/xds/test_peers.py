@@ -92,7 +92,10 @@ def test_what_a_peer_holds_is_asked_of_its_stream():
 def test_a_stream_says_what_its_client_has_accepted():
     for kind in (model.Sotw, model.Delta):
         proxy = kind(model.holding(model.cluster("c"), model.endpoints("a"), model.endpoints("b", 2)))
-        (clusters,), (assignment,) = model.sends(proxy.ask(model.CLUSTER)), model.sends(proxy.ask(model.ENDPOINTS, "a", "b"))
+        (clusters,), (assignment,) = (
+            model.sends(proxy.ask(model.CLUSTER)),
+            model.sends(proxy.ask(model.ENDPOINTS, "a", "b")),
+        )
         assert proxy.machine.holdings(model.ENDPOINTS) == {}
         wanted = ("a", "b") if kind is model.Sotw else ()
         proxy.ack(assignment, *wanted)

@@ -17,7 +17,10 @@ def entries(held=HELD):
 def test_streams_that_get_the_same_resources_get_the_same_bytes():
     shared = responses.Responses()
     for client in (model.Sotw, model.Delta):
-        (one,), (other,) = model.sends(client(HELD, shared).ask(CLUSTER)), model.sends(client(HELD, shared).ask(CLUSTER))
+        (one,), (other,) = (
+            model.sends(client(HELD, shared).ask(CLUSTER)),
+            model.sends(client(HELD, shared).ask(CLUSTER)),
+        )
         assert one.data is other.data
 
 
@@ -53,7 +56,9 @@ def test_nothing_to_send_is_no_response():
 
 
 def test_a_response_is_the_same_whatever_the_order_of_its_resources():
-    bodies = {responses.Responses().sotw(CLUSTER, "v", order, 0).data for order in itertools.permutations(entries()[:4])}
+    bodies = {
+        responses.Responses().sotw(CLUSTER, "v", order, 0).data for order in itertools.permutations(entries()[:4])
+    }
     assert len(bodies) == 1
 
 

@@ -232,7 +232,9 @@ def test_c10_listeners_and_routes_do_not_overtake_clusters_that_wait_for_an_answ
     proxy = converged(client, ONE_OF_EACH)
     second = model.holding(model.cluster("c", 2), model.endpoints("c"), model.listener("l", 1, "s"), model.routes("l", 1, "c"), model.secret("s"))  # fmt: skip
     clusters, assignment = model.sends(proxy.publish(second))
-    third = model.holding(model.cluster("c", 3), model.endpoints("c"), model.listener("l", 3), model.routes("l", 3, "c"))
+    third = model.holding(
+        model.cluster("c", 3), model.endpoints("c"), model.listener("l", 3), model.routes("l", 3, "c")
+    )
     assert model.sends(proxy.publish(third)) == []
     proxy.ack(assignment, *(("c",) if client is model.Sotw else ()))
     assert model.types(model.ack_all(proxy, proxy.ack(clusters), WANTED))[:4] == [
@@ -253,7 +255,11 @@ def test_c11_a_changed_cluster_is_followed_by_its_endpoints_and_secrets_though_t
 def test_c11_a_changed_listener_is_followed_by_its_routes_and_secrets_though_they_did_not_change(client):
     proxy = converged(client, ONE_OF_EACH)
     changed = model.holding(
-        model.cluster("c"), model.endpoints("c"), model.listener("l", 2, "s"), model.routes("l", 1, "c"), model.secret("s")
+        model.cluster("c"),
+        model.endpoints("c"),
+        model.listener("l", 2, "s"),
+        model.routes("l", 1, "c"),
+        model.secret("s"),
     )
     assert model.types(proxy.publish(changed)) == ["Listener", "Secret", "RouteConfiguration"]
 

@@ -66,7 +66,9 @@ def test_d6_the_legacy_wildcard_is_a_first_request_that_subscribes_to_nothing():
     proxy.ack(only(proxy.ask(CLUSTER)))
     proxy.ack(only(proxy.ask(CLUSTER, "a")))  # adds to it
     proxy.ack(only(proxy.ask(CLUSTER, less=["a"])))
-    assert only(proxy.publish(model.holding(model.cluster("a"), model.cluster("b"), model.cluster("c")))).names == ("c",)
+    assert only(proxy.publish(model.holding(model.cluster("a"), model.cluster("b"), model.cluster("c")))).names == (
+        "c",
+    )
 
 
 def test_d6_only_unsubscribing_the_star_ends_the_wildcard():

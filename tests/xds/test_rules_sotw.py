@@ -29,7 +29,9 @@ def test_s1_the_version_belongs_to_the_resources_and_not_to_the_stream(kind):
     versions = set()
     for order in (("a", "b"), ("b", "a")):
         proxy = model.Sotw(model.holding(*map(kind, order)))
-        versions.add(model.ack_all(proxy, proxy.ask(kind("a").type_url, *wanted), {kind("a").type_url: wanted})[-1].version)
+        versions.add(
+            model.ack_all(proxy, proxy.ask(kind("a").type_url, *wanted), {kind("a").type_url: wanted})[-1].version
+        )
     assert len(versions) == 1
 
 

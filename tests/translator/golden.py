@@ -1,0 +1,83 @@
+"""Golden cases: a mesh as people write it, and beside it what each proxy of it should be given.
+
+Law: a case is a folder with `mesh.yaml`, whose first line says what the case shows; adding one needs no code. What is
+expected stands in `expected/`, a file a proxy, and `problems.yaml` with what users are told.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from mesh import documents, graph, inventory, resolve
+from translator import compile as compiler
+from translator import proxies
+from translator.proxies import Proxy
+
+from tests.translator import decoded
+
+FOLDER = pathlib.Path(__file__).with_name("cases")
+EXPECTED = "expected"
+PROBLEMS = "problems.yaml"
+
+
+def cases() -> list[str]:
+    """Return the names of all cases."""
+    return sorted(path.name for path in FOLDER.iterdir())
+
+
+def produced(case: str) -> dict[str, str]:
+    """Return the files of a case as the code of today makes them."""
+    found = [documents.parsed(document) for document in yaml.safe_load_all((FOLDER / case / "mesh.yaml").read_text())]
+    resolution = resolve.resolve(inventory.inventory_of(item.resource for item in found if item.resource))
+    problems = [*(problem for item in found for problem in item.problems), *resolution.problems]
+    compilation = compiler.compiled(resolution.graph, all_proxies(resolution.graph))
+    configurations = {_file(proxy): _text(decoded.bundle(parts)) for proxy, parts in compilation.bundles.items()}
+    return {**configurations, PROBLEMS: _text([f"{item.severity.value}: {item}" for item in problems])}
+
+
+def all_proxies(of: graph.Graph) -> Iterator[Proxy]:
+    """Yield a sidecar for each deployment, at addresses counted in its order, and all gateways."""
+    for number, ref in enumerate(of.deployments, 1):
+        yield proxies.Sidecar(ref, proxies.Explicit(f"127.0.1.{number}", f"127.0.2.{number}"))
+    yield from (proxies.Gateway(ref, "127.0.3.1") for ref in of.gateways)
+
+
+def expected(case: str) -> dict[str, str]:
+    """Return the files of a case as they are kept."""
+    return {path.name: path.read_text() for path in (FOLDER / case / EXPECTED).glob("*")}
+
+
+def configurations(case: str) -> dict[str, Any]:
+    """Return the kept configuration of each proxy of a case."""
+    return {name: yaml.safe_load(text) for name, text in sorted(expected(case).items()) if name != PROBLEMS}
+
+
+def rewrite(case: str, files: dict[str, str]) -> None:
+    """Keep these files for a case and no others."""
+    folder = FOLDER / case / EXPECTED
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*"):
+        path.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def _file(proxy: Proxy) -> str:
+    match proxy:
+        case proxies.Sidecar(deployment=ref):
+            return f"sidecar-{ref.namespace}-{ref.name}.yaml"
+        case proxies.Gateway(gateway=ref):
+            return f"gateway-{ref.namespace}-{ref.name}.yaml"
+
+
+def _text(document: Any) -> str:
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=True, width=120, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes shared values out in full, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
