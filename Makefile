@@ -17,9 +17,12 @@ INSTALLED := $(VENV)/.installed
 PROTOS_INSTALLED := $(PROTOS)/.installed
 ENVOY_OLDEST_INSTALLED := $(ENVOY_OLDEST)/.installed
 
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile  # compiled when first used
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 LOCK = $(LOCKING)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS)
+
+# Installed without bytecode, which is then made once, by whoever first imports a module.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -48,7 +51,7 @@ check: install ## lint, format, types, import contracts, goldens up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens >/dev/null || true; \
+	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens || exit 1; \
 	if [ "$$before" != "$$($(CASES_DIGEST))" ]; then \
 		echo 'The goldens in $(CASES) were out of date and are rewritten now: look at the difference.' >&2; exit 1; fi
 
@@ -59,7 +62,7 @@ format: install ## put sources into the one format
 CASES_DIGEST = find $(CASES) -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 
 goldens: install ## write the expected configuration of tests/translator/cases anew
-	@$(BIN)/python -m pytest tests/translator -q --update-golden
+	@$(BIN)/python -m pytest tests/translator/test_goldens.py -q --update-golden
 
 bench: install ## measure compile and delivery, write build/bench.json
 	@mkdir -p build

@@ -44,7 +44,10 @@ def parsed(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is not an address; write unix:/path, or IP:PORT as 127.0.0.1:18000")
-    return Socket(ip(host[1:-1] if host.startswith("[") and host.endswith("]") else host), int(port))
+    bracketed = host.startswith("[") and host.endswith("]")
+    if ":" in host and not bracketed:
+        raise ValueError(f"{host!r} is not an IP address; write an IPv6 address in brackets, as [::1]:18000")
+    return Socket(ip(host[1:-1] if bracketed else host), int(port))
 
 
 def ip(text: str) -> str:

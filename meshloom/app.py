@@ -28,7 +28,7 @@ class Program:
         self._ads, self._settings = ads, settings
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._pipeline = pipeline.Pipeline(_Told(), settings.resolving.settings())
-        interest = cache.Interest(lambda _key: self._pipeline.stir(), lambda _key: self._pipeline.stir())
+        interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mesh import resolve
 from mesh.problems import Problem, Ref
-from meshloom import passes
+from meshloom import memory, passes
 from translator import proxies
 from watchers import feed
 from xds import snapshot as snapshots
@@ -68,12 +68,19 @@ class Pipeline:
         self._worker = _Worker(settings)
         self._seen: feed.Observation | None = None
         self._changed: frozenset[Ref] = frozenset()
+        self._ended = 0
+        self._offered: frozenset[Hashable] = frozenset()
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self.status = Status()
 
-    def stir(self) -> None:
-        """Say that the proxies that have streams are others than before."""
+    def wanted(self, _proxy: Hashable) -> None:
+        """Say that a proxy has a stream now, which had none."""
+        self._news.set()
+
+    def unwanted(self, _proxy: Hashable) -> None:
+        """Say that a proxy has no stream any more."""
+        self._ended += 1
         self._news.set()
 
     async def settled(self) -> None:
@@ -108,29 +115,39 @@ class Pipeline:
     async def _settle(self, seen: feed.Observation, cache: Cache) -> None:
         changed, self._changed = self._changed, frozenset()
         before = self.status
+        task = passes.Task(seen.inventory, changed, _proxies(cache))
         try:
-            outcome = await self._worker.outcome(passes.Task(seen.inventory, changed, _proxies(cache)))
+            outcome = await self._worker.outcome(task, self._sweeps())
         except Exception as error:
             self.status = replace(before, fault=f"{type(error).__name__}: {error}")
             self._observer.failed(error)
         else:
-            await _publish(outcome, cache)
+            await self._publish(outcome.published, task.wanted, cache)
             self.status = replace(outcome.status, problems=(*seen.problems, *outcome.status.problems))
         self._observer.settled(before, self.status)
         self._settled.set()
 
+    async def _publish(self, fresh: passes.Snapshots, kept: frozenset[Hashable], cache: Cache) -> None:
+        """Hand snapshots over in batches, so that no callback of the loop takes long; forget those nobody wants.
+
+        What the worker holds stays in the cache, for it would not be published again.
+        """
+        gone = self._offered - kept - cache.wanted
+        cache.discard(gone)
+        self._offered = (self._offered - gone) | fresh.keys()
+        keys = tuple(fresh)
+        for start in range(0, len(keys), BATCH):
+            cache.replace({key: fresh[key] for key in keys[start : start + BATCH]})
+            await asyncio.sleep(0)
+
+    def _sweeps(self) -> bool:
+        due = self._ended >= memory.ENDED_STREAMS
+        self._ended = 0 if due else self._ended
+        return due
+
 
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
     return frozenset(key for key in cache.wanted if isinstance(key, proxies.Sidecar | proxies.Gateway))
-
-
-async def _publish(outcome: "_Outcome", cache: Cache) -> None:
-    """Hand the snapshots over in batches, so that no callback of the loop takes long."""
-    cache.discard(outcome.forgotten - cache.wanted)
-    keys = tuple(outcome.published)
-    for start in range(0, len(keys), BATCH):
-        cache.replace({key: outcome.published[key] for key in keys[start : start + BATCH]})
-        await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------------------- in the worker thread
@@ -141,7 +158,6 @@ class _Outcome:
     """What the event loop is told of a pass."""
 
     published: passes.Snapshots
-    forgotten: frozenset[Hashable]
     status: Status
 
 
@@ -154,18 +170,19 @@ class _Worker:
     held: passes.Snapshots = field(default_factory=dict)
     thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
 
-    async def outcome(self, task: passes.Task) -> _Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task)
+    async def outcome(self, task: passes.Task, sweep: bool) -> _Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task, sweep)
 
-    def _run(self, task: passes.Task) -> _Outcome:
+    def _run(self, task: passes.Task, sweep: bool) -> _Outcome:
         last, self.last = self.last, None  # a pass that raises leaves nothing half done
         self.last = passes.passed(task, last, self.held, self.settings)
         del last
         published = passes.changes(self.held, self.last.snapshots)
-        forgotten = frozenset(self.held.keys() - self.last.snapshots.keys())
         self.held = self.last.snapshots
+        if sweep:
+            memory.sweep()
         found = (*self.last.resolution.problems, *self.last.problems)
-        return _Outcome(published, forgotten, Status(len(self.last.resolution.graph.services), len(self.held), found))
+        return _Outcome(published, Status(len(self.last.resolution.graph.services), len(self.held), found))
 
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)

@@ -34,15 +34,39 @@ def leading_nowhere(service: graph.Service, called_by: Iterable[Host]) -> Domain
     Wildcards with such a port are missing: Envoy has no domain for them; see `pattern_of_other_ports`.
     """
     is_ambiguous = service.default_http_port() == 0
-    names = [Host(host.name) for host in called_by if host.port is None]
+    names = open_hosts(called_by)
     bare = (str(host) for host in names if is_ambiguous)
     ported = (f"{host}:{hosts.ANY}" for host in names if not host.is_wildcard)
     return tuple(dict.fromkeys((*bare, *ported)))
 
 
-def wildcards(called_by: Iterable[Host]) -> tuple[Host, ...]:
-    """Return those of these hosts that are wildcards for every port; `*` is not among them, nothing is left of it."""
-    return tuple(host for host in called_by if host.is_wildcard and host.port is None and host.name != hosts.ANY)
+def open_hosts(called_by: Iterable[Host]) -> tuple[Host, ...]:
+    """Return those of these hosts that stand for every port."""
+    return tuple(host for host in called_by if host.port is None)
+
+
+def wild(service: graph.Service, called_by: Iterable[Host]) -> tuple[Host, ...]:
+    """Return the wildcards among these hosts with each port of the HTTP family by which they reach the service."""
+    wildcards = [host for host in called_by if host.is_wildcard]
+    return tuple(
+        Host(host.name, port.port) for host in wildcards for port in service.http if host.port in (None, port.port)
+    )
+
+
+def taken_by(wildcards: Iterable[Host], given: Iterable[Host]) -> Domains:
+    """Return the domains of hosts for every port on those ports on which a wildcard covers them."""
+    known = [*given]
+    return tuple(
+        str(Host(host.name, wildcard.port))
+        for wildcard in wildcards
+        for host in known
+        if host.name != wildcard.name and hosts.covers(Host(wildcard.name), host)
+    )
+
+
+def has_pattern(host: Host) -> bool:
+    """Return whether a host is a wildcard for something; `*` is for everything, nothing is left of it to refuse."""
+    return host.is_wildcard and host.name != hosts.ANY
 
 
 def pattern_of_other_ports(wildcard: Host) -> str:

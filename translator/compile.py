@@ -54,7 +54,7 @@ NOTHING = Compilation(
     _EMPTY,
     Upstreams(_EMPTY, _EMPTY),
     outbound.Outbound(_EMPTY, _EMPTY),
-    sidecar.Sidecars(_EMPTY, _EMPTY, _EMPTY, _EMPTY),
+    sidecar.Sidecars(_EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY),
     gateway.Gateways(_EMPTY, _EMPTY, _EMPTY, _EMPTY),
 )
 """The compile of nothing for nobody."""

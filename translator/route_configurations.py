@@ -18,7 +18,7 @@ _VIRTUAL_HOSTS = 2  # the number of the field
 def outbound(sites: Sequence[Site]) -> EncodedResource:
     """Return the routes of callers that may reach these services and nothing else."""
     answering = (host for site in sites for host in site.answering)
-    refusing = (host for site in sites for host in site.refusing)
+    refusing = virtual_hosts.refusing(sites)
     nobody = virtual_hosts.of_nobody(wildcard for site in sites for wildcard in site.wildcards)
     hosts = virtual_hosts.first_come((*answering, *refusing, nobody))
     return _encoded(route_v3.RouteConfiguration(name=names.OUTBOUND), hosts, _references(sites))

@@ -29,10 +29,11 @@ class Inbound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """Chains of outbound calls by service, inbound of all deployments by service, own parts and bundles by proxy."""
+    """Chains of outbound calls by service, inbound by service and by deployment, own parts and bundles by proxy."""
 
     chains: Layer[Ref, bytes]
-    inbound: Layer[Ref, Mapping[Ref, Inbound]]
+    inbound_of_service: Layer[Ref, Mapping[Ref, Inbound]]
+    inbound: Layer[Ref, Inbound]
     own: Layer[Sidecar, Part]
     bundles: Layer[Sidecar, Bundle]
 
@@ -44,11 +45,13 @@ def sidecars(
     deployments = [of.deployments[ref] for ref in dict.fromkeys(proxy.deployment for proxy in proxies)]
     services = {item.service: (item.service,) for item in deployments}
     chains = layers.refreshed(previous.chains, services, filter_chains.outbound)
-    inbound = layers.refreshed(previous.inbound, _inbound_inputs(of, deployments), _inbound)
+    of_service = layers.refreshed(previous.inbound_of_service, _inbound_inputs(of, deployments), _inbound)
+    found = {item.ref: (of_service.values[item.service][item.ref],) for item in deployments}
+    inbound = layers.refreshed(previous.inbound, found, _same)
     own_inputs = {proxy: _own_inputs(of, proxy, chains.values, inbound.values) for proxy in proxies}
     own = layers.refreshed(previous.own, own_inputs, _own)
     parts = {proxy: _parts(of, proxy, reach, shared, inbound.values, own.values) for proxy in proxies}
-    return Sidecars(chains, inbound, own, layers.refreshed(previous.bundles, parts, bundles.bundle))
+    return Sidecars(chains, of_service, inbound, own, layers.refreshed(previous.bundles, parts, bundles.bundle))
 
 
 # ---------------------------------------------------------------------------- calls to the application
@@ -76,6 +79,11 @@ def _inbound(
     return {ref: shared[given] for ref, given in listeners_of.items()}
 
 
+def _same(inbound: Inbound) -> Inbound:
+    """Return what it is given: a change to one deployment leaves the others of its service the same objects."""
+    return inbound
+
+
 def _each(listeners_of: Mapping[Ref, Listeners]) -> Iterable[graph.Listener]:
     return dict.fromkeys(listener for given in listeners_of.values() for listener in given)
 
@@ -93,10 +101,10 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 
 
 def _own_inputs(
-    of: graph.Graph, proxy: Sidecar, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Mapping[Ref, Inbound]]
+    of: graph.Graph, proxy: Sidecar, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
 ) -> tuple[object, ...]:
     service = of.deployments[proxy.deployment].service
-    return proxy.capture, chains[service], inbound[service][proxy.deployment].chains
+    return proxy.capture, chains[service], inbound[proxy.deployment].chains
 
 
 def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener, bytes], ...]) -> Part:
@@ -113,7 +121,7 @@ def _parts(
     proxy: Sidecar,
     reach: Reach,
     shared: Outbound,
-    inbound: Mapping[Ref, Mapping[Ref, Inbound]],
+    inbound: Mapping[Ref, Inbound],
     own: Mapping[Sidecar, Part],
 ) -> tuple[Part, ...]:
     service = of.deployments[proxy.deployment].service
@@ -121,6 +129,6 @@ def _parts(
     return (
         shared.clusters.values[scope],
         shared.routes.values[scope],
-        inbound[service][proxy.deployment].routes,
+        inbound[proxy.deployment].routes,
         own[proxy],
     )

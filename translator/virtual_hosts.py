@@ -5,7 +5,7 @@ so of two virtual hosts that claim one domain the first has it.
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from envoy_data_plane.envoy.config.route import v3 as route_v3
@@ -45,14 +45,17 @@ class Wildcard:
 class Site:
     """What a service or a gateway's host is to its callers.
 
-    `answering` lead to `targets`, whose clusters are `references`. The rest says 404 to requests for ports that are
-    not served: `refusing`, and `wildcards` where there can be no virtual host for them.
+    `answering` lead to `targets`, whose clusters are `references`; `wild` are the wildcards among their domains, each
+    with its port. The rest says 404 to requests for ports that are not served: `refusing`, for the hosts in `open`,
+    which stand for every port, and `wildcards` where there is no domain for them.
     """
 
     answering: tuple[VirtualHost, ...]
     targets: tuple[graph.Target, ...]
     references: tuple[ResourceName, ...]
+    wild: tuple[Host, ...] = ()
     refusing: tuple[VirtualHost, ...] = ()
+    open: tuple[Host, ...] = ()
     wildcards: tuple[Wildcard, ...] = ()
 
 
@@ -60,13 +63,17 @@ def of_service(service: graph.Service, called_by: tuple[Host, ...]) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
     domains = ((port, authorities.leading_to(service, port.port, called_by)) for port in service.http)
     called = [(port, named) for port, named in domains if named]
-    answering = tuple(_of_port(service, port, named) for port, named in called)
     targets = routes.targets(route for port, _ in called for route in port.routes)
-    nowhere = authorities.leading_nowhere(service, called_by)
-    text = _no_such_port(service)
-    refusing = _encoded(names.other_ports(service.ref), nowhere, [routes.everything(404, text)]) if nowhere else None
-    wildcards = tuple(_wildcard(host, text) for host in authorities.wildcards(called_by))
-    return Site(answering, targets, _clusters(targets), (refusing,) if refusing else (), wildcards)
+    open_hosts = authorities.open_hosts(called_by)
+    return Site(
+        tuple(_of_port(service, port, named) for port, named in called),
+        targets,
+        _clusters(targets),
+        authorities.wild(service, called_by),
+        (_other_ports(service, called_by),) if open_hosts else (),
+        open_hosts,
+        tuple(_wildcard(service, host) for host in open_hosts if authorities.has_pattern(host)),
+    )
 
 
 def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
@@ -93,8 +100,14 @@ def _no_such_port(service: graph.Service) -> str:
     return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {ports}"
 
 
-def _wildcard(host: Host, text: str) -> Wildcard:
-    return Wildcard(host, wire.encode(routes.by_authority(authorities.pattern_of_other_ports(host), 404, text)))
+def _other_ports(service: graph.Service, called_by: tuple[Host, ...]) -> VirtualHost:
+    answer = routes.everything(404, _no_such_port(service))
+    return _encoded(names.other_ports(service.ref), authorities.leading_nowhere(service, called_by), [answer])
+
+
+def _wildcard(service: graph.Service, host: Host) -> Wildcard:
+    pattern = authorities.pattern_of_other_ports(host)
+    return Wildcard(host, wire.encode(routes.by_authority(pattern, 404, _no_such_port(service))))
 
 
 def of_gateway(host: graph.GatewayHost) -> Site:
@@ -127,6 +140,17 @@ def _nobody() -> bytes:
 @functools.cache
 def _forbidden() -> bytes:
     return wire.encode(routes.everything(replies.FORBIDDEN))
+
+
+def refusing(sites: Sequence[Site]) -> Iterator[VirtualHost]:
+    """Yield the virtual hosts that refuse, also on the ports of wildcards that would take requests away from them.
+
+    To Envoy `*.pets:81` is nearer to `my.pets:81` than `my.pets:*`; to people the service of `my.pets` is meant.
+    """
+    wild = [host for site in sites for host in site.wild]
+    for site in sites:
+        taken = authorities.taken_by(wild, site.open) if wild else ()
+        yield from (host.only_for((*host.domains, *taken)) for host in site.refusing)
 
 
 def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:

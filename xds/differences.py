@@ -53,8 +53,8 @@ class Differences:
         self._ledger.forget(name for name in self._wanted(held, claims) if name not in current)
 
     def widen(self, held: snapshot.Snapshot) -> None:
-        """Note that the wildcard was subscribed to: all is owed."""
-        self._ledger.ask(held.names(self._type_url))
+        """Note that the wildcard was subscribed to: all is owed, and word of what is on its way but gone meanwhile."""
+        self._ledger.ask(self.flight.names.union(held.names(self._type_url)))
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot."""

@@ -150,7 +150,7 @@ class FullSet:
         return snapshot.total((digest, *(entry.mark for entry in self._kept.values())))
 
     def _shrink(self, last: subscriptions.Subscription, held: snapshot.Snapshot) -> None:
-        settled = self._sent == self._digest(held, last)
+        settled = self._refused is None and self._sent == self._digest(held, last)
         self._kept = {name: entry for name, entry in self._kept.items() if self.subscription.covers(name)}
         self._refused = None
         if settled:

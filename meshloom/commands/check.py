@@ -18,6 +18,9 @@ from meshloom import choices
 from meshloom import settings as settings_model
 from meshloom.commands import offline
 
+WIDTH = 160
+"""Columns where the output is no terminal."""
+
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
@@ -27,7 +30,8 @@ def run(paths: Sequence[str], listing: choices.Listing, settings: pathlib.Path |
     if listing is choices.Listing.JSON:
         typer.echo(as_json(found))
     else:
-        as_table(found, rich.console.Console())
+        console = rich.console.Console()
+        as_table(found, console if console.is_terminal else rich.console.Console(width=WIDTH))
     return 1 if found.has_errors else 0
 
 

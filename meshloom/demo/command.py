@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from meshloom import bootstrap, errors
+from meshloom import bootstrap
 from meshloom.demo import loopback, play, report, split, traffic
 from meshloom.demo.processes import Processes
 from meshloom.demo.waiting import NotReadyError
@@ -39,25 +39,23 @@ def demo(
     _end_by_sigterm()
     try:
         with _run_folder(console, keep) as folder:
-            held = _performed(console, folder, variant, requests, check)
-    except (errors.UserError, NotReadyError) as fault:
-        console.print(Text(str(fault), style="red"))
+            _perform(console, folder, variant, requests, check)
+    except NotReadyError as fault:
+        console.print(Text(str(fault), style="red"), soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; no process is left")
-        return
-    raise typer.Exit(0 if held else 1)
 
 
-def _performed(console: Console, folder: Path, variant: bootstrap.Variant, requests: int, check: bool) -> bool:
-    """Run the demo; return whether every measurement held. Without `check` it stays until Ctrl-C."""
+def _perform(console: Console, folder: Path, variant: bootstrap.Variant, requests: int, check: bool) -> None:
+    """Run the demo; without `check` stay until Ctrl-C. Raises `NotReadyError` for whatever is not as asked."""
     with loopback.claimed_block(play.ports()) as block, Processes() as processes:
         shown = _opened(console, play.prepared(folder, block, variant), processes)
-        held = _compared(console, shown, requests)
-        if check or not held:
-            return held
-        _stay(console, shown)
-    return True
+        if not _compared(console, shown, requests):
+            raise NotReadyError("the traffic is not what the YAML asks for; see ✗ and the words in red above")
+        console.print("\nBoth splits hold.", style="bold green")
+        if not check:
+            _stay(console, shown)
 
 
 def _opened(console: Console, shown: play.Play, processes: Processes) -> play.Play:
@@ -75,20 +73,17 @@ def _compared(console: Console, shown: play.Play, requests: int) -> bool:
     console.print("", report.comparison(f"Route table {name}: what the YAML asks, what traffic does", before), sep="\n")
     weights = play.swapped(shown)
     wanted = ", ".join(f"{version} {weight}" for version, weight in weights.items())
-    console.print(f"\nEditing the weights in {shown.file}: {wanted}")
+    console.print(f"\nEditing the weights in {shown.file}: {wanted}", soft_wrap=True)
     took = play.edited(shown, weights)
     after = play.measured(shown, split.shares(weights), requests)
     console.print(report.comparison(f"Traffic followed {took:.2f} s after the file was written", after))
-    held = before.holds and after.holds
-    console.print(
-        Text("\nBoth splits hold.", style="bold green") if held else Text("\nNOT as asked.", style="bold red")
-    )
-    return held
+    return before.holds and after.holds
 
 
 def _stay(console: Console, shown: play.Play) -> None:
     """Send a little traffic and show its split, live, until Ctrl-C."""
-    console.print("", report.commands(shown), "", sep="\n")
+    console.print("\nTry, in another terminal:", style="bold")
+    console.print(report.commands(shown), soft_wrap=True)
     console.print("Ctrl-C ends the demo.\n")
     stream = traffic.Stream(*shown.door, "/", pause=PAUSE_S, memory=MEMORY)
     with stream, Live(console=console, auto_refresh=False) as live:
@@ -118,7 +113,7 @@ def _run_folder(console: Console, keep: bool) -> Iterator[Path]:
         raise
     finally:
         if keep:
-            console.print(f"YAML, bootstraps and logs are kept in {folder}")
+            console.print(f"YAML, bootstraps and logs are kept in {folder}", soft_wrap=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
 

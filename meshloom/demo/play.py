@@ -65,7 +65,7 @@ def ports() -> tuple[int, ...]:
     """Return the ports that the sample needs on its addresses."""
     played = cast.cast(cast.read_resources(SAMPLE.read_text()))
     listened = (*(gate.ports for gate in played.gates), *(pair.ports for pair in played.pairs))
-    needed = {port for ports in listened for port in ports}
+    needed = {port for some in listened for port in some}
     return (*sorted(needed), *PROXY_PORTS, CONTROL_PLANE[1])
 
 

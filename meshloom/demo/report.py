@@ -88,15 +88,14 @@ def _failures(measured: Measured) -> Iterator[Text]:
     return (Text(f"{count} times: {words}", style="red") for words, count in measured.faults.items())
 
 
-def commands(play: Play) -> Table:
-    """Return commands to try while the demo runs."""
+def commands(play: Play) -> Text:
+    """Return commands to try while the demo runs, each with its meaning above it."""
     host, port = play.door
-    table = Table(title="Try", title_justify="left", title_style="bold", show_edge=False, show_header=False)
-    table.add_column(style="cyan", overflow="fold")
-    table.add_column(style="dim")
-    for command, meaning in _commands(play, f"http://{host}:{port}"):
-        table.add_row(Text(command), meaning)
-    return table
+    lines = (
+        ((f"# {meaning}\n", "dim"), (f"{command}\n", "cyan"))
+        for command, meaning in _commands(play, f"http://{host}:{port}")
+    )
+    return Text.assemble(*(part for line in lines for part in line))
 
 
 def _commands(play: Play, door: str) -> Iterator[tuple[str, str]]:
@@ -104,9 +103,15 @@ def _commands(play: Play, door: str) -> Iterator[tuple[str, str]]:
     yield f"curl {door}/", "the storefront, and what it called"
     yield f"curl {door}/api/catalogue/items", "another route: straight to the catalogue, path rewritten"
     yield f"curl -i -H 'Host: nobody' {door}/", "404: not a host of this gateway"
-    yield f"curl -i '{door}/api/catalogue/?wait=6'", "504: the catalogue's route has a timeout of 5 s"
-    yield f"curl -x {programs.outbound(pairs['storefront'])} http://catalogue/", "what the storefront's program does"
-    yield f"curl -i -x {programs.outbound(pairs['prices'])} http://stock/", "403: no policy lets prices call stock"
+    yield f"curl -i '{door}/api/catalogue/?wait=6'", "504 after 5 s, the timeout of the catalogue's route"
+    yield (
+        f"curl -x {programs.outbound(pairs['storefront'])} http://catalogue/",
+        "what the application of the storefront does: call others through its own sidecar",
+    )
+    yield (
+        f"curl -i -x {programs.outbound(pairs['prices'])} http://stock/",
+        "403, and why: no policy lets prices call stock",
+    )
     yield f"curl http://{pairs['storefront'].workload}:15006/stats/prometheus", "statistics of a sidecar"
     yield f"curl http://{pairs['storefront'].workload}:9901/config_dump", "what a sidecar was told"
     yield f"$EDITOR {play.file}", "change a weight, a rule, a policy; save; watch"

@@ -3,7 +3,11 @@
 import pathlib
 import re
 
+import pydantic
 import pytest
+import typer
+
+from meshloom import cli, settings
 
 OUTSIDE = ("http://", "https://", "mailto:")
 PAGE_OF_RULES = "docs/reference/xds-rules.md"
@@ -112,3 +116,26 @@ def test_the_page_of_the_model_s_rules_lists_those_the_code_cites(root, modules)
     }
     listed = set(re.findall(r"^\| (\d+\.\d+\.\d+) \|", (root / "docs/reference/rules.md").read_text(), re.MULTILINE))
     assert cited == listed
+
+
+def test_the_page_of_commands_shows_every_command_and_option(root):
+    page = (root / "docs" / "reference" / "cli.md").read_text()
+    commands = typer.main.get_command(cli.app).commands
+    assert set(re.findall(r"^## `meshloom ([a-z]+)", page, re.MULTILINE)) == set(commands)
+    options = {max(each.opts, key=len) for command in commands.values() for each in command.params}
+    assert not {option for option in options if f"{option}" not in page} - {"--help", "--output", "--file"}
+
+
+def leaves(model: type[pydantic.BaseModel], prefix: str = "") -> set[str]:
+    """Return the dotted names of all settings."""
+    found = set()
+    for name, each in model.model_fields.items():
+        nested = isinstance(each.annotation, type) and issubclass(each.annotation, pydantic.BaseModel)
+        found |= leaves(each.annotation, f"{prefix}{name}.") if nested else {prefix + name}
+    return found
+
+
+def test_the_page_of_commands_shows_every_setting(root):
+    page = (root / "docs" / "reference" / "cli.md").read_text()
+    listed = set(re.findall(r"^\| `([a-z_.]+)` \|", page[page.index("## Settings") :], re.MULTILINE))
+    assert listed == leaves(settings.Settings)

@@ -1,11 +1,12 @@
 """What the documents tell people to type works.
 
-A block fenced as `sh` is run, in a copy of the tree, with `meshloom` and Envoy on the path; those of a page one after the
+A block fenced as `sh` is run, in a copy of the tree, with .venv activated; those of a page one after the
 other, as a reader would. A block fenced as `sh background` is started and left running until the page ends, and must
 still run then. Blocks fenced as `console` or `text` show what is not run here.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -13,11 +14,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import envoy
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -53,12 +54,9 @@ def copy(tmp_path_factory) -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    """Return an environment in which a reader has activated .venv, and Envoy is on the path."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    (tools / "envoy").symlink_to(pathlib.Path(envoy.__file__).parent / "_bin" / "envoy")
-    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), str(tools), os.environ["PATH"]))
+def environment() -> dict[str, str]:
+    """Return an environment in which a reader has activated .venv."""
+    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ["PATH"]))
     return {**os.environ, "PATH": path, "TERM": "dumb", "COLUMNS": "120"}
 
 
@@ -67,13 +65,22 @@ def environment(tmp_path) -> dict[str, str]:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 @pytest.mark.timeout(DEADLINE * 3)
 def test_what_a_page_tells_people_to_type_works(page, copy, environment):
-    deadline = time.monotonic() + DEADLINE
     with contextlib.ExitStack() as running:
+        running.enter_context(alone_on_this_machine())
+        deadline = time.monotonic() + DEADLINE
         for number, block in enumerate(blocks(ROOT / page)):
             if block.background:
                 running.enter_context(started(block.script, copy, environment, copy / f".{number}.log"))
             else:
                 finished(block.script, copy, environment, deadline)
+
+
+@contextlib.contextmanager
+def alone_on_this_machine() -> Iterator[None]:
+    """Wait for other runs of these tests: what pages tell people to type has fixed addresses."""
+    with (pathlib.Path(tempfile.gettempdir()) / "meshloom-docs-commands.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def finished(script: str, folder: pathlib.Path, environment: dict[str, str], deadline: float) -> None:

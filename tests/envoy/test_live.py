@@ -6,7 +6,7 @@ import pytest
 
 from meshloom.demo import cast, edits, traffic
 from meshloom.demo.waiting import wait_until
-from tests.envoy import conftest, worlds
+from tests.envoy import worlds
 
 LIVE = pathlib.Path(__file__).parent / "live"
 PROXIES = (worlds.GATEWAY, worlds.CALLER)
@@ -19,6 +19,10 @@ UPDATES = {
 RETURN_S = 30
 """Proxies try again after a random part of up to ten seconds."""
 
+RECEIVED = "cluster.control-plane.upstream_cx_rx_bytes_total"
+GREETING = 400
+"""Bytes by which HTTP/2 begins a connection and a stream, and then some; the whole configuration is over 1,500."""
+
 CONNECTED = "control_plane.connected_state"
 
 
@@ -26,10 +30,10 @@ FILES = ("mesh.yaml", "policy.yaml")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, variant):
+def running(tmp_path_factory, envoy, variant):
     """Run a mesh of our own, because it is changed."""
     files = worlds.written(LIVE, leaving_out=("newcomer.yaml",))
-    with worlds.running(tmp_path_factory.mktemp("live"), conftest.envoy_of(variant), variant, files) as world:
+    with worlds.running(tmp_path_factory.mktemp("live"), envoy, variant, files) as world:
         yield world
 
 
@@ -80,6 +84,14 @@ def sent_since(live, before):
     return {kind: sent[PROXIES[0], kind] for kind in UPDATES}
 
 
+def received_for(live, act, version):
+    """Do something that leads both proxies to a version; return the bytes each received from the control plane."""
+    before = {proxy: live.stats(RECEIVED, proxy) for proxy in PROXIES}
+    act()
+    wait_for_version(live, version)
+    return {proxy: live.stats(RECEIVED, proxy) - before[proxy] for proxy in PROXIES}
+
+
 def is_connected(live):
     return all(live.stats(CONNECTED, proxy) == 1 for proxy in PROXIES)
 
@@ -108,15 +120,20 @@ def test_what_a_comment_changes_is_sent_to_nobody(live):
 
 
 def test_proxies_serve_while_the_control_plane_is_dead_and_are_sent_nothing_when_it_returns(live, traffic_flows):
+    one_edit = received_for(live, lambda: weigh(live, 0, 100), "shop-v2")
     before, seen = updates(live), len(traffic_flows.seen)
-    live.processes.kill(live.control_plane)
-    wait_until(lambda: not any(live.stats(CONNECTED, proxy) for proxy in PROXIES), "the proxies to notice", 5)
-    wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic without a control plane", 5)
-    live.serve()
-    wait_until(lambda: is_connected(live), "the proxies to return", RETURN_S)
-    weigh(live, 0, 100)  # what comes after everything the proxies asked for on their return
-    wait_for_version(live, "shop-v2")
+
+    def die_return_and_edit():
+        live.processes.kill(live.control_plane)
+        wait_until(lambda: not any(live.stats(CONNECTED, proxy) for proxy in PROXIES), "the proxies to notice", 5)
+        wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic without a control plane", 5)
+        live.serve()
+        wait_until(lambda: is_connected(live), "the proxies to return", RETURN_S)
+        weigh(live, 100, 0)  # comes after whatever the proxies asked for on their return
+
+    all_of_it = received_for(live, die_return_and_edit, "shop-v1")
     assert sent_since(live, before) == {"clusters": 0, "listeners": 0, "routes": 1}
+    assert all(all_of_it[proxy] < one_edit[proxy] + GREETING for proxy in PROXIES), (all_of_it, one_edit)
 
 
 def test_what_changed_while_the_control_plane_was_dead_is_sent_when_it_returns(live, traffic_flows):

@@ -1,6 +1,5 @@
 """Each hop applies its own timeout, and answers 504 when it is over."""
 
-import contextlib
 import time
 
 import pytest
@@ -12,8 +11,7 @@ from tests.envoy import worlds
 def _all_begun(started_worlds):
     """Begin the longest requests of all variants at once."""
     for variant in worlds.VARIANTS:
-        with contextlib.suppress(pytest.skip.Exception):
-            started_worlds(variant)
+        started_worlds(variant)
 
 
 @pytest.mark.parametrize("path", ["by-listener", "by-route"])

@@ -41,6 +41,13 @@ def by_domain(routes: Mapping[str, Any]) -> dict[str, str]:
     return dict(pairs)
 
 
+def domains(parts: bundles.Bundle) -> list[list[str]]:
+    """Return the domains of each route configuration of a bundle, repetitions included."""
+    items = [item for part in parts for item in part if item.type_url == resources.ROUTES]
+    found = [protobuf.Any.parse(item.body).unpack() for item in items]
+    return [[domain for host in routes.virtual_hosts for domain in host.domains] for routes in found]
+
+
 def connection_manager(listener: Mapping[str, Any]) -> dict[str, Any]:
     """Return the HTTP connection manager of a listener with a single chain."""
     (chain,) = listener["filter_chains"]

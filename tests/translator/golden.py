@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 
 from mesh import documents, graph, inventory, resolve
+from tests.translator import decoded
 from translator import compile as compiler
 from translator import proxies
 from translator.proxies import Proxy
-
-from tests.translator import decoded
 
 FOLDER = pathlib.Path(__file__).with_name("cases")
 EXPECTED = "expected"

@@ -212,9 +212,9 @@ class SotwStreams(Streams):
 
     @stateful.rule()
     def reconnect(self):
-        if any(self.dropped[type_url] & self.wanted[type_url] for type_url in self.wanted):
+        for type_url in self.wanted:
             # S4: no version can tell that a name was dropped and asked for again before its answer came
-            for type_url in [t for t in self.wanted if self.dropped[t] & self.wanted[t]]:
+            if any(self.covers(type_url, name) for name in self.dropped[type_url]):
                 self.versions.pop(type_url, None)
         self.last, self.listed = {}, {}
         self.open_stream()

@@ -1,0 +1,39 @@
+"""Every configuration that the translator's cases expect is one that a real Envoy loads, the newest and the oldest."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+import yaml
+
+from tests.envoy import worlds
+from tests.translator import bootstraps
+
+CASES = pathlib.Path(__file__).parents[1] / "translator" / "cases"
+EXPECTED = sorted(path for path in CASES.glob("*/expected/*.yaml") if path.name != "problems.yaml")
+
+
+def fault(envoy: str, expected: pathlib.Path, draft: pathlib.Path) -> str:
+    """Return why Envoy does not load these resources, or nothing."""
+    node = {"node": {"id": "golden", "cluster": "golden"}}
+    draft.write_text(json.dumps({**node, **bootstraps.static_bootstrap(yaml.safe_load(expected.read_text()) or {})}))
+    command = (envoy, "--mode", "validate", "-c", draft, "--disable-hot-restart", "--log-level", "warning")
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = f"{run.stdout}{run.stderr}"
+    is_clean = run.returncode == 0 and "deprecated" not in said.lower()
+    return "" if is_clean else f"{expected.relative_to(CASES)}: {said}"
+
+
+@pytest.mark.parametrize(
+    "variant", [worlds.NEWEST_VARIANT, worlds.OLDEST_VARIANT], ids=["newest", "oldest"], indirect=True
+)
+@pytest.mark.timeout(110)
+def test_a_real_envoy_loads_every_expected_configuration(envoy, tmp_path):
+    assert EXPECTED
+    drafts = [tmp_path / f"{number}.json" for number in range(len(EXPECTED))]
+    with concurrent.futures.ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
+        faults = pool.map(fault, [envoy] * len(EXPECTED), EXPECTED, drafts)
+        assert not [said for said in faults if said]

@@ -1,0 +1,101 @@
+"""The bootstrap: what an Envoy of the mesh starts with, accepted by the newest and the oldest that we support."""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from meshloom import addresses, bootstrap
+from meshloom.identity import claim
+
+SIDECAR = claim.sidecar("shop/pets-v1", "127.0.1.1", "127.0.0.1", {})
+GATEWAY = claim.gateway("shop/door", "127.0.1.2")
+PIPE = addresses.Pipe("/run/ads.sock")
+LOOPBACK = addresses.Socket("127.0.0.1", 18000)
+
+
+def made(proxy=SIDECAR, ads=PIPE, admin=None, variant=bootstrap.Variant.DELTA):
+    host = claim.bound(proxy)
+    return bootstrap.bootstrap(proxy, bootstrap.Place(ads, host, admin or bootstrap.admin_address(host)), variant)
+
+
+def found(document, key):
+    """Return every value of a key, however deep."""
+    if isinstance(document, dict):
+        here = [document[key]] if key in document else []
+        return here + [value for inner in document.values() for value in found(inner, key)]
+    return [value for inner in document for value in found(inner, key)] if isinstance(document, list) else []
+
+
+def test_the_same_proxy_gives_the_same_file():
+    assert json.dumps(made()) == json.dumps(made())
+
+
+def test_the_node_says_who_it_is():
+    node = made()["node"]
+    assert (node["id"], node["cluster"]) == ("sidecar/shop/pets-v1/127.0.1.1", "shop/pets-v1")
+    assert claim.proxy(node["metadata"]) == SIDECAR
+
+
+def test_delta_is_the_default_and_state_of_the_world_a_choice():
+    asked = [made(variant=variant)["dynamic_resources"]["ads_config"]["api_type"] for variant in bootstrap.Variant]
+    assert asked == ["DELTA_GRPC", "GRPC"]
+
+
+def test_every_fetch_has_an_end():
+    sources = made()["dynamic_resources"]
+    assert sources["cds_config"]["initial_fetch_timeout"] == sources["lds_config"]["initial_fetch_timeout"] == "15s"
+
+
+def test_the_control_plane_is_asked_over_http_2_that_notices_a_dead_peer():
+    cluster = made()["static_resources"]["clusters"][0]
+    assert cluster["name"] == "control-plane"
+    assert found(cluster, "connection_keepalive") == [{"interval": "30s", "timeout": "10s"}]
+    assert found(cluster, "address") == [{"pipe": {"path": "/run/ads.sock"}}]
+
+
+def test_what_others_reach_shows_statistics_and_health_to_get_and_nothing_else():
+    listeners = made()["static_resources"]["listeners"]
+    ports = [value for listener in listeners for value in found(listener, "port_value")]
+    assert ports == [15006, 15010]
+    assert found(listeners, "path") == ["/stats/prometheus", "/health"]
+    assert found(listeners, "prefix_rewrite") == ["/stats/prometheus", "/ready"]
+    assert [header[0]["string_match"] for header in found(listeners, "headers")] == [{"exact": "GET"}] * 2
+
+
+def test_the_admin_interface_is_never_on_an_address_that_others_reach():
+    assert bootstrap.admin_address("127.0.1.1") == addresses.Socket("127.0.1.1", 9901)
+    assert bootstrap.admin_address("10.0.0.7") == addresses.Socket("127.0.0.1", 9901)
+    assert bootstrap.admin_address("0.0.0.0") == addresses.Socket("127.0.0.1", 9901)
+
+
+def test_the_command_line_says_what_no_bootstrap_can():
+    assert bootstrap.command_line("b.yaml") == (
+        "envoy", "-c", "b.yaml", "--drain-time-s", "45", "--disable-hot-restart"
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def envoy(request) -> str:
+    """The path of an Envoy."""
+    if request.param == "newest":
+        return str(pathlib.Path(sys.executable).with_name("envoy"))
+    oldest = os.environ.get("MESHLOOM_ENVOY_OLDEST")
+    return oldest or pytest.skip("MESHLOOM_ENVOY_OLDEST names no Envoy; `make envoy-oldest` prepares one")
+
+
+@pytest.mark.envoy
+def test_envoy_accepts_every_variant_without_a_warning(envoy, tmp_path):
+    choices = itertools.product(
+        (SIDECAR, GATEWAY), (PIPE, LOOPBACK), (None, addresses.Pipe("/run/admin.sock")), bootstrap.Variant
+    )
+    for number, choice in enumerate(choices):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(made(*choice)))
+        command = [envoy, *bootstrap.command_line(str(path))[1:], "--mode", "validate", "-l", "warn"]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, ""), choice

@@ -1,0 +1,30 @@
+"""Dangling references of many snapshots at once: the same answer as one at a time."""
+
+import hypothesis
+from hypothesis import strategies
+
+from meshloom import references
+from translator import resources
+from xds import snapshot as snapshots
+
+TYPES = (resources.CLUSTER, resources.ROUTES)
+NAMES = strategies.tuples(strategies.sampled_from(TYPES), strategies.sampled_from("abcdef"))
+PARTS = strategies.dictionaries(NAMES, strategies.frozensets(NAMES, max_size=3), max_size=4)
+
+
+def part(written):
+    """Return a part of these names, each with its references."""
+    return snapshots.Part.of(resources.EncodedResource(*name, "1", b"", wanted) for name, wanted in written.items())
+
+
+@hypothesis.given(strategies.lists(PARTS, max_size=5), strategies.data())
+def test_many_at_once_is_the_same_as_one_at_a_time(written, data):
+    parts = [part(one) for one in written]
+    several = {}
+    for key in range(4):
+        chosen = data.draw(strategies.lists(strategies.sampled_from(parts), unique=True)) if parts else []
+        names = [(url, name) for one in chosen for url, entries in one.entries.items() for name in entries]
+        if len(names) == len(set(names)):
+            several[key] = snapshots.Snapshot.of(*chosen)
+    expected = {key: missing for key, one in several.items() if (missing := snapshots.dangling(one))}
+    assert references.dangling(several) == expected

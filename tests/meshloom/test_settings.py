@@ -1,0 +1,46 @@
+"""The settings file: defaults that serve, and one line for what cannot be."""
+
+import pytest
+
+from meshloom import errors, settings
+
+
+def test_without_a_file_the_defaults_serve():
+    assert settings.loaded(None).limits == settings.Limits(request_bytes=4 << 20, names=10_000, streams_per_peer=4)
+
+
+def test_an_empty_file_is_the_defaults(tmp_path):
+    (tmp_path / "settings.yaml").write_text("")
+    assert settings.loaded(tmp_path / "settings.yaml") == settings.Settings()
+
+
+def test_a_file_overrides_what_it_names_and_nothing_else(tmp_path):
+    (tmp_path / "settings.yaml").write_text("limits: {names: 20}\nresolving: {paths_by_segment: false}\n")
+    found = settings.loaded(tmp_path / "settings.yaml")
+    assert (found.limits.names, found.limits.streams_per_peer) == (20, 4)
+    assert not found.resolving.settings().paths_by_segment
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("limit: {}", "limit: Extra inputs are not permitted"),
+        ("limits: {names: 0}", "limits.names: Input should be greater than or equal to 1"),
+        ("observing: {settle_seconds: soon}", "observing.settle_seconds: Input should be a valid number"),
+        ("- a", "the file: Input should be"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_that_names_it(tmp_path, text, words):
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(errors.UserError) as fault:
+        settings.loaded(path)
+    assert str(fault.value).startswith(f"settings {path}")
+    assert words in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(errors.UserError, match="cannot be read: .*No such file"):
+        settings.loaded(tmp_path / "settings.yaml")

@@ -1,0 +1,114 @@
+"""Meshes that change: a mesh is a choice among variants for each of its parts, an edit is another choice for one."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from mesh import graph, mtls
+from mesh.problems import Ref
+from mesh.resources import Protocol
+from tests.translator import graphs
+from tests.translator.graphs import forward, route
+from translator import proxies
+from translator.proxies import Proxy
+
+Choices = Mapping[str, int]
+"""The variant of each part; variant 0 of a service, deployment or gateway is its absence."""
+
+SERVICES = ("shop/a", "shop/b", "zoo/c")
+GATEWAYS = ("shop/edge", "zoo/edge")
+PARTS = (
+    *(f"service {key}" for key in SERVICES),
+    *(f"deployment {key}-{version}" for key in SERVICES for version in ("v1", "v2")),
+    *(f"scope {key}" for key in SERVICES),
+    *(f"callers {key}" for key in SERVICES),
+    *(f"gateway {key}" for key in GATEWAYS),
+)
+VARIANTS = 6
+MODES = tuple(mtls.Mode)
+
+
+def proxies_of(choices: Choices) -> list[Proxy]:
+    """Return all proxies there could ever be, those without a place in this mesh among them."""
+    capture = [proxies.Explicit(f"127.0.1.{number}", "127.0.2.1") for number in range(4)]
+    deployments = [part.removeprefix("deployment ") for part in PARTS if part.startswith("deployment ")]
+    sidecars = [proxies.Sidecar(graphs.vd(key), at) for key in deployments for at in capture[: choices["proxies"]]]
+    return [*sidecars, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS)]
+
+
+def graph_of(choices: Choices) -> graph.Graph:
+    """Return the graph of these choices, all values made anew."""
+    services = dict(_services(choices))
+    deployments = {ref: item for ref, item in _deployments(choices) if item.service in services}
+    known = {
+        ref: dataclasses.replace(item, deployments=tuple(one for one in deployments if deployments[one].service == ref))
+        for ref, item in services.items()
+    }
+    routed = {ref: dataclasses.replace(item, http=_http(item, deployments, choices)) for ref, item in known.items()}
+    return graph.Graph(
+        {},
+        routed,
+        deployments,
+        dict(_gateways(choices, routed)),
+        {ref: _scope(choices[f"scope {ref.key}"], routed) for ref in routed},
+        {ref: _callers(choices[f"callers {ref.key}"]) for ref in routed},
+    )
+
+
+def _services(choices: Choices) -> Iterator[tuple[Ref, graph.Service]]:
+    for key in SERVICES:
+        if variant := choices[f"service {key}"]:
+            hosts = [key.partition("/")[2], f"{key.replace('/', '.')}:80", "*.pets", "same"][: variant - 1]
+            yield graphs.vs(key), graphs.service(key, {}, hosts, (), MODES[variant % 3])
+
+
+def _deployments(choices: Choices) -> Iterator[tuple[Ref, graph.Deployment]]:
+    for key in SERVICES:
+        for version in ("v1", "v2"):
+            if variant := choices[f"deployment {key}-{version}"]:
+                yield graphs.vd(f"{key}-{version}"), _deployment(f"{key}-{version}", key, variant)
+
+
+def _deployment(key: str, owner: str, variant: int) -> graph.Deployment:
+    listeners = (
+        graphs.listener(80, timeout=1000 * (variant // 4)),
+        graphs.listener(81, Protocol.GRPC),
+        graphs.listener(82, Protocol.TCP),
+    )
+    return graphs.deployment(key, owner, *listeners[: 1 + variant % 3], hostname="pets" if variant % 2 else "")
+
+
+def _http(
+    service: graph.Service, deployments: Mapping[Ref, graph.Deployment], choices: Choices
+) -> tuple[graph.HttpPort, ...]:
+    weight = 1 + choices[f"service {service.ref.key}"] % 2
+    ports = sorted({one.port for ref in service.deployments for one in deployments[ref].listeners if one.port < 82})
+    return tuple(graph.HttpPort(port, tuple(_routes(service, deployments, port, weight))) for port in ports)
+
+
+def _routes(
+    service: graph.Service, deployments: Mapping[Ref, graph.Deployment], port: int, weight: int
+) -> Iterator[graph.HttpRoute]:
+    listening = [ref for ref in service.deployments if deployments[ref].listener(port)]
+    yield route(graph.Refusal(503, "nothing"), "/refused")
+    yield route(forward(*(f"{ref.key}:{port}={weight}" for ref in listening)), is_grpc=weight == 2)
+
+
+def _gateways(choices: Choices, services: Mapping[Ref, graph.Service]) -> Iterator[tuple[Ref, graph.Gateway]]:
+    for key in GATEWAYS:
+        if variant := choices[f"gateway {key}"]:
+            hosts = [
+                graph.GatewayHost(ref.name, (ref.name, "same.example"), item.http[0].routes if item.http else ())
+                for ref, item in services.items()
+            ]
+            yield graphs.ig(key), graphs.gateway(key, dict.fromkeys(range(8080, 8080 + variant // 2), hosts[:variant]))
+
+
+def _scope(variant: int, services: Mapping[Ref, graph.Service]) -> graph.Scope:
+    reached = tuple(ref for place, ref in enumerate(services) if variant & 1 << place)
+    special = tuple((ref, (graphs.host("here"), *services[ref].hosts)) for ref in reached[: variant % 2])
+    return graph.Scope(reached, special)
+
+
+def _callers(variant: int) -> graph.Callers:
+    owners = [graphs.vs("shop/a"), graphs.ig("shop/edge")][: variant % 3]
+    return graph.Callers(graphs.DOMAIN, variant > 3, tuple(map(graphs.caller, owners)))
