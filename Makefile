@@ -86,7 +86,7 @@ protos: $(PROTOS_INSTALLED) ## make .venv-protos: Google's protobuf with Envoy's
 $(PROTOS_INSTALLED): requirements-protos.txt | python
 	@echo "Installing Google's protobuf and Envoy's messages into .venv-protos ..."
 	@$(PYTHON) -m venv $(PROTOS)
-	@$(PROTOS)/bin/python $(PIP_INSTALL) --no-compile --require-hashes -r requirements-protos.txt
+	@$(PROTOS)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-protos.txt
 	@touch $@
 
 envoy-oldest: $(ENVOY_OLDEST_INSTALLED) ## fetch the oldest Envoy we support into build/

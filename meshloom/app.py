@@ -64,7 +64,7 @@ class Program:
             await ads.stop(self._settings.stop_seconds)
 
 
-class _Told(pipeline.Observer):
+class _Told:
     """Says in the log what the pipeline tells."""
 
     def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:

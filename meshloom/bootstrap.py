@@ -12,8 +12,7 @@ from meshloom import addresses
 from meshloom.identity import claim
 from translator import proxies
 
-STATISTICS_PORT = 15006
-HEALTH_PORT = 15010
+STATISTICS_PORT, HEALTH_PORT = claim.STATISTICS_PORT, claim.HEALTH_PORT
 ADMIN_PORT = 9901
 
 FETCH_TIMEOUT = "15s"

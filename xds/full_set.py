@@ -21,8 +21,8 @@ class FullSet:
     """One stream's state of a type that is always sent whole."""
 
     __slots__ = (
-        "_asked", "_claim", "_content", "_dropped", "_kept", "_news", "_refused", "_responses", "_seen", "_sent", "_sent_news",
-        "_type_url", "begun", "flight", "subscription", "waiting",
+        "_asked", "_claim", "_content", "_dropped", "_kept", "_news", "_refused", "_responses", "_seen", "_sent",
+        "_sent_news", "_type_url", "begun", "flight", "subscription", "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:

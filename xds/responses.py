@@ -18,7 +18,8 @@ BATCH_BYTES: Final = 3 << 20
 
 CACHE_BYTES: Final = 64 << 20
 
-_DIFFERENCES: Final = 64
+_MEMOISED: Final = 16
+"""Differences and digests remembered; each keeps its snapshots alive, and streams of one key are woken together."""
 
 Entries = Sequence[snapshot.Entry]
 T = TypeVar("T")
@@ -213,6 +214,6 @@ def _memoised(known: OrderedDict[Hashable, tuple[object, T]], key: Hashable, kep
     found = known.get(key)
     if found is None:
         found = known[key] = (kept, find())  # what the ids in the key belong to is kept alive with it
-        if len(known) > _DIFFERENCES:
+        if len(known) > _MEMOISED:
             known.popitem(last=False)
     return found[1]

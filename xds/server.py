@@ -31,11 +31,13 @@ _log = structlog.get_logger(__name__)
 class Limits:
     """What one peer, and all together, may ask of the server. Times in seconds, sizes in bytes.
 
+    `cache_bytes` bounds what is kept of finished responses, to be sent to other streams as they are.
     `streams` are served at once, `starting` are identified at once; those beyond queue (nobody is refused for coming at
     a bad time). `streams_per_peer` counts those of one key and node id; one more is refused.
     """
 
     request_bytes: int = 4 << 20
+    cache_bytes: int = responses.CACHE_BYTES
     names: int = 10_000
     streams_per_peer: int = 4
     streams: int = 10_000
@@ -78,7 +80,7 @@ class Server:
         self._limits = limits if limits is not None else Limits()
         self._observer = observer if observer is not None else ports.Silent()
         self._now = now
-        self._shared = responses.Responses()
+        self._shared = responses.Responses(self._limits.cache_bytes)
         self._pool = subscriptions.Pool()
         self._numbers = itertools.count(1)
         self._sessions: dict[int, session.Session] = {}
@@ -136,8 +138,7 @@ class Server:
 
     async def _refusal(self, variant: str, machine: _Machine, context: Any) -> effects.Refuse | None:
         try:
-            async with self._places:
-                return await self._stream(variant, machine, context)
+            return await self._stream(variant, machine, context)
         except Exception:  # a fault of ours ends one stream, and is told to the log, not to the peer
             _log.exception("ads.failed", variant=variant, peer=context.peer())
             return effects.Refuse("INTERNAL", "the control plane failed to serve this stream; its log says why")
@@ -146,7 +147,8 @@ class Server:
         state, receive = machine
         transport = _transport(context)
         try:
-            first = await asyncio.wait_for(transport.read(), self._limits.first_request)
+            async with asyncio.timeout(self._limits.first_request):
+                first = await transport.read()
         except TimeoutError:
             return effects.Refuse("DEADLINE_EXCEEDED", "no request on a new stream; send one with the node (rule C1)")
         for effect in receive(first) if first is not None else ():
@@ -154,7 +156,8 @@ class Server:
                 return effect
         if state.node is None:
             return None  # the client left without a word
-        return await self._identified(variant, machine, transport, state.node, context)
+        async with self._places:
+            return await self._identified(variant, machine, transport, state.node, context)
 
     async def _identified(
         self, variant: str, machine: _Machine, transport: session.Transport, node: nodes.Node, context: Any

@@ -17,7 +17,8 @@ class Subsets:
     """One stream's state of a type that is sent by and by."""
 
     __slots__ = (
-        "_claim", "_dropped", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription", "waiting",
+        "_claim", "_dropped", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription",
+        "waiting",
     )  # fmt: skip
 
     withdrawing = False  # S6: absence deletes nothing, so there are no removals

@@ -11,13 +11,16 @@ import pydantic
 
 from mesh.problems import Ref
 from meshloom import addresses
-from translator import proxies
+from translator import names, proxies
 
 KEY = "meshloom"
 """Under this key of the node's metadata the claim is found."""
 
 REMEDY = "make the bootstrap with `meshloom bootstrap`"
 NODE_ID_LIMIT = 1024
+STATISTICS_PORT, HEALTH_PORT = 15006, 15010
+PROXY_PORTS = (names.OUTBOUND_PORT, STATISTICS_PORT, HEALTH_PORT)
+"""What a sidecar binds beside the ports of its deployment."""
 
 _NAME = "[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
 _REFERENCE = re.compile(f"{_NAME}/{_NAME}")
@@ -135,7 +138,7 @@ def reference(kind: str, text: str) -> Ref:
 def sidecar(of: str, workload: str, application: str, ports: Mapping[int, int]) -> proxies.Sidecar:
     """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError if both would bind one port."""
     pairs = tuple(sorted(ports.items()))
-    if addresses.clash(workload, application) and (not pairs or {*ports} & {*ports.values()}):
+    if addresses.clash(workload, application) and (not pairs or {*ports, *PROXY_PORTS} & {*ports.values()}):
         raise ValueError(
             f"sidecar and application would both listen on {workload}, at the same port; give the application an "
             "address of its own, as 127.0.0.1, or ports of its own, as --application-port 9080=8080"

@@ -104,6 +104,15 @@ def test_blocks_side_by_side_differ_and_a_freed_one_is_used_again():
             assert third == second
 
 
+def test_a_block_in_which_somebody_else_listens_is_left_alone():
+    with loopback.claimed_block() as block:
+        pass
+    stranger = application.Server((block.address(9), 0), application.Role("a", "a-v1"))
+    with loopback.claimed_block() as other:
+        assert other != block
+    stranger.server_close()
+
+
 def test_a_port_that_is_taken_everywhere_is_named():
     with loopback.claimed_block() as block:
         taken = application.Server(("0.0.0.0", 0), application.Role("a", "a-v1"))

@@ -16,8 +16,8 @@ UPDATES = {
     "listeners": "listener_manager.lds.update_success",
     "routes": "http.*.rds.*update_success",
 }
-RETURN_S = 30
-"""Proxies try again after a random part of up to ten seconds."""
+PATIENCE_S = 30
+"""When a wait has failed. Proxies look for a lost control plane after a random part of up to ten seconds."""
 
 RECEIVED = "cluster.control-plane.upstream_cx_rx_bytes_total"
 GREETING = 400
@@ -66,9 +66,13 @@ def weigh(live, v1, v2):
 
 def wait_for_version(live, version):
     """Wait until both proxies send their requests there."""
-    wait_until(lambda: live.call("http://shop/").json()["version"] == version, f"the caller to reach {version}", 5)
     wait_until(
-        lambda: live.visit("/", "shop.example.com").json()["version"] == version, f"the gateway to reach {version}", 5
+        lambda: live.call("http://shop/").json()["version"] == version, f"the caller to reach {version}", PATIENCE_S
+    )
+    wait_until(
+        lambda: live.visit("/", "shop.example.com").json()["version"] == version,
+        f"the gateway to reach {version}",
+        PATIENCE_S,
     )
 
 
@@ -125,10 +129,12 @@ def test_proxies_serve_while_the_control_plane_is_dead_and_are_sent_nothing_when
 
     def die_return_and_edit():
         live.processes.kill(live.control_plane)
-        wait_until(lambda: not any(live.stats(CONNECTED, proxy) for proxy in PROXIES), "the proxies to notice", 5)
-        wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic without a control plane", 5)
+        wait_until(
+            lambda: not any(live.stats(CONNECTED, proxy) for proxy in PROXIES), "the proxies to notice", PATIENCE_S
+        )
+        wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic without a control plane", PATIENCE_S)
         live.serve()
-        wait_until(lambda: is_connected(live), "the proxies to return", RETURN_S)
+        wait_until(lambda: is_connected(live), "the proxies to return", PATIENCE_S)
         weigh(live, 100, 0)  # comes after whatever the proxies asked for on their return
 
     all_of_it = received_for(live, die_return_and_edit, "shop-v1")
@@ -140,7 +146,7 @@ def test_what_changed_while_the_control_plane_was_dead_is_sent_when_it_returns(l
     live.processes.kill(live.control_plane)
     weigh(live, 0, 100)
     live.serve()
-    wait_until(lambda: is_connected(live), "the proxies to return", RETURN_S)
+    wait_until(lambda: is_connected(live), "the proxies to return", PATIENCE_S)
     wait_for_version(live, "shop-v2")
 
 
@@ -148,18 +154,18 @@ def test_broken_yaml_breaks_no_request_and_is_told_with_file_and_line(live, traf
     good, said = live.read("mesh.yaml"), len(live.log())
     live.write("mesh.yaml", good + "---\nkind: Mesh\n  metadata: {name: broken\n")
     line = good.count("\n") + 3
-    wait_until(lambda: f"mesh.yaml:{line}" in live.log()[said:], "the fault in the log", 5)
+    wait_until(lambda: f"mesh.yaml:{line}" in live.log()[said:], "the fault in the log", PATIENCE_S)
     seen = len(traffic_flows.seen)
-    wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic beside broken YAML", 5)
+    wait_until(lambda: len(traffic_flows.seen) > seen + 20, "traffic beside broken YAML", PATIENCE_S)
     live.write("mesh.yaml", good)
-    wait_until(lambda: "resolved" in live.log()[said:], "the fault to be resolved", 5)
+    wait_until(lambda: "resolved" in live.log()[said:], "the fault to be resolved", PATIENCE_S)
 
 
 def test_a_broken_object_leaves_the_others_alone(live, traffic_flows):
     good, said = live.read("mesh.yaml"), len(live.log())
     live.write("mesh.yaml", good + "---\napiVersion: servicemesh.oci.oracle.com/v1beta1\nkind: VirtualSevice\n"
                "metadata: {name: typo, namespace: t}\n")  # fmt: skip
-    wait_until(lambda: "VirtualSevice" in live.log()[said:], "the fault in the log", 5)
+    wait_until(lambda: "VirtualSevice" in live.log()[said:], "the fault in the log", PATIENCE_S)
     weigh(live, 0, 100)
     wait_for_version(live, "shop-v2")
 
@@ -169,16 +175,16 @@ def test_a_service_joins_and_leaves(live, traffic_flows):
     joining = cast.cast(cast.read_resources(live.block.moved(text))).pairs
     with worlds.applications(joining):
         live.write("newcomer.yaml", text)
-        wait_until(lambda: live.call("http://newcomer/").status == 200, "the newcomer", 5)
+        wait_until(lambda: live.call("http://newcomer/").status == 200, "the newcomer", PATIENCE_S)
         live.remove("newcomer.yaml")
-        wait_until(lambda: live.call("http://newcomer/").status == 403, "the newcomer to be gone", 5)
+        wait_until(lambda: live.call("http://newcomer/").status == 403, "the newcomer to be gone", PATIENCE_S)
 
 
 def test_access_that_is_taken_away_is_gone_on_open_connections_too(live):
     with traffic.Stream(live.block.address(2), 15000, "http://shop/") as calls:
-        wait_until(lambda: calls.seen and calls.seen[-1].status == 200, "the first answer", 5)
+        wait_until(lambda: calls.seen and calls.seen[-1].status == 200, "the first answer", PATIENCE_S)
         live.remove("policy.yaml")
-        wait_until(lambda: calls.seen[-1].status == 403, "access to be gone", 5)
+        wait_until(lambda: calls.seen[-1].status == 403, "access to be gone", PATIENCE_S)
         live.write("policy.yaml", (LIVE / "policy.yaml").read_text())
-        wait_until(lambda: calls.seen[-1].status == 200, "access to be back", 5)
+        wait_until(lambda: calls.seen[-1].status == 200, "access to be back", PATIENCE_S)
     assert {reply.status for reply in calls.seen} == {200, 403}

@@ -64,6 +64,7 @@ async def serving(folder: pathlib.Path, socket: pathlib.Path) -> AsyncIterator[S
         started = asyncio.create_task(log.until("serving ADS on"))
         await asyncio.wait((started, running), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
+            started.cancel()
             running.result()
         yield Serving(str(address), log)
         stop.set()

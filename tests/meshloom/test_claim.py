@@ -61,6 +61,8 @@ def test_two_listeners_never_share_an_address_and_a_port():
         claim.sidecar("shop/pets-v1", "0.0.0.0", "127.0.0.1", {9080: 9080})
     with pytest.raises(ValueError, match="at the same port"):
         claim.sidecar("shop/pets-v1", "127.0.0.1", "127.0.0.1", {9080: 8080, 8080: 9090})
+    with pytest.raises(ValueError, match="at the same port"):
+        claim.sidecar("shop/pets-v1", "127.0.0.1", "127.0.0.1", {9080: 15006})
 
 
 def test_one_address_serves_both_when_the_application_has_ports_of_its_own():

@@ -119,24 +119,25 @@ async def queued(observations: "asyncio.Queue[feed.Observation]") -> AsyncIterat
 
 
 @pytest.mark.slow
-async def test_no_callback_takes_50_ms_while_a_thousand_services_compile(prepared, times, record_property):
+async def test_no_callback_takes_50_ms_while_a_thousand_services_compile(prepared, times, record_testsuite_property):
     observer = Settled()
     line = pipeline.Pipeline(observer, resolve.Settings())
     store = cache.Cache()
     for proxy in large.sidecars(SERVICES):
         store.watch(proxy, lambda: None)
-    first, second = (large.mesh(SERVICES, weight) for weight in (90, 50))
+    meshes = [large.mesh(SERVICES, weight) for weight in (90, 50)]
+    seen = [feed.Observation(mesh, (), frozenset(item.ref for item in mesh)) for mesh in meshes]
     observations: asyncio.Queue[feed.Observation] = asyncio.Queue()
     await asyncio.sleep(0)
     times.callbacks.clear(), times.collections.clear()
 
     async with sampled(times):
         running = asyncio.create_task(line.run(queued(observations), store))
-        for count, seen in enumerate((first, second), 1):
-            observations.put_nowait(feed.Observation(seen, (), frozenset(item.ref for item in seen)))
+        for count, observation in enumerate(seen, 1):
+            observations.put_nowait(observation)
             await observer.until(count)
         running.cancel()
-    record_property("loop", str(times))
+    record_testsuite_property("event loop", str(times))
 
     assert observer.statuses[-1].services == SERVICES
     assert observer.statuses[-1].proxies == 2 * SERVICES

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from mesh import inventory, resolve
+from mesh import inventory, problems, resolve
 from meshloom import passes, pipeline
 from meshloom.identity import claim
 from tests import written
@@ -63,7 +63,7 @@ class Running:
     cache: FakeCache
     observer: FakeObserver
     observations: asyncio.Queue
-    seen: inventory.Inventory = inventory.Inventory()
+    seen: inventory.Inventory = dataclasses.field(default_factory=inventory.Inventory)
 
     def tell(self, text, problems=()):
         """Let the mesh of a text be observed."""
@@ -94,6 +94,7 @@ async def followed(queue: asyncio.Queue) -> AsyncIterator[feed.Observation]:
         if isinstance(item, Exception):
             raise item
         yield item
+        queue.task_done()
 
 
 @pytest_asyncio.fixture
@@ -181,8 +182,7 @@ async def test_what_comes_while_a_pass_runs_is_one_task_and_the_newest_wins(runn
     assert await asyncio.to_thread(begun.wait, PATIENCE)
     for first in (10, 20, 30):
         running.tell(mesh(first))
-    while not running.observations.empty():
-        await asyncio.sleep(0)
+    await running.observations.join()
     go.set()
     await running.settled(2)
     assert len(inputs) == 2
@@ -273,8 +273,6 @@ async def test_a_configuration_that_names_what_it_lacks_is_held_back(running, mo
 
 
 async def test_problems_of_files_and_of_the_mesh_are_told_together(running):
-    from mesh import problems
-
     of_file = problems.error(problems.Ref("File", "", "mesh.yaml:1"), "", "is broken", "mend it")
     running.tell("---".join((shop.MESH, shop.PETS, shop.weights(0, 0))), (of_file,))
     status = await running.settled(1)

@@ -42,5 +42,5 @@ def test_what_cannot_be_is_refused_in_one_line_that_names_it(tmp_path, text, wor
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(errors.UserError, match="cannot be read: .*No such file"):
+    with pytest.raises(errors.UserError, match=r"cannot be read: .*No such file"):
         settings.loaded(tmp_path / "settings.yaml")

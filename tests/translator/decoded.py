@@ -1,5 +1,6 @@
 """Bundles as people read them: plain values with Envoy's own field names, decoded from the bytes that are sent."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,11 +42,15 @@ def by_domain(routes: Mapping[str, Any]) -> dict[str, str]:
     return dict(pairs)
 
 
-def domains(parts: bundles.Bundle) -> list[list[str]]:
+def domains(parts: bundles.Bundle) -> list[tuple[str, ...]]:
     """Return the domains of each route configuration of a bundle, repetitions included."""
-    items = [item for part in parts for item in part if item.type_url == resources.ROUTES]
-    found = [protobuf.Any.parse(item.body).unpack() for item in items]
-    return [[domain for host in routes.virtual_hosts for domain in host.domains] for routes in found]
+    return [_domains(item.body) for part in parts for item in part if item.type_url == resources.ROUTES]
+
+
+@functools.cache
+def _domains(body: bytes) -> tuple[str, ...]:
+    routes = protobuf.Any.parse(body).unpack()
+    return tuple(domain for host in routes.virtual_hosts for domain in host.domains)
 
 
 def connection_manager(listener: Mapping[str, Any]) -> dict[str, Any]:

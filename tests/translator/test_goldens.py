@@ -33,7 +33,7 @@ def test_every_golden_is_accepted_by_envoy(case, tmp_path):
     for name, configuration in golden.configurations(case).items():
         path = tmp_path / name
         path.write_text(yaml.safe_dump(bootstraps.static_bootstrap(configuration)))
-        command = [envoy, "--mode", "validate", "--config-path", path, "--log-level", "warning"]
+        command = [envoy, "--mode", "validate", "--config-path", path, "--log-level", "warning", "--concurrency", "1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{name}: {done.stderr}"
         assert "deprecated" not in done.stderr, f"{name}: {done.stderr}"

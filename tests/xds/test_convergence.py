@@ -290,7 +290,7 @@ class DeltaStreams(Streams):
             )
 
 
-SETTINGS = hypothesis.settings(max_examples=150, stateful_step_count=40, deadline=None)
+SETTINGS = hypothesis.settings(max_examples=120, stateful_step_count=30, deadline=None, derandomize=True)
 TestSotwConverges = SotwStreams.TestCase
 TestSotwConverges.settings = SETTINGS
 TestDeltaConverges = DeltaStreams.TestCase

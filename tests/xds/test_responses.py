@@ -86,7 +86,7 @@ def test_what_is_remembered_of_differences_is_bounded():
     shared = responses.Responses()
     for number in range(200):
         shared.changed(HELD, model.holding(model.cluster("c0", number)), CLUSTER)
-    assert len(shared._differences) <= 64
+    assert len(shared._differences) <= 16
 
 
 def test_the_digest_of_a_subscription_counts_what_exists():

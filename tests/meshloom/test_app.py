@@ -1,0 +1,69 @@
+"""The program as a whole: when it opens ADS, and when it refuses to."""
+
+import asyncio
+import pathlib
+
+import pytest
+
+from meshloom import addresses, app, errors
+from meshloom import settings as settings_model
+from tests.meshloom import running, shop
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    return shop.laid_out(tmp_path / "mesh")
+
+
+def test_plaintext_is_refused_where_others_could_reach_it(folder):
+    with pytest.raises(
+        errors.UserError, match=r"ADS in clear is for a unix socket or a loopback address, not for 10\."
+    ):
+        app.Program(folder, addresses.Socket("10.0.0.1", 18000), settings_model.Settings())
+
+
+async def test_one_line_says_where_it_serves_and_how_the_mesh_is(folder, tmp_path):
+    async with running.serving(folder, tmp_path / "ads.sock") as program:
+        assert program.log.holding("serving ADS") == [
+            f"info: serving ADS on unix:{tmp_path}/ads.sock, 2 services, 0 problems"
+        ]
+
+
+async def test_problems_are_said_before_ads_opens(folder, tmp_path):
+    shop.write(folder, "weights.yaml", shop.weights(0, 0))
+    async with running.serving(folder, tmp_path / "ads.sock") as program:
+        assert "VirtualServiceRouteTable shop/pets" in program.log.lines[0]
+
+
+async def test_an_address_that_is_taken_is_named(folder, tmp_path):
+    socket = tmp_path / "ads.sock"
+    async with running.serving(folder, socket):
+        with pytest.raises(errors.UserError, match=r"something serves on unix:.*ads.sock already; stop it, or choose"):
+            async with running.serving(folder, socket):
+                pass
+
+
+async def test_an_address_that_cannot_be_opened_is_named(folder, tmp_path):
+    with pytest.raises(errors.UserError, match=r"--ads-plaintext: unix:.*/none/ads.sock cannot be opened"):
+        async with running.serving(folder, tmp_path / "none" / "ads.sock"):
+            pass
+
+
+async def test_the_socket_that_a_killed_program_left_is_taken_over(folder, tmp_path):
+    socket = tmp_path / "ads.sock"
+    left = await asyncio.start_unix_server(lambda *_: None, socket)
+    left.close()
+    assert socket.exists()
+    async with running.serving(folder, socket) as program:
+        assert program.log.holding("serving ADS")
+
+
+async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
+    stop, socket = asyncio.Event(), tmp_path / "ads.sock"
+    program = asyncio.create_task(
+        app.Program(tmp_path / "none", addresses.Pipe(str(socket)), running.SETTINGS).run(stop)
+    )
+    (tmp_path / "other").mkdir()
+    stop.set()
+    await asyncio.wait_for(program, 20)
+    assert not socket.exists()

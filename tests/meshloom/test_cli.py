@@ -1,0 +1,278 @@
+"""The command line: what people type, what they read, and the exit codes."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from meshloom import cli, errors
+from tests.meshloom import shop
+
+COMMANDS = ("serve", "compile", "check", "bootstrap", "demo")
+
+
+def run(*arguments: str, stdin: str | None = None):
+    """Return the result of a command line, with standard error apart."""
+    return CliRunner().invoke(cli.app, arguments, input=stdin, env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line by which a command line is refused."""
+    result = run(*arguments)
+    assert isinstance(result.exception, errors.UserError), result.output
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> str:
+    return str(shop.laid_out(tmp_path / "mesh"))
+
+
+# ---------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_has_an_example(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert f"meshloom {command}" in result.output
+
+
+def test_the_help_lists_the_commands_and_says_where_to_start():
+    output = run("--help").output
+    assert all(command in output for command in COMMANDS)
+    assert "Start here" in output
+
+
+def test_the_help_imports_nothing_heavy():
+    code = "import sys; from meshloom import cli; print(*sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"grpc", "envoy_data_plane", "pydantic", "structlog", "yaml"} & {*ran.stdout.split()}
+
+
+@pytest.mark.parametrize("arguments", [("version",), ("--version",)])
+def test_the_version_is_printed(arguments):
+    assert run(*arguments).output == "meshloom 0.1.0\n"
+
+
+# ---------------------------------------------------------------------------- check
+
+
+def test_check_finds_nothing_in_a_sound_mesh(folder):
+    result = run("check", "-f", folder)
+    assert (result.exit_code, result.output) == (0, "no problems found in 11 resources\n")
+
+
+def test_check_shows_an_error_as_a_table_and_exits_1(folder):
+    shop.write(
+        pathlib.Path(folder), "more.yaml", "VirtualService: shop/zoo\nmesh: {ref: {name: nowhere}}\nhosts: [zoo]"
+    )
+    result = run("check", "-f", folder)
+    assert result.exit_code == 1
+    row = next(line for line in result.output.splitlines() if "shop/zoo" in line)
+    assert [cell.strip() for cell in row.split("  ") if cell.strip()][:4] == [
+        "error", "VirtualService shop/zoo", "spec.mesh", "Mesh shop/nowhere does not exist"
+    ]  # fmt: skip
+    assert "1 error and 0 warnings in 12 resources" in result.output
+
+
+def test_check_exits_0_with_warnings_only(folder):
+    shop.write(pathlib.Path(folder), "weights.yaml", shop.weights(50, 10))
+    result = run("check", "-f", folder, "-o", "json")
+    assert result.exit_code == 0
+    assert [problem["severity"] for problem in json.loads(result.output)["problems"]] == ["warning"]
+
+
+def test_check_says_in_json_where_each_problem_is(folder):
+    (pathlib.Path(folder) / "broken.yaml").write_text("kind: [\n")
+    shop.write(
+        pathlib.Path(folder), "more.yaml", "VirtualService: shop/zoo\nmesh: {ref: {name: nowhere}}\nhosts: [zoo]"
+    )
+    found = json.loads(run("check", "-f", folder, "-o", "json").output)["problems"]
+    assert [problem["place"].removeprefix(f"{folder}/") for problem in found] == ["broken.yaml:2", "more.yaml:1"]
+    assert all({*problem} == {"severity", "resource", "field", "fault", "remedy", "place"} for problem in found)
+
+
+def test_check_reads_standard_input():
+    result = run("check", "-f", "-", stdin="kind: Mesh\n")
+    assert result.exit_code == 1
+    assert "stdin:1" in result.output
+
+
+def test_check_of_a_path_to_nowhere_is_refused():
+    assert refused("check", "-f", "nowhere.yaml") == (
+        "nowhere.yaml does not exist; name a file or folder of YAML, or - for standard input"
+    )
+
+
+# ---------------------------------------------------------------------------- compile
+
+
+def test_compile_prints_every_proxy_in_order(folder):
+    result = run("compile", "-f", folder)
+    assert result.exit_code == 0
+    assert [one["proxy"] for one in yaml.safe_load(result.stdout)] == [
+        "gateway/shop/door/0.0.0.0",
+        "sidecar/shop/front-v1/127.0.9.1",
+        "sidecar/shop/pets-v1/127.0.9.2",
+        "sidecar/shop/pets-v2/127.0.9.3",
+    ]
+
+
+def test_compile_prints_one_proxy_with_its_decoded_resources(folder):
+    made = json.loads(run("compile", "-f", folder, "--proxy", "shop/front-v1", "-o", "json").stdout)
+    assert [one["proxy"] for one in made] == ["sidecar/shop/front-v1/127.0.9.1"]
+    assert [one["resource"]["name"] for one in made[0]["clusters"]] == [
+        "inbound/9080", "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
+    ]  # fmt: skip
+    assert all(len(one["version"]) == 16 for one in made[0]["clusters"])
+
+
+def test_compile_prints_what_can_be_compiled_and_exits_1_with_errors(folder):
+    shop.write(
+        pathlib.Path(folder), "more.yaml", "VirtualService: shop/zoo\nmesh: {ref: {name: nowhere}}\nhosts: [zoo]"
+    )
+    result = run("compile", "-f", folder, "--proxy", "shop/front-v1")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: VirtualService shop/zoo spec.mesh: Mesh shop/nowhere does not exist; ")
+    assert yaml.safe_load(result.stdout)[0]["proxy"] == "sidecar/shop/front-v1/127.0.9.1"
+
+
+def test_compile_of_an_unknown_proxy_is_refused(folder):
+    assert refused("compile", "-f", folder, "--proxy", "shop/none") == (
+        "no VirtualDeployment or IngressGateway shop/none can be compiled from this; `meshloom check` says why"
+    )
+
+
+@pytest.mark.slow
+def test_compile_prints_the_same_bytes_at_any_hash_seed_and_in_any_order_of_files(folder):
+    files = sorted(pathlib.Path(folder).iterdir())
+    given = (files, files[::-1])
+    ran = [
+        subprocess.run(
+            [sys.executable, "-m", "meshloom", "compile", *(f"--file={path}" for path in paths)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        )
+        for seed, paths in enumerate(given, 1)
+    ]
+    assert ran[0].stdout == ran[1].stdout
+    assert ran[0].stdout
+
+
+# ---------------------------------------------------------------------------- bootstrap
+
+SIDECAR = ("bootstrap", "--proxy", "shop/pets-v1", "--ads", "unix:/run/ads.sock", "--workload-address", "127.0.1.1")
+GATEWAY = (
+    "bootstrap",
+    "--gateway",
+    "--proxy",
+    "shop/door",
+    "--ads",
+    "127.0.0.1:18000",
+    "--workload-address",
+    "10.0.0.7",
+)
+
+
+def test_bootstrap_prints_yaml_that_says_how_to_start_it():
+    output = run(*SIDECAR, "--application-address", "127.0.0.1").output
+    assert output.startswith("# start it with: envoy -c THIS-FILE.yaml --drain-time-s 45 --disable-hot-restart\n")
+    assert yaml.safe_load(output)["node"]["id"] == "sidecar/shop/pets-v1/127.0.1.1"
+
+
+def test_bootstrap_of_a_gateway_in_json_by_state_of_the_world():
+    made = json.loads(run(*GATEWAY, "--sotw", "-o", "json").output)
+    assert made["node"]["id"] == "gateway/shop/door/10.0.0.7"
+    assert made["dynamic_resources"]["ads_config"]["api_type"] == "GRPC"
+
+
+def test_bootstrap_maps_ports():
+    made = yaml.safe_load(run(*SIDECAR, "--application-address", "127.0.1.1", "--application-port", "9080=8080").output)
+    assert made["node"]["metadata"]["meshloom"]["application_ports"] == {"9080": 8080}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (SIDECAR, "--application-address is missing; name the address that the application listens on, as 127.0.0.1"),
+        (
+            (*SIDECAR, "--application-address", "127.0.1.1"),
+            "sidecar and application would both listen on 127.0.1.1, at the same port; give the application an address "
+            "of its own, as 127.0.0.1, or ports of its own, as --application-port 9080=8080",
+        ),
+        ((*SIDECAR, "--application-address", "pets"), "--application-address: 'pets' is not an IP address"),
+        ((*SIDECAR, "--application-address", "127.0.0.1", "--application-port", "x"), "'x' is not PORT=PORT"),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--application-port", "1=2", "--application-port", "1=3"),
+            "--application-port: a listener port is given twice; give each once",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--proxy", "pets"),
+            "--proxy: 'pets' is not of the form namespace/name, as shop/pets-v1",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--ads", "10.0.0.1:18000"),
+            "--ads: 10.0.0.1:18000 can be reached from other machines, and ADS in clear is served only on a unix socket "
+            "or a loopback address; name one of these",
+        ),
+        ((*GATEWAY, "--application-address", "127.0.0.1"), "--application-address: a gateway has no application"),
+    ],
+)
+def test_bootstrap_refuses_what_cannot_work(arguments, words):
+    assert words in refused(*arguments)
+
+
+# ---------------------------------------------------------------------------- serve
+
+
+def test_serve_refuses_plaintext_where_others_could_reach_it(folder):
+    assert refused("serve", "--files", folder, "--ads-plaintext", "0.0.0.0:18000") == (
+        "--ads-plaintext: 0.0.0.0:18000 can be reached from other machines, and whoever reaches ADS in clear gets the "
+        "configuration of any proxy; give unix:/path or a loopback address as 127.0.0.1:18000"
+    )
+
+
+def test_serve_refuses_a_folder_that_is_not_there(tmp_path):
+    assert refused("serve", "--files", f"{tmp_path}/none", "--ads-plaintext", "unix:/tmp/a.sock") == (
+        f"--files: {tmp_path}/none does not exist; name the folder that holds the YAML of the mesh"
+    )
+
+
+def test_serve_needs_the_flag_that_says_plaintext(folder):
+    result = run("serve", "--files", folder)
+    assert result.exit_code == 2
+    assert "--ads-plaintext" in result.stderr
+
+
+# ---------------------------------------------------------------------------- faults
+
+
+def test_a_fault_of_the_user_is_one_line_and_exit_code_2(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["meshloom", "check", "-f", "nowhere.yaml"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said == ("meshloom: nowhere.yaml does not exist; name a file or folder of YAML, or - for standard input\n")
+
+
+@pytest.mark.parametrize(("debug", "shown"), [("", False), ("1", True)])
+def test_a_fault_of_ours_says_so_and_shows_a_traceback_only_when_asked(monkeypatch, capsys, debug, shown):
+    monkeypatch.setattr(sys, "argv", ["meshloom", "version"])
+    monkeypatch.setenv("MESHLOOM_DEBUG", debug)
+    monkeypatch.setattr(cli.importlib.metadata, "version", lambda _: 1 / 0)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 70
+    assert "meshloom: ZeroDivisionError: division by zero\nThis is a fault of meshloom, please report it" in said
+    assert ("Traceback" in said) is shown
