@@ -187,7 +187,7 @@ def _first_claims(named: Iterable[tuple[str, tuple[str, ...]]]) -> list[tuple[st
 
 def _routes(host: str, port: int, rules: Rules, back: Behind, segment: bool) -> tuple[graph.HttpRoute, ...]:
     counting = (rule for rule in rules if rule.host in ("", host) and rule.port in (0, port))
-    return tuple(route for rule in counting for route in _combined(rule, back, segment))
+    return tuple(services.reachable(route for rule in counting for route in _combined(rule, back, segment)))
 
 
 def _combined(rule: Rule, back: Behind, segment: bool) -> Iterator[graph.HttpRoute]:
@@ -216,15 +216,9 @@ def _combined_path(rule: Rule, route: graph.HttpRoute, segment: bool) -> str | N
     """Return the path that both match: joined where the gateway takes its own off, else the more specific one."""
     if rule.rewrites_path:
         return rule.path if route.path == "/" else rule.path.rstrip("/") + route.path
-    if _covers(rule.path, route.path, segment):
+    if services.covers(rule.path, route.path, segment):
         return route.path
-    return rule.path if _covers(route.path, rule.path, segment) else None
-
-
-def _covers(wide: str, narrow: str, segment: bool) -> bool:
-    if not segment:
-        return narrow.startswith(wide)
-    return wide == "/" or narrow == wide or narrow.startswith(f"{wide}/")
+    return rule.path if services.covers(route.path, rule.path, segment) else None
 
 
 def _action(rule: Rule, route: graph.HttpRoute, path: str, back: Behind) -> graph.Forward | graph.Refusal:

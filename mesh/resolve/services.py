@@ -66,15 +66,25 @@ def shell(written: resources.VirtualService, owner: graph.Mesh | None) -> Settle
         policy is not None and policy.type is RoutingPolicyType.UNIFORM,
         service_rules.claimed_hosts(written.spec),
     )
-    return Settled(value, _mode_problems(written.ref, wish, owner))
+    return Settled(value, tuple(_mode_problems(written.ref, wish, owner)))
 
 
-def _mode_problems(ref: Ref, wish: mtls.Mode | None, owner: graph.Mesh) -> tuple[Problem, ...]:
-    if wish is None or mtls.satisfies(wish, owner.minimum):
-        return ()
-    fault = f"mTLS mode {wish.value} is below the mesh minimum {owner.minimum.value}, which is applied instead"
-    remedy = f"raise it or lower spec.mtls.minimum of {owner.ref}"
-    return (problems.error(ref, "spec.mtls.mode", fault, remedy),)
+def _mode_problems(ref: Ref, wish: mtls.Mode | None, owner: graph.Mesh) -> Iterator[Problem]:
+    if wish is not None and not mtls.satisfies(wish, owner.minimum):
+        fault = f"mTLS mode {wish.value} is below the mesh minimum {owner.minimum.value}, which is applied instead"
+        remedy = f"raise it or lower spec.mtls.minimum of {owner.ref}"
+        yield problems.error(ref, "spec.mtls.mode", fault, remedy)
+    yield from _without_certificates(ref, mtls.effective(wish, owner.minimum), owner.ref)
+
+
+def _without_certificates(ref: Ref, mode: mtls.Mode, owner: Ref) -> Iterator[Problem]:
+    """Yield what a mode cannot do as long as meshloom issues no certificates; closed by default means refused."""
+    remedy = f"set spec.mtls.minimum of {owner} and spec.mtls.mode to DISABLED, or wait for it"
+    fault = f"mTLS mode {mode.value} needs certificates, which this version of meshloom does not issue"
+    if mode is mtls.Mode.STRICT:
+        yield problems.error(ref, "spec.mtls.mode", f"{fault}, so every request is refused", remedy)
+    elif mode is mtls.Mode.PERMISSIVE:
+        yield problems.warning(ref, "spec.mtls.mode", f"{fault}, so requests come in clear and unproven", remedy)
 
 
 # ---------------------------------------------------------------------------- deployments
@@ -172,14 +182,27 @@ def _routes(
 ) -> tuple[graph.HttpRoute, ...]:
     named = (route for rule in rules if (route := _route(by_ref, rule, port, by_segment)))
     fallback = (_uniform(by_ref, port, by_segment),) if core.is_uniform else ()
-    return tuple(_reachable((*named, *fallback)))
+    return tuple(reachable((*named, *fallback)))
 
 
-def _reachable(routes: Iterable[graph.HttpRoute]) -> Iterator[graph.HttpRoute]:
+def reachable(routes: Iterable[graph.HttpRoute]) -> Iterator[graph.HttpRoute]:
+    """Yield the routes that some request can match: those that no earlier one covers."""
+    kept: tuple[graph.HttpRoute, ...] = ()
     for route in routes:
-        yield route
-        if route.path == "/" and not route.is_grpc:
-            return
+        if not any(_precludes(earlier, route) for earlier in kept):
+            kept = (*kept, route)
+            yield route
+
+
+def _precludes(earlier: graph.HttpRoute, later: graph.HttpRoute) -> bool:
+    return (later.is_grpc or not earlier.is_grpc) and covers(earlier.path, later.path, earlier.by_segment)
+
+
+def covers(wide: str, narrow: str, by_segment: bool) -> bool:
+    """Return whether every path that starts with `narrow` starts with `wide`."""
+    if not by_segment:
+        return narrow.startswith(wide)
+    return wide == "/" or narrow == wide or narrow.startswith(f"{wide}/")
 
 
 def _route(by_ref: dict[Ref, graph.Deployment], rule: Rule, port: int, by_segment: bool) -> graph.HttpRoute | None:

@@ -1,5 +1,7 @@
 """What resources mean: services, deployments, routes; and what is wrong with them."""
 
+import pytest
+
 from mesh import graph, mtls, resolve
 from mesh.problems import Ref
 from mesh.resolve import Settings
@@ -91,7 +93,22 @@ def test_a_mode_below_the_mesh_minimum_is_raised_and_named() -> None:
     assert resolution(text).graph.services[PETS].mode is mtls.Mode.STRICT
     assert problems(text) == [
         "VirtualService shop/pets spec.mtls.mode: mTLS mode DISABLED is below the mesh minimum STRICT, which is applied"
-        " instead; raise it or lower spec.mtls.minimum of Mesh shop/main"
+        " instead; raise it or lower spec.mtls.minimum of Mesh shop/main",
+        "VirtualService shop/pets spec.mtls.mode: mTLS mode STRICT needs certificates, which this version of meshloom does"
+        " not issue, so every request is refused; set spec.mtls.minimum of Mesh shop/main and spec.mtls.mode to DISABLED,"
+        " or wait for it",
+    ]
+
+
+def test_a_mode_that_needs_certificates_is_named_while_there_are_none() -> None:
+    remedy = "set spec.mtls.minimum of Mesh shop/main and spec.mtls.mode to DISABLED, or wait for it"
+    needs = "needs certificates, which this version of meshloom does not issue"
+    assert problems(SHOP.replace("DISABLED", "STRICT")) == [
+        f"VirtualService shop/pets spec.mtls.mode: mTLS mode STRICT {needs}, so every request is refused; {remedy}"
+    ]
+    assert problems(SHOP.replace("DISABLED", "PERMISSIVE")) == [
+        f"VirtualService shop/pets spec.mtls.mode: mTLS mode PERMISSIVE {needs}, so requests come in clear and unproven;"
+        f" {remedy}"
     ]
 
 
@@ -195,11 +212,13 @@ def test_tables_count_by_priority_then_age_then_name() -> None:
     assert [route.path for route in routes(text)] == expected
 
 
-def test_paths_are_read_as_whole_segments() -> None:
-    paths = ["/foo", "foo", "/foo/", "/", "''", "'/foo,'"]
-    text = SHOP + table("t", ", ".join(rule(to("pets-v1", 1), f", isGrpc: true, path: {path}") for path in paths))
-    assert [route.path for route in routes(text)] == ["/foo", "/foo", "/foo", "/", "/", "/foo,"]
-    assert all(route.by_segment for route in routes(text))
+@pytest.mark.parametrize(
+    ("written_path", "path"),
+    [("/foo", "/foo"), ("foo", "/foo"), ("/foo/", "/foo"), ("/", "/"), ("''", "/"), ("'/foo,'", "/foo,")],
+)
+def test_paths_are_read_as_whole_segments(written_path: str, path: str) -> None:
+    (route,) = routes(SHOP + table("t", rule(to("pets-v1", 1), f", path: {written_path}")))
+    assert (route.path, route.by_segment) == (path, True)
 
 
 def test_paths_are_read_as_plain_strings_by_a_setting() -> None:
@@ -410,7 +429,7 @@ def test_from_all_to_one_and_from_one_to_all_add_up() -> None:
 
 
 def test_a_member_of_another_mesh_is_ignored_and_named() -> None:
-    other = "Mesh: shop/two\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
+    other = "Mesh: shop/two\nmtls: {minimum: DISABLED}\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
     text = TWO + other + policy((named("far"), named("pets")), (named("caller"), named("pets")))
     assert [one.owner for one in resolution(text).graph.callers[PETS].identities] == [CALLER]
     assert problems(text) == [
@@ -420,7 +439,7 @@ def test_a_member_of_another_mesh_is_ignored_and_named() -> None:
 
 
 def test_all_services_of_one_mesh_are_not_those_of_another() -> None:
-    other = "Mesh: shop/two\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
+    other = "Mesh: shop/two\nmtls: {minimum: DISABLED}\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
     found = resolution(TWO + other + policy((ALL, ALL))).graph
     assert found.scopes[Ref("VirtualService", "shop", "far")].services == ()
     assert Ref("VirtualService", "shop", "far") not in found.scopes[PETS].services
@@ -464,10 +483,12 @@ def test_a_gateway_serves_its_hosts_on_their_ports() -> None:
 
 
 def test_a_gateway_rule_ends_in_404_after_the_routes_of_its_service() -> None:
-    assert gateway_routes(UNIFORM + DOOR + OPEN + gateway_table("")) == [
-        ("/", {"pets-v1": 1, "pets-v2": 1}),
-        ("/", 404),
-    ]
+    inner = table("t", rule(to("pets-v1", 1), ", path: /api"))
+    assert gateway_routes(SHOP + inner + DOOR + OPEN + gateway_table("")) == [("/api", {"pets-v1": 1}), ("/", 404)]
+
+
+def test_what_no_request_can_match_is_left_out() -> None:
+    assert gateway_routes(UNIFORM + DOOR + OPEN + gateway_table("")) == [("/", {"pets-v1": 1, "pets-v2": 1})]
 
 
 def test_without_a_policy_the_gateway_answers_403() -> None:
@@ -483,7 +504,7 @@ def test_without_a_policy_the_gateway_answers_403() -> None:
 def test_a_rule_may_be_bound_to_a_host_and_a_port() -> None:
     text = UNIFORM + DOOR + OPEN + gateway_table(", ingressGatewayHost: {name: admin, port: 8081}")
     assert gateway_routes(text, "site") == gateway_routes(text, "admin", 8080) == []
-    assert len(gateway_routes(text, "admin", 8081)) == 2
+    assert len(gateway_routes(text, "admin", 8081)) == 1
 
 
 def test_without_a_rewrite_the_more_specific_prefix_decides() -> None:
@@ -492,7 +513,7 @@ def test_without_a_rewrite_the_more_specific_prefix_decides() -> None:
         f"{rule(to('pets-v1', 1), ', path: /api/v1')}, {rule(to('pets-v2', 1), ', path: /other')}, {rule(to('pets-v2', 1))}",
     )
     text = SHOP + inner + DOOR + OPEN + gateway_table(", path: /api")
-    assert gateway_routes(text) == [("/api/v1", {"pets-v1": 1}), ("/api", {"pets-v2": 1}), ("/api", 404)]
+    assert gateway_routes(text) == [("/api/v1", {"pets-v1": 1}), ("/api", {"pets-v2": 1})]
 
 
 def test_with_a_rewrite_the_prefixes_are_joined() -> None:

@@ -17,9 +17,9 @@ from xds import effects, resource_types, responses, snapshot
 
 KINDS = {CLUSTER: model.cluster, ENDPOINTS: model.endpoints, LISTENER: model.listener, ROUTES: model.routes, SECRET: model.secret}  # fmt: skip
 TYPES = st.sampled_from(sorted(KINDS))
-POOL = ("a", "b", "c", "d")
-WANTED = st.sets(st.sampled_from(POOL), max_size=4)
-CONTENTS = st.dictionaries(st.tuples(TYPES, st.sampled_from(POOL)), st.integers(1, 3), max_size=14)
+POOL = ("a", "b", "c")
+WANTED = st.sets(st.sampled_from(POOL))
+CONTENTS = st.dictionaries(st.tuples(TYPES, st.sampled_from(POOL)), st.integers(1, 2), min_size=3)
 
 
 def version_of(body):
@@ -36,6 +36,7 @@ class Streams(stateful.RuleBasedStateMachine):
         super().__init__()
         self.shared = responses.Responses(batch_bytes=12)
         self.snapshot = None
+        self.contents = {}
         self.held = {type_url: {} for type_url in KINDS}
         self.wanted = {}
         self.open_stream()
@@ -65,11 +66,26 @@ class Streams(stateful.RuleBasedStateMachine):
         """Return what was sent of a type after a response."""
         return [later for later in self.sent[self.sent.index(sent) + 1 :] if later.type_url == sent.type_url]
 
-    @stateful.rule(contents=CONTENTS, parts=st.integers(1, 3))
-    def publish(self, contents, parts):
-        resources = [KINDS[type_url](name, version) for (type_url, name), version in sorted(contents.items())]
+    @stateful.initialize(kinds=st.sets(TYPES, min_size=1), contents=CONTENTS, late=st.booleans())
+    def begin(self, kinds, contents, late):
+        self.contents.update(contents)
+        if not late:
+            self.publish(1)
+        for type_url in sorted(kinds):
+            self.subscribe(type_url, set(POOL))
+
+    @stateful.rule(parts=st.integers(1, 3))
+    def publish(self, parts):
+        resources = [KINDS[type_url](name, version) for (type_url, name), version in sorted(self.contents.items())]
         self.snapshot = snapshot.Snapshot.of(*(snapshot.Part.of(resources[start::parts]) for start in range(parts)))
         self.carry_out(self.client.publish(self.snapshot))
+
+    @stateful.rule(type_url=TYPES, name=st.sampled_from(POOL), version=st.integers(0, 2))
+    def change(self, type_url, name, version):
+        self.contents[type_url, name] = version
+        if not version:
+            del self.contents[type_url, name]
+        self.publish(2)
 
     @stateful.precondition(lambda self: self.to_server)
     @stateful.rule()
@@ -80,6 +96,15 @@ class Streams(stateful.RuleBasedStateMachine):
     @stateful.rule(refuse=st.booleans())
     def client_reads(self, refuse):
         self.answer(self.to_client.popleft(), refuse)
+
+    @stateful.rule(refuse=st.booleans())
+    def all_is_read_and_answered(self, refuse):
+        for _ in range(len(self.to_server)):
+            self.server_reads()
+        for _ in range(len(self.to_client)):
+            self.client_reads(refuse)
+        for _ in range(len(self.to_server)):
+            self.server_reads()
 
     @stateful.precondition(lambda self: self.sent)
     @stateful.rule(data=st.data())
@@ -200,7 +225,7 @@ class SotwStreams(Streams):
             self.refused.pop(type_url, None)
 
     @stateful.rule(type_url=TYPES, wanted=WANTED)
-    def ask(self, type_url, wanted):
+    def subscribe(self, type_url, wanted):
         if type_url in resource_types.WILDCARD_TYPES and not wanted:
             wanted = {"*"}
         before = self.wanted.get(type_url, set())
@@ -260,8 +285,11 @@ class DeltaStreams(Streams):
         known.update({name: version for name, version in content.items() if name not in later})
         return self.client.nack(sent)
 
+    def subscribe(self, type_url, wanted):
+        self.amend(type_url, wanted, set(), star=type_url == CLUSTER)
+
     @stateful.rule(type_url=TYPES, more=WANTED, less=WANTED, star=st.booleans())
-    def ask(self, type_url, more, less, star):
+    def amend(self, type_url, more, less, star):
         less = less - more
         if type_url in resource_types.WILDCARD_TYPES and (star or (type_url not in self.wanted and not more)):
             more = more | {"*"}
