@@ -6,8 +6,7 @@ where the microseconds do not.
 
 import datetime
 import timeit
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import betterproto2
 from envoy_data_plane.envoy.config.cluster import v3 as cluster_v3
@@ -18,21 +17,23 @@ from envoy_data_plane.envoy.config.route import v3 as route_v3
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
 
+from bench import rows
 from translator import wire
 
 SECOND = datetime.timedelta(seconds=1)
 
 
-def rows() -> list[dict[str, Any]]:
-    """Return a row a message: `value` is our time, `floor` betterproto2's, `ratio` how often ours goes into that."""
-    return [_row(name, build()) for name, build in MESSAGES.items()]
+def measure() -> Iterator[rows.Row]:
+    """Yield a row a message: `value` is our time, `floor` betterproto2's."""
+    for name, build in MESSAGES.items():
+        yield _row(name, build())
 
 
-def _row(name: str, message: betterproto2.Message) -> dict[str, Any]:
+def _row(name: str, message: betterproto2.Message) -> rows.Row:
     if wire.encode(message) != bytes(message):
         raise AssertionError(f"{name}: the encoders disagree; run tests/translator/test_wire.py")
     value, floor = _microseconds(lambda: wire.encode(message)), _microseconds(lambda: bytes(message))
-    return {"name": f"encode {name}", "value": value, "unit": "µs", "floor": floor, "ratio": floor / value}
+    return rows.row(f"encode a {name}", value, "µs", floor)
 
 
 def _microseconds(call: Callable[[], bytes]) -> float:
@@ -128,9 +129,3 @@ MESSAGES: dict[str, Callable[[], betterproto2.Message]] = {
     "listener around a packed connection manager": _listener,
     "route configuration with fifty hosts": lambda: _routes(50),
 }
-
-
-if __name__ == "__main__":
-    print(f"{'µs':50} {'meshloom':>9} {'betterproto2':>13} {'ratio':>6}")
-    for row in rows():
-        print(f"{row['name']:50} {row['value']:9.1f} {row['floor']:13.1f} {row['ratio']:5.0f}x")

@@ -29,26 +29,61 @@ def refreshed(previous: Layer[K, V] | None, inputs: Mapping[K, Inputs], build: C
     """
     if previous is None:
         return Layer(inputs, {key: build(*given) for key, given in inputs.items()})
-    values = {key: _value(previous, key, given, build) for key, given in inputs.items()}
-    if _is_same(values, previous.values):
-        return Layer(inputs, previous.values) if inputs != previous.inputs else previous
-    return Layer(inputs, values)
+    if inputs == previous.inputs and list(inputs) == list(previous.inputs):  # in C: most layers of most runs end here
+        return previous
+    inputs_before, before = previous.inputs, previous.values
+    values = {
+        # tuples compare their items by identity first, so what is shared costs nothing
+        key: before[key] if inputs_before.get(key) == given else _rebuilt(before, key, given, build)
+        for key, given in inputs.items()
+    }
+    return Layer(inputs, before if _is_same(values, before) else values)
 
 
-def _value(previous: Layer[K, V], key: K, given: Inputs, build: Callable[..., V]) -> V:
-    before = previous.inputs.get(key)
-    if before is None:
-        return build(*given)
-    old = previous.values[key]
-    if before == given:  # tuples compare their items by identity first, so what is shared costs nothing
-        return old
+def _rebuilt(before: Mapping[K, V], key: K, given: Inputs, build: Callable[..., V]) -> V:
     new = build(*given)
-    return old if new == old else new
+    return before[key] if key in before and new == before[key] else new
 
 
 def _is_same(new: Mapping[K, V], old: Mapping[K, V]) -> bool:
-    return (
-        len(new) == len(old)
-        and all(a is b for a, b in zip(new.values(), old.values(), strict=True))
-        and list(new) == list(old)
-    )
+    return list(map(id, new.values())) == list(map(id, old.values())) and list(new) == list(old)
+
+
+# ---------------------------------------------------------------------------- stages
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[K, V]):
+    """A layer beside the sources it was made from: whole mappings, such as the values of earlier stages."""
+
+    sources: Inputs
+    layer: Layer[K, V]
+
+    @property
+    def values(self) -> Mapping[K, V]:
+        """The values by key; the same object as in the run before if none of them changed."""
+        return self.layer.values
+
+
+def staged(
+    previous: Stage[K, V] | None, sources: Inputs, inputs: Callable[..., Mapping[K, Inputs]], build: Callable[..., V]
+) -> Stage[K, V]:
+    """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can.
+
+    If the sources are the same objects as before, nothing is looked at and the previous stage itself comes back.
+    """
+    if previous is not None and are_same(previous.sources, sources):
+        return previous
+    return Stage(sources, refreshed(previous.layer if previous else None, inputs(*sources), build))
+
+
+def grouped(previous: Stage[K, V] | None, sources: Inputs, grouping: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
+    """Return the stage with the values of `grouping(*sources)`, unless the sources are the same objects as before."""
+    if previous is not None and are_same(previous.sources, sources):
+        return previous
+    return Stage(sources, Layer({}, grouping(*sources)))
+
+
+def are_same(ones: Inputs, others: Inputs) -> bool:
+    """Return whether these are the same objects in the same order."""
+    return len(ones) == len(others) and all(one is other for one, other in zip(ones, others, strict=True))

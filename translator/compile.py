@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh import graph, layers
-from mesh.layers import Layer
+from mesh.layers import Layer, Stage
 from mesh.problems import Ref
 from translator import bundles, clusters, gateway, outbound, sidecar
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway, Proxy, Sidecar
 
 SiteKey = outbound.SiteKey | gateway.SiteKey
+
+
+Inputs = dict[Any, tuple[object, ...]]
+Behind = Mapping[SiteKey, tuple[Ref, ...]]
+"""The deployments behind each site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,9 @@ class Upstreams:
     All, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else.
     """
 
-    by_deployment: Layer[Ref, Part]
-    by_site: Layer[Any, Part]
+    behind: Layer[Any, tuple[Ref, ...]]
+    by_deployment: Stage[Ref, Part]
+    by_site: Stage[Any, Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Compilation:
     """
 
     bundles: Mapping[Proxy, Bundle]
+    beside: tuple[Sidecar, ...]
     reach: outbound.Reach
     doors: gateway.Sites
     upstreams: Upstreams
@@ -46,16 +53,18 @@ class Compilation:
     gateways: gateway.Gateways
 
 
-_EMPTY: Layer[Any, Any] = Layer({}, {})
+_NOTHING: Layer[Any, Any] = Layer({}, {})
+_NEVER: Stage[Any, Any] = Stage((), _NOTHING)
 
 NOTHING = Compilation(
     {},
-    outbound.Reach(_EMPTY, _EMPTY),
-    _EMPTY,
-    Upstreams(_EMPTY, _EMPTY),
-    outbound.Outbound(_EMPTY, _EMPTY),
-    sidecar.Sidecars(_EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY),
-    gateway.Gateways(_EMPTY, _EMPTY, _EMPTY, _EMPTY),
+    (),
+    outbound.Reach(_NEVER, _NEVER, _NEVER, _NOTHING),
+    _NOTHING,
+    Upstreams(_NOTHING, _NEVER, _NEVER),
+    outbound.Outbound(_NEVER, _NEVER),
+    sidecar.Sidecars(_NEVER, _NEVER, _NOTHING, _NEVER, _NEVER, _NEVER, _NEVER),
+    gateway.Gateways(_NOTHING, _NOTHING, _NOTHING, _NOTHING),
 )
 """The compile of nothing for nobody."""
 
@@ -64,24 +73,37 @@ def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | 
     """Return the bundles of these proxies. One whose deployment or gateway is not in the graph has none."""
     before = previous or NOTHING
     asked = sorted(set(proxies))
-    beside = [proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in of.deployments]
+    found = tuple(proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in of.deployments)
+    beside = before.beside if before.beside == found else found
     edges = [proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in of.gateways]
 
-    reach = outbound.reach(of, dict.fromkeys(of.deployments[one.deployment].service for one in beside), before.reach)
+    reach = outbound.reach(of, beside, before.reach)
     doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
-    behind: dict[SiteKey, tuple[Ref, ...]] = dict((*outbound.behind(of, reach), *gateway.behind(of, doors)))
-    upstreams = _upstreams(of, behind, before.upstreams)
+    upstreams = _upstreams(of, (*outbound.behind(of, reach), *gateway.behind(of, doors)), before.upstreams)
     shared = outbound.outbound(reach, upstreams.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
     gateways = gateway.gateways(of, edges, doors.values, upstreams.by_site.values, before.gateways)
-    found: dict[Proxy, Bundle] = dict((*gateways.bundles.values.items(), *sidecars.bundles.values.items()))
-    return Compilation(found, reach, doors, upstreams, shared, sidecars, gateways)
+    made: dict[Proxy, Bundle] = dict((*gateways.bundles.values.items(), *sidecars.bundles.values.items()))
+    return Compilation(made, beside, reach, doors, upstreams, shared, sidecars, gateways)
 
 
-def _upstreams(of: graph.Graph, behind: Mapping[SiteKey, tuple[Ref, ...]], previous: Upstreams) -> Upstreams:
+def _upstreams(of: graph.Graph, sites: Iterable[tuple[SiteKey, tuple[Ref, ...]]], previous: Upstreams) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
-    named = dict.fromkeys(itertools.chain.from_iterable(behind.values()))
-    deployments = {ref: (of.deployments[ref],) for ref in named}
-    by_deployment = layers.refreshed(previous.by_deployment, deployments, clusters.of_deployment)
-    inputs = {key: tuple(map(by_deployment.values.__getitem__, refs)) for key, refs in behind.items()}
-    return Upstreams(by_deployment, layers.refreshed(previous.by_site, inputs, bundles.merged))
+    behind = layers.refreshed(previous.behind, {key: (refs,) for key, refs in sites}, _as_given)
+    by_deployment = layers.staged(
+        previous.by_deployment, (behind.values, of.deployments), _named, clusters.of_deployment
+    )
+    sources = (behind.values, by_deployment.values)
+    return Upstreams(behind, by_deployment, layers.staged(previous.by_site, sources, _each, bundles.merged))
+
+
+def _as_given(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+    return refs
+
+
+def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment]) -> Inputs:
+    return {ref: (deployments[ref],) for ref in dict.fromkeys(itertools.chain.from_iterable(behind.values()))}
+
+
+def _each(behind: Behind, by_deployment: Mapping[Ref, Part]) -> Inputs:
+    return {key: tuple(map(by_deployment.__getitem__, refs)) for key, refs in behind.items()}

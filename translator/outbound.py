@@ -6,16 +6,17 @@ route configuration once for each distinct scope.
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from mesh import graph, layers
 from mesh.hosts import Host
-from mesh.layers import Layer
+from mesh.layers import Layer, Stage
 from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
+from translator.proxies import Sidecar
 from translator.virtual_hosts import Site
 
 V = TypeVar("V")
@@ -33,18 +34,32 @@ class Scoped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The scopes of callers, and the sites that some scope holds."""
+    """The scopes of callers, the sites of each distinct one, and all sites that some scope holds."""
 
-    scopes: Layer[Ref, Scoped]
+    scopes: Stage[Ref, Scoped]
+    distinct: Stage[str, tuple[SiteKey, ...]]
+    keys: Stage[SiteKey, None]
     sites: Layer[SiteKey, Site]
 
 
-def reach(of: graph.Graph, callers: Iterable[Ref], previous: Reach) -> Reach:
-    """Return what these services may reach."""
-    scopes = layers.refreshed(previous.scopes, {caller: (of.scopes[caller],) for caller in callers}, scoped)
-    keys = dict.fromkeys(itertools.chain.from_iterable(sites for sites in distinct(scopes.values).values()))
-    inputs = {key: _site_inputs(of, key) for key in keys}
-    return Reach(scopes, layers.refreshed(previous.sites, inputs, virtual_hosts.of_service))
+def reach(of: graph.Graph, sidecars: tuple[Sidecar, ...], previous: Reach) -> Reach:
+    """Return what the services of these sidecars may reach."""
+    scopes = layers.staged(previous.scopes, (sidecars, of.deployments, of.scopes), _scope_inputs, scoped)
+    apart = layers.grouped(previous.distinct, (scopes.values,), distinct)
+    keys = layers.grouped(previous.keys, (apart.values,), _keys)
+    inputs = {key: _site_inputs(of, key) for key in keys.values}
+    return Reach(scopes, apart, keys, layers.refreshed(previous.sites, inputs, virtual_hosts.of_service))
+
+
+def _scope_inputs(
+    sidecars: tuple[Sidecar, ...], deployments: Mapping[Ref, graph.Deployment], scopes: Mapping[Ref, graph.Scope]
+) -> dict[Ref, tuple[graph.Scope]]:
+    callers = dict.fromkeys(deployments[one.deployment].service for one in sidecars)
+    return {caller: (scopes[caller],) for caller in callers}
+
+
+def _keys(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, None]:
+    return dict.fromkeys(itertools.chain.from_iterable(scopes.values()))
 
 
 def behind(of: graph.Graph, given: Reach) -> Iterator[tuple[SiteKey, tuple[Ref, ...]]]:
@@ -82,16 +97,16 @@ def distinct(scopes: Mapping[Ref, Scoped]) -> Mapping[str, tuple[SiteKey, ...]]:
 class Outbound:
     """The parts that callers of one scope share: clusters and routes, by the scope's digest."""
 
-    clusters: Layer[str, Part]
-    routes: Layer[str, Part]
+    clusters: Stage[str, Part]
+    routes: Stage[str, Part]
 
 
 def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
-    scopes = distinct(given.scopes.values)
+    scopes = given.distinct.values
     return Outbound(
-        layers.refreshed(previous.clusters, _each(scopes, clusters), bundles.merged),
-        layers.refreshed(previous.routes, _each(scopes, given.sites.values), _routes),
+        layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged),
+        layers.staged(previous.routes, (scopes, given.sites.values), _each, _routes),
     )
 
 

@@ -4,20 +4,25 @@ Law: a chain is built once for each service, routes once for each deployment; fo
 messages that hold its addresses.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mesh import graph, layers, mtls
-from mesh.layers import Layer
+from mesh.layers import Layer, Stage
 from mesh.problems import Ref
 from translator import bundles, clusters, filter_chains, listeners, rbac, route_configurations, virtual_hosts
 from translator.bundles import Bundle, Part
-from translator.outbound import Outbound, Reach
+from translator.outbound import Outbound, Reach, Scoped
 from translator.proxies import Explicit, Sidecar
 from translator.resources import EncodedResource
 
+V = TypeVar("V")
+
 Listeners = tuple[graph.Listener, ...]
+Deployments = tuple[tuple[Ref, Listeners], ...]
+Graphed = Mapping[Ref, graph.Deployment]
+Inputs = dict[Any, tuple[Any, ...]]
 
 
 class Inbound(NamedTuple):
@@ -29,44 +34,67 @@ class Inbound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """Chains of outbound calls by service, inbound by service and by deployment, own parts and bundles by proxy."""
+    """Deployments by service, chains of outbound calls by service, inbound by service and by deployment, own parts and
+    bundles by proxy.
+    """
 
-    chains: Layer[Ref, bytes]
-    inbound_of_service: Layer[Ref, Mapping[Ref, Inbound]]
-    inbound: Layer[Ref, Inbound]
-    own: Layer[Sidecar, Part]
-    bundles: Layer[Sidecar, Bundle]
+    deployments: Stage[Ref, Deployments]
+    chains: Stage[Ref, bytes]
+    modes: Layer[Ref, mtls.Mode]
+    inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
+    inbound: Stage[Ref, Inbound]
+    own: Stage[Sidecar, Part]
+    bundles: Stage[Sidecar, Bundle]
 
 
 def sidecars(
-    of: graph.Graph, proxies: Sequence[Sidecar], reach: Reach, shared: Outbound, previous: Sidecars
+    of: graph.Graph, proxies: tuple[Sidecar, ...], reach: Reach, shared: Outbound, previous: Sidecars
 ) -> Sidecars:
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
-    deployments = [of.deployments[ref] for ref in dict.fromkeys(proxy.deployment for proxy in proxies)]
-    services = {item.service: (item.service,) for item in deployments}
-    chains = layers.refreshed(previous.chains, services, filter_chains.outbound)
-    of_service = layers.refreshed(previous.inbound_of_service, _inbound_inputs(of, deployments), _inbound)
-    found = {item.ref: (of_service.values[item.service][item.ref],) for item in deployments}
-    inbound = layers.refreshed(previous.inbound, found, _same)
-    own_inputs = {proxy: _own_inputs(of, proxy, chains.values, inbound.values) for proxy in proxies}
-    own = layers.refreshed(previous.own, own_inputs, _own)
-    parts = {proxy: _parts(of, proxy, reach, shared, inbound.values, own.values) for proxy in proxies}
-    return Sidecars(chains, of_service, inbound, own, layers.refreshed(previous.bundles, parts, bundles.bundle))
+    found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
+    chains = layers.staged(previous.chains, (found.values,), _alone, filter_chains.outbound)
+    modes = layers.refreshed(previous.modes, {ref: (of.services[ref].mode,) for ref in found.values}, _as_given)
+    sources = (found.values, modes.values, of.callers)
+    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound)
+    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, _as_given)
+    own = layers.staged(previous.own, (proxies, of.deployments, chains.values, inbound.values), _own_inputs, _own)
+    scopes, clusters, routes = reach.scopes.values, shared.clusters.values, shared.routes.values
+    given = (proxies, of.deployments, scopes, clusters, routes, inbound.values, own.values)
+    return Sidecars(
+        found, chains, modes, of_service, inbound, own, layers.staged(previous.bundles, given, _parts, bundles.bundle)
+    )
+
+
+def _by_service(proxies: tuple[Sidecar, ...], deployments: Graphed) -> dict[Ref, Deployments]:
+    grouped: dict[Ref, list[tuple[Ref, Listeners]]] = {}
+    for item in (deployments[ref] for ref in dict.fromkeys(proxy.deployment for proxy in proxies)):
+        grouped.setdefault(item.service, []).append((item.ref, item.listeners))
+    return {service: tuple(items) for service, items in grouped.items()}
+
+
+def _alone(found: Mapping[Ref, Deployments]) -> Inputs:
+    return {ref: (ref,) for ref in found}
+
+
+def _as_given(value: V) -> V:
+    return value
 
 
 # ---------------------------------------------------------------------------- calls to the application
 
 
-def _inbound_inputs(of: graph.Graph, deployments: Iterable[graph.Deployment]) -> dict[Ref, tuple[object, ...]]:
-    by_service: dict[Ref, list[tuple[Ref, Listeners]]] = {}
-    for item in deployments:
-        by_service.setdefault(item.service, []).append((item.ref, item.listeners))
-    return {ref: (ref, of.services[ref].mode, of.callers[ref], tuple(items)) for ref, items in by_service.items()}
+def _inbound_inputs(
+    found: Mapping[Ref, Deployments], modes: Mapping[Ref, mtls.Mode], callers: Mapping[Ref, graph.Callers]
+) -> Inputs:
+    return {ref: (ref, modes[ref], callers[ref], items) for ref, items in found.items()}
 
 
-def _inbound(
-    service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: tuple[tuple[Ref, Listeners], ...]
-) -> dict[Ref, Inbound]:
+def _by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
+    """Return the inbound of each deployment apart: a change to one leaves its siblings the same objects."""
+    return {ref: (inbound,) for group in of_service.values() for ref, inbound in group.items()}
+
+
+def _inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
     """Return how each deployment of a service is called; those with equal listeners share one value."""
     listeners_of = {
         ref: tuple(one for one in listeners if one.family is graph.Family.HTTP) for ref, listeners in deployments
@@ -77,11 +105,6 @@ def _inbound(
         for given in dict.fromkeys(listeners_of.values())
     }
     return {ref: shared[given] for ref, given in listeners_of.items()}
-
-
-def _same(inbound: Inbound) -> Inbound:
-    """Return what it is given: a change to one deployment leaves the others of its service the same objects."""
-    return inbound
 
 
 def _each(listeners_of: Mapping[Ref, Listeners]) -> Iterable[graph.Listener]:
@@ -101,10 +124,12 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 
 
 def _own_inputs(
-    of: graph.Graph, proxy: Sidecar, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
-) -> tuple[object, ...]:
-    service = of.deployments[proxy.deployment].service
-    return proxy.capture, chains[service], inbound[proxy.deployment].chains
+    proxies: tuple[Sidecar, ...], deployments: Graphed, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
+) -> Inputs:
+    return {
+        proxy: (proxy.capture, chains[deployments[proxy.deployment].service], inbound[proxy.deployment].chains)
+        for proxy in proxies
+    }
 
 
 def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener, bytes], ...]) -> Part:
@@ -117,18 +142,16 @@ def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener
 
 
 def _parts(
-    of: graph.Graph,
-    proxy: Sidecar,
-    reach: Reach,
-    shared: Outbound,
+    proxies: tuple[Sidecar, ...],
+    deployments: Graphed,
+    scopes: Mapping[Ref, Scoped],
+    clusters: Mapping[str, Part],
+    routes: Mapping[str, Part],
     inbound: Mapping[Ref, Inbound],
     own: Mapping[Sidecar, Part],
-) -> tuple[Part, ...]:
-    service = of.deployments[proxy.deployment].service
-    scope = reach.scopes.values[service].digest
-    return (
-        shared.clusters.values[scope],
-        shared.routes.values[scope],
-        inbound[proxy.deployment].routes,
-        own[proxy],
-    )
+) -> Inputs:
+    digests = {proxy: scopes[deployments[proxy.deployment].service].digest for proxy in proxies}
+    return {
+        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment].routes, own[proxy])
+        for proxy, digest in digests.items()
+    }

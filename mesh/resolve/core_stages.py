@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh import graph, identity, resources, rules
+from mesh.layers import Stage
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stage, Stages, by_precedence, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, by_precedence, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Shells = Mapping[Ref, Settled[services.Shell | None]]

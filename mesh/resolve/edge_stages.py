@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh import graph, resources
+from mesh.layers import Stage
 from mesh.problems import Ref
 from mesh.resolve import access, claims, deployments, gateways
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stage, Stages, by_precedence, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, by_precedence, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]

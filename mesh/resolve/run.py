@@ -5,10 +5,11 @@ Law: a stage is a layer, a value for each object; one whose sources are the same
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from mesh import layers, resources
 from mesh.inventory import Inventory
+from mesh.layers import Stage
 from mesh.problems import Ref
 from mesh.resolve import tables
 from mesh.resolve.references import Bonds, Settled
@@ -26,19 +27,6 @@ class Settings:
     """
 
     paths_by_segment: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Stage(Generic[K, V]):
-    """A layer beside the sources (mappings of objects, or values of earlier stages) it was made from."""
-
-    sources: tuple[Any, ...]
-    layer: layers.Layer[K, V]
-
-    @property
-    def values(self) -> Mapping[K, V]:
-        """The values by key; the same object as in the run before if none of them changed."""
-        return self.layer.values
 
 
 Stages = Mapping[str, Stage[Any, Any]]
@@ -61,26 +49,15 @@ class Run:
         build: Callable[..., V],
     ) -> Stage[K, V]:
         """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can."""
-        earlier = self.before.get(name)
-        if earlier is not None and _are_same(earlier.sources, sources):
-            return earlier
-        layer = layers.refreshed(earlier.layer if earlier else None, inputs(*sources), build)
-        return Stage(sources, layer)
+        return layers.staged(self.before.get(name), sources, inputs, build)
 
     def grouping(self, name: str, sources: tuple[Any, ...], grouped: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
         """Return the stage with the values of `grouped(*sources)`, unless the sources are those of the run before."""
-        earlier = self.before.get(name)
-        if earlier is not None and _are_same(earlier.sources, sources):
-            return earlier
-        return Stage(sources, layers.Layer({}, grouped(*sources)))
+        return layers.grouped(self.before.get(name), sources, grouped)
 
     def of(self, kind: type[R]) -> Mapping[Ref, R]:
         """Return the objects of one kind by address."""
         return self.inventory.of(kind)
-
-
-def _are_same(ones: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
-    return len(ones) == len(others) and all(one is other for one, other in zip(ones, others, strict=True))
 
 
 Bound = Mapping[Ref, Settled[Bonds]]
