@@ -35,7 +35,7 @@ def outbound(caller: Ref) -> bytes:
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         strip_trailing_host_dot=True,
-        local_reply_config=replies.denial(caller.key, caller),
+        local_reply_config=replies.unreachable(caller),
     )
     return _chain(manager)
 
@@ -50,7 +50,7 @@ def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> by
         rds=_routes(name),
         http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
-        local_reply_config=replies.denial("%DOWNSTREAM_PEER_URI_SAN%", service),
+        local_reply_config=replies.denied(service),
     )
     return _chain(manager)
 

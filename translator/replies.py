@@ -5,25 +5,36 @@ Law: callers inside the mesh are told what to mend; strangers get a status and t
 
 from envoy_data_plane.envoy.config.accesslog import v3 as access_log_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
+from envoy_data_plane.envoy.extensions.access_loggers.filters.cel import v3 as cel_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
 
 from mesh.problems import Ref
-from translator import names
+from translator import names, wire
 
 FORBIDDEN = 403
 
 
-def denial(caller: str, denier: Ref) -> hcm_v3.LocalReplyConfig:
-    """Return the reply to a request that no access rule allows.
+def unreachable(caller: Ref) -> hcm_v3.LocalReplyConfig:
+    """Return the reply of a caller's own proxy to a request for a host that no access rule lets it reach.
 
-    `caller` is a text or an Envoy command that stands for one; `denier` the service whose proxy says it.
+    Only the virtual host of everything else answers so; what Envoy itself forbids (an upgrade, say) keeps its words.
     """
+    return _denial(f"response.code == {FORBIDDEN} && response.code_details == 'direct_response'", caller.key, caller)
+
+
+def denied(service: Ref) -> hcm_v3.LocalReplyConfig:
+    """Return the reply of a service's proxy to a caller that its access rules do not name."""
+    return _denial("response.code_details.startsWith('rbac_access_denied')", "%DOWNSTREAM_PEER_URI_SAN%", service)
+
+
+def _denial(condition: str, caller: str, denier: Ref) -> hcm_v3.LocalReplyConfig:
+    """`caller` is a text or an Envoy command that stands for one; `denier` the service whose proxy says it."""
     header = core_v3.HeaderValueOption(
         header=core_v3.HeaderValue(key=names.DENIED_BY, value=denier.key),
         append_action=core_v3.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     mapper = hcm_v3.ResponseMapper(
-        filter=_status_is(FORBIDDEN),
+        filter=_where(condition),
         body_format_override=_text(f"no access policy lets {caller} reach %REQ(:AUTHORITY)%\n"),
         headers_to_add=[header],
     )
@@ -39,7 +50,11 @@ def _text(form: str) -> core_v3.SubstitutionFormatString:
     return core_v3.SubstitutionFormatString(text_format_source=core_v3.DataSource(inline_string=form))
 
 
-def _status_is(status: int) -> access_log_v3.AccessLogFilter:
-    value = core_v3.RuntimeUInt32(default_value=status, runtime_key="meshloom.denial_status")
-    comparison = access_log_v3.ComparisonFilter(op=access_log_v3.ComparisonFilterOp.EQ, value=value)
-    return access_log_v3.AccessLogFilter(status_code_filter=access_log_v3.StatusCodeFilter(comparison=comparison))
+def _where(condition: str) -> access_log_v3.AccessLogFilter:
+    """Return the filter of replies for which a CEL expression holds; no other filter knows why Envoy says something."""
+    return access_log_v3.AccessLogFilter(
+        extension_filter=access_log_v3.ExtensionFilter(
+            name="envoy.access_loggers.extension_filters.cel",
+            typed_config=wire.packed(cel_v3.ExpressionFilter(expression=condition)),
+        )
+    )

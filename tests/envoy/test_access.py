@@ -4,6 +4,8 @@ import pytest
 
 from tests.envoy.worlds import served_by
 
+PERMISSIVE = 61
+
 
 @pytest.mark.parametrize("url", ["http://weights/", "http://weights:9080/x", "http://nobody.example:1/"])
 def test_a_caller_without_policy_is_told_who_may_not_reach_what(world, url):
@@ -25,3 +27,20 @@ def test_a_proxy_is_given_only_what_its_policies_allow(world):
     told = world.admin("/config_dump", of=3).text
     assert "outbound/t/uniform-v1/9080" in told
     assert "outbound/t/weights-a/9080" not in told
+
+
+def test_what_envoy_itself_forbids_is_not_called_a_denial(world):
+    reply = world.call("http://uniform/", {"connection": "upgrade", "upgrade": "websocket"})
+    assert (reply.status, reply.text) == (403, "")
+    assert "x-meshloom-denied-by" not in reply.headers
+
+
+def test_a_strict_service_refuses_who_has_proven_nothing(world):
+    reply = world.call("http://strict/")
+    assert (reply.status, reply.text) == (403, "no access policy lets - reach strict\n")
+    assert reply.headers["x-meshloom-denied-by"] == "t/strict"
+
+
+def test_a_permissive_service_lets_callers_in_clear_in_and_counts_them(world):
+    assert served_by(world.call("http://permissive/")) == "permissive-v1"
+    assert world.stats("*plaintext*allowed*", of=PERMISSIVE) >= 1

@@ -18,7 +18,7 @@ from meshloom import addresses, bootstrap
 from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
 from meshloom.demo.processes import Process, Processes
 
-SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1")
+SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1", "strict-v1", "permissive-v1")
 WITHOUT_APPLICATION = ("greeter-v1", "two-v1")
 """What they serve is not HTTP/1; the test brings the application."""
 

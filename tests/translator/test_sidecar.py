@@ -129,11 +129,15 @@ def test_disabled_judges_nobody():
 
 
 @pytest.mark.parametrize(
-    ("listener", "caller"), [("outbound", "shop/pets"), ("inbound/80", "%DOWNSTREAM_PEER_URI_SAN%")]
+    ("listener", "caller", "condition"),
+    [
+        ("outbound", "shop/pets", "response.code == 403 && response.code_details == 'direct_response'"),
+        ("inbound/80", "%DOWNSTREAM_PEER_URI_SAN%", "response.code_details.startsWith('rbac_access_denied')"),
+    ],
 )
-def test_a_denial_says_who_may_not_reach_what_and_which_proxy_says_so(listener, caller):
+def test_a_denial_says_who_may_not_reach_what_and_which_proxy_says_so(listener, caller, condition):
     (mapper,) = manager(bundle(), listener)["local_reply_config"]["mappers"]
-    assert mapper["filter"]["status_code_filter"]["comparison"]["value"]["default_value"] == 403
+    assert mapper["filter"]["extension_filter"]["typed_config"]["expression"] == condition
     assert mapper["body_format_override"]["text_format_source"] == {
         "inline_string": f"no access policy lets {caller} reach %REQ(:AUTHORITY)%\n"
     }

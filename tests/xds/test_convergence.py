@@ -318,7 +318,7 @@ class DeltaStreams(Streams):
             )
 
 
-SETTINGS = hypothesis.settings(max_examples=120, stateful_step_count=30, deadline=None, derandomize=True)
+SETTINGS = hypothesis.settings(max_examples=200, stateful_step_count=30, deadline=None, derandomize=True)
 TestSotwConverges = SotwStreams.TestCase
 TestSotwConverges.settings = SETTINGS
 TestDeltaConverges = DeltaStreams.TestCase

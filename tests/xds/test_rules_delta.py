@@ -88,6 +88,17 @@ def test_d6_a_wildcard_asked_for_later_is_answered_with_everything():
     assert only(proxy.ask(CLUSTER, "*")).names == ("a", "b")
 
 
+def test_d6_a_wildcard_asked_for_later_is_told_of_what_vanished_while_it_was_on_its_way():
+    """The client applies it, for by then it asks for everything; the server had forgotten that it ever asked for it."""
+    proxy = model.Delta(TWO)
+    crossing = only(proxy.ask(CLUSTER, "b"))
+    proxy.publish(model.holding(model.cluster("a")))
+    proxy.ask(CLUSTER, less=["b"])
+    found, vanished = model.sends(proxy.ask(CLUSTER, "*"))
+    assert (found.names, vanished.removed) == (("a",), ("b",))
+    assert isinstance(proxy.ack(crossing)[0], effects.Acked)
+
+
 def test_d7_subscribing_and_unsubscribing_the_star_at_once_is_nothing():
     proxy = model.Delta(TWO)
     assert proxy.ask(CLUSTER, "*", less=["*"]) == ()
