@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from mesh import documents, graph, inventory, resolve
+from mesh.problems import Problem
 from tests.translator import decoded
 from translator import compile as compiler
 from translator import proxies
 from translator.proxies import Proxy
+from translator.resources import EncodedResource
 
 FOLDER = pathlib.Path(__file__).with_name("cases")
 EXPECTED = "expected"
@@ -28,12 +30,24 @@ def cases() -> list[str]:
 
 def produced(case: str) -> dict[str, str]:
     """Return the files of a case as the code of today makes them."""
+    problems, made = compilation(case)
+    configurations = {_file(proxy): _text(decoded.bundle(parts)) for proxy, parts in made.bundles.items()}
+    return {**configurations, PROBLEMS: _text([f"{item.severity.value}: {item}" for item in problems])}
+
+
+def compilation(case: str) -> tuple[list[Problem], compiler.Compilation]:
+    """Return what is wrong with the mesh of a case, and what its proxies get."""
     found = [documents.parsed(document) for document in yaml.safe_load_all((FOLDER / case / "mesh.yaml").read_text())]
     resolution = resolve.resolve(inventory.inventory_of(item.resource for item in found if item.resource))
     problems = [*(problem for item in found for problem in item.problems), *resolution.problems]
-    compilation = compiler.compiled(resolution.graph, all_proxies(resolution.graph))
-    configurations = {_file(proxy): _text(decoded.bundle(parts)) for proxy, parts in compilation.bundles.items()}
-    return {**configurations, PROBLEMS: _text([f"{item.severity.value}: {item}" for item in problems])}
+    return problems, compiler.compiled(resolution.graph, all_proxies(resolution.graph))
+
+
+def encoded(case: str) -> Iterator[EncodedResource]:
+    """Yield every resource of a case as it is sent."""
+    for parts in compilation(case)[1].bundles.values():
+        for part in parts:
+            yield from part
 
 
 def all_proxies(of: graph.Graph) -> Iterator[Proxy]:
