@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 import rich.console
 
 from bench import compile as compiler
-from bench import rows, wire
+from bench import load, rows, wire
 
 RESULTS = pathlib.Path("build/bench.json")
-BENCHMARKS: Mapping[str, Callable[[], Iterable[rows.Row]]] = {
+Say = Callable[[str], None]
+BENCHMARKS: Mapping[str, Callable[[Say], Iterable[rows.Row]]] = {
     "wire": wire.measure,
     "compile": compiler.measure,
+    "load": load.measure,
 }
 
 
@@ -29,8 +31,10 @@ def main(chosen: list[str]) -> int:
     console = rich.console.Console()
     found: list[rows.Row] = []
     for name in chosen or BENCHMARKS:
-        with console.status(f"measuring: {name}"):
-            found.extend(BENCHMARKS[name]())
+        with console.status(f"measuring: {name}") as status:
+            for row in BENCHMARKS[name](lambda doing, name=name, status=status: status.update(f"{name}: {doing}")):
+                found.append(row)
+                status.update(f"measuring: {name}, {len(found)} rows so far")
     console.print(rows.table(found))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

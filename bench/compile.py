@@ -4,7 +4,7 @@ Law: processor time of one thread, the best of a few runs; each change starts fr
 the control plane does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bench import large, rows
 from mesh import inventory, resolve
@@ -48,8 +48,9 @@ def _change(control: Control, step: int) -> None:
     control.settle()
 
 
-def measure() -> Iterator[rows.Row]:
+def measure(say: Callable[[str], None]) -> Iterator[rows.Row]:
     """Yield all rows; the garbage collector is tuned as in the control plane."""
     memory.prepare()
     for destinations in (10, SERVICES):
+        say(f"{SERVICES:,} services, {destinations:,} destinations each")
         yield from measured(destinations)

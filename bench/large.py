@@ -42,6 +42,19 @@ def sidecars(seen: inventory.Inventory) -> tuple[proxies.Sidecar, ...]:
     )
 
 
+def proxy(number: int, services: int) -> proxies.Sidecar:
+    """Return a sidecar, one of each deployment in turn, each with addresses of its own."""
+    service, version = divmod(number % (2 * services), 2)
+    ref = service_ref(service)
+    deployment = Ref("VirtualDeployment", ref.namespace, f"{ref.name}-v{version + 1}")
+    return proxies.Sidecar(deployment, proxies.Explicit(f"10.1.{number >> 8}.{number & 255}", "127.0.0.1"))
+
+
+def callers(number: int, services: int, destinations: int) -> frozenset[int]:
+    """Return the services that may call a service, in a mesh of so many."""
+    return frozenset((number - step) % services for step in range(1, destinations + 1))
+
+
 def service_ref(number: int) -> Ref:
     """Return the address of a service."""
     return Ref("VirtualService", f"team-{number % _TEAMS:02}", f"service-{number:04}")

@@ -23,9 +23,10 @@ from translator import wire
 SECOND = datetime.timedelta(seconds=1)
 
 
-def measure() -> Iterator[rows.Row]:
+def measure(say: Callable[[str], None]) -> Iterator[rows.Row]:
     """Yield a row a message: `value` is our time, `floor` betterproto2's."""
     for name, build in MESSAGES.items():
+        say(name)
         yield _row(name, build())
 
 

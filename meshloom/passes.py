@@ -45,8 +45,12 @@ class Pass:
 
 def passed(task: Task, previous: Pass | None, held: Snapshots, settings: resolve.Settings) -> Pass:
     """Return the pass for a task. `held` are the snapshots that were published last, also if `previous` was lost."""
-    resolution = resolve.resolve(task.inventory, previous.resolution if previous else None, task.changed, settings)
-    return compiled(resolution, task.wanted, previous, held)
+    return compiled(resolved(task, previous, settings), task.wanted, previous, held)
+
+
+def resolved(task: Task, previous: Pass | None, settings: resolve.Settings) -> resolve.Resolution:
+    """Return the first half of a pass: what that which is there means."""
+    return resolve.resolve(task.inventory, previous.resolution if previous else None, task.changed, settings)
 
 
 def compiled(

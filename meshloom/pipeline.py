@@ -5,6 +5,7 @@ snapshots out. No locks. The newest task wins; a pass that fails changes nothing
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field, replace
@@ -39,13 +40,28 @@ class Cache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LastPass:
+    """The newest pass that succeeded: when it ended, in seconds since the epoch, how long its halves took, and how many
+    snapshots it changed.
+    """
+
+    at: float
+    resolve_seconds: float
+    compile_seconds: float
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """Where the pipeline stands. `fault` says why the newest observation is not served, empty if it is."""
+    """Where the pipeline stands. `fault` says why the newest observation is not served, empty if it is; `last` is None
+    until a pass has succeeded.
+    """
 
     services: int = 0
     proxies: int = 0
     problems: tuple[Problem, ...] = ()
     fault: str = ""
+    last: LastPass | None = None
 
 
 class Observer(Protocol):
@@ -82,6 +98,11 @@ class Pipeline:
         """Say that a proxy has no stream any more."""
         self._ended += 1
         self._news.set()
+
+    @property
+    def observing(self) -> bool:
+        """Whether every source has been read."""
+        return self._seen is not None
 
     async def settled(self) -> None:
         """Wait until the first observation has been dealt with."""
@@ -175,14 +196,20 @@ class _Worker:
 
     def _run(self, task: passes.Task, sweep: bool) -> _Outcome:
         last, self.last = self.last, None  # a pass that raises leaves nothing half done
-        self.last = passes.passed(task, last, self.held, self.settings)
+        begun = time.perf_counter()
+        resolution = passes.resolved(task, last, self.settings)
+        resolved = time.perf_counter()
+        self.last = passes.compiled(resolution, task.wanted, last, self.held)
+        compiled = time.perf_counter()
         del last
         published = passes.changes(self.held, self.last.snapshots)
         self.held = self.last.snapshots
         if sweep:
             memory.sweep()
         found = (*self.last.resolution.problems, *self.last.problems)
-        return _Outcome(published, Status(len(self.last.resolution.graph.services), len(self.held), found))
+        took = LastPass(time.time(), resolved - begun, compiled - resolved, len(published))
+        services = len(self.last.resolution.graph.services)
+        return _Outcome(published, Status(services, len(self.held), found, last=took))
 
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)

@@ -11,11 +11,15 @@ import pydantic
 import yaml
 
 from mesh import resolve
-from meshloom import errors
+from meshloom import addresses, errors
 from watchers import files
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=3600)]
 Count = Annotated[int, pydantic.Field(ge=1)]
+
+
+OFF = "off"
+"""Instead of an address: nothing is served."""
 
 
 class _Settings(pydantic.BaseModel):
@@ -49,6 +53,21 @@ class Files(_Settings):
     """Between looks at the folder where the system gives no notice of changes, as on a network file system."""
 
 
+def _listened(text: str) -> str:
+    if text != OFF:
+        addresses.parsed(text)
+    return text
+
+
+class Operating(_Settings):
+    """Where people and machines ask how the program is. `off` closes a door."""
+
+    health: Annotated[str, pydantic.AfterValidator(_listened)] = "127.0.0.1:15014"
+    """Where `/livez`, `/readyz` and `/metrics` are served: `IP:PORT` or `unix:/path`."""
+    socket: Annotated[str, pydantic.AfterValidator(_listened)] = ""
+    """Where the operator API is served: `unix:/path`; empty: in the user's runtime directory."""
+
+
 class Resolving(_Settings):
     """How the open points of the original API are read."""
 
@@ -67,6 +86,7 @@ class Settings(_Settings):
     files: Files = Files()
     resolving: Resolving = Resolving()
     observing: Observing = Observing()
+    operating: Operating = Operating()
     stop_seconds: Seconds = 5.0
     """How long open streams get to end when the program stops."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from xds import differences, effects, multiplex, requests, resource_types, responses, snapshot
 from xds import node as nodes
+from xds import standing as standings
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
@@ -50,6 +51,10 @@ class Stream:
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type and is still current."""
         return self._multiplex.holdings(type_url)
+
+    def standing(self, type_url: str) -> standings.Standing:
+        """Return how far the client is with a type."""
+        return self._multiplex.standing(type_url)
 
     def _wanted(self, request: discovery_pb2.DeltaDiscoveryRequest) -> subscriptions.Subscription:
         state = self._states.get(request.type_url)  # C2: everything is separate per type

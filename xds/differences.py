@@ -101,6 +101,10 @@ class Differences:
             if entry.name not in unsure:
                 yield entry
 
+    def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names whose removal is held back."""
+        return frozenset(name for name in self._ledger.pending if held.get(self._type_url, name) is None)
+
     def _confirmed(self, held: snapshot.Snapshot, claims: Mapping[str, str]) -> frozenset[str]:
         entries = self.subscription.entries(held, self._type_url)
         return frozenset(entry.name for entry in entries if claims.get(entry.name) == entry.version)

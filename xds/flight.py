@@ -35,6 +35,12 @@ class Flight:
         contents = (*self._waited_for.values(), *self._released.values())
         return frozenset(name for content in contents for name in content.names)
 
+    @property
+    def marks(self) -> dict[str, int]:
+        """The names in responses not yet answered, each with the mark of what was sent last."""
+        contents = (*self._released.values(), *self._waited_for.values())
+        return {name: mark for each in contents for name, mark in zip(each.names, each.marks, strict=True)}
+
     def sent(self, response: responses.Response) -> None:
         """Note a response that goes out now."""
         self.last = response.number

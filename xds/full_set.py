@@ -121,6 +121,10 @@ class FullSet:
         if not self.flight.busy and self._refused is None and self._sent == digest:
             yield from self.subscription.entries(held, self._type_url)
 
+    def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that stay in the set for the sake of routes and listeners."""
+        return frozenset(self._kept)
+
     def _due(self, digest: int) -> bool:
         if not self.subscription or digest == self._refused:
             return False  # S11: nothing is subscribed to; C8: the same content is not sent again
@@ -152,7 +156,8 @@ class FullSet:
     def _shrink(self, last: subscriptions.Subscription, held: snapshot.Snapshot) -> None:
         settled = self._refused is None and self._sent == self._digest(held, last)
         self._kept = {name: entry for name, entry in self._kept.items() if self.subscription.covers(name)}
-        self._refused = None
+        if not self.subscription:
+            self._refused = None  # S11, S7: whatever is asked for next is new
         if settled:
             self._sent = self._digest(held, self.subscription)  # S8: dropping a name needs no answer
 

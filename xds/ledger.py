@@ -22,6 +22,9 @@ class Due:
     absent: tuple[str, ...]
 
 
+NOTHING: Final = Due((), ())
+
+
 class Ledger:
     """`pending`: name -> mark the client holds, where that may differ from the snapshot's; `refused`: name -> mark
     of the content the client NACKed last and has not been offered a change of since.
@@ -45,9 +48,7 @@ class Ledger:
 
     def drop(self, names: Iterable[str]) -> None:
         """Note names the client unsubscribed from."""
-        for name in names:
-            self.pending.pop(name, None)
-            self.refused.pop(name, None)
+        self.settle(names)
 
     def change(self, changed: Mapping[str, int], covers: Callable[[str], bool]) -> None:
         """Note what a new snapshot changes: name -> mark in the snapshot before."""
@@ -68,9 +69,12 @@ class Ledger:
 
     def due(self, held: snapshot.Snapshot, type_url: str) -> Due:
         """Return what is to be sent, and strike what needs no sending after all."""
+        if not self.pending:
+            return NOTHING
         entries, absent = [], []
+        found = {entry.name: entry for entry in held.select(type_url, frozenset(self.pending))}
         for name, mark in list(self.pending.items()):
-            entry = held.get(type_url, name)
+            entry = found.get(name)
             if mark == (entry.mark if entry is not None else snapshot.ABSENT):
                 del self.pending[name]  # C6: changed, and changed back
             elif entry is None:
@@ -85,8 +89,10 @@ class Ledger:
         """Say whether a pending name may not wait for answers to earlier responses: it was asked for, or warms."""
         return self.pending.get(name) == UNKNOWN
 
-    def settle(self, names: Collection[str]) -> None:
+    def settle(self, names: Iterable[str]) -> None:
         """Note names that go out now as the snapshot says."""
         for name in names:
             self.pending.pop(name, None)
             self.refused.pop(name, None)
+        if not self.pending:
+            self.pending = {}  # an emptied dict keeps its memory, on each of thousands of streams

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xds import effects, flight, resource_types, responses, snapshot
+from xds import standing as standings
+from xds import subscription as subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class TypeState(Protocol):
     @property
     def flight(self) -> flight.Flight:
         """What was sent and not yet answered."""
+
+    @property
+    def subscription(self) -> subscriptions.Subscription:
+        """What the client asks for."""
 
     @property
     def begun(self) -> bool:
@@ -64,6 +70,9 @@ class TypeState(Protocol):
 
     def holdings(self, held: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
         """Yield what the client has accepted and not been sent anything newer for."""
+
+    def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that the snapshot has no more and whose removal is held back."""
 
 
 class Multiplex:
@@ -118,6 +127,16 @@ class Multiplex:
             return {}
         return {entry.name: entry.version for entry in self.types[type_url].holdings(self.snapshot)}
 
+    def standing(self, type_url: str) -> standings.Standing:
+        """Return how far the client is with a type."""
+        state = self.types.get(type_url)
+        if state is None or self.snapshot is None:
+            asked = state.subscription if state is not None else subscriptions.Subscription()
+            return standings.Standing(asked.wildcard, asked.names)
+        marks, asked = state.flight.marks, state.subscription
+        settled = state.begun and not marks and self._quiet(type_url)
+        return standings.Standing(asked.wildcard, asked.names, marks, state.withdrawn(self.snapshot), settled)
+
     def _sends(self, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         for type_url in resource_types.PUSH_ORDER:
             if type_url in self.types:
@@ -166,6 +185,5 @@ def _warming(child: str, parents: Mapping[str, tuple[str, ...] | None], held: sn
 
 
 def _named(held: snapshot.Snapshot, parent: str, news: Iterable[str], child: str) -> frozenset[str]:
-    entries = (held.get(parent, name) for name in news)
-    references = (entry.references for entry in entries if entry is not None)
+    references = (entry.references for entry in held.select(parent, frozenset(news)))
     return frozenset(name for several in references for type_url, name in several if type_url == child)

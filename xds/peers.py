@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from xds import effects
+from xds import standing as standings
 
 _MOST_NACKS: Final = 16
 """Refusals remembered per stream and type, newest last."""
@@ -33,11 +34,16 @@ class Nack:
 
 @dataclass(frozen=True, slots=True)
 class TypeView:
-    """One type on one stream; versions are those of responses, "" where there was none yet."""
+    """One type on one stream; versions are those of responses, "" where there was none yet.
+
+    `sent_at` and `acked_at` are when these were, in seconds of the server's clock, 0 if never.
+    """
 
     sent: str = ""
     acked: str = ""
     nacks: tuple[Nack, ...] = ()
+    sent_at: float = field(default=0.0, compare=False)
+    acked_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,19 @@ class PeerView:
 Holdings = Callable[[str], Mapping[str, str]]
 """Type URL -> name -> version of what a client has accepted and is still current."""
 
+Standings = Callable[[str], standings.Standing]
+"""Type URL -> how far a client is with it."""
+
+
+def _unknown(_type_url: str) -> standings.Standing:
+    return standings.Standing()
+
 
 @dataclass(slots=True)
 class _Record:
     peer: Peer
     holdings: Holdings
+    standings: Standings
     types: dict[str, TypeView]
 
 
@@ -82,9 +96,9 @@ class Peers:
         self._records: dict[int, _Record] = {}
         self._open: Counter[tuple[Hashable, str]] = Counter()
 
-    def opened(self, peer: Peer, holdings: Holdings) -> None:
+    def opened(self, peer: Peer, holdings: Holdings, standing: Standings = _unknown) -> None:
         """Note a stream whose peer is identified."""
-        self._records[peer.stream] = _Record(peer, holdings, {})
+        self._records[peer.stream] = _Record(peer, holdings, standing, {})
         self._open[peer.key, peer.node_id] += 1
 
     def closed(self, stream: int) -> None:
@@ -116,16 +130,22 @@ class Peers:
         record = self._records.get(stream)
         return record.holdings(type_url) if record is not None else {}
 
+    def standing(self, stream: int, type_url: str) -> standings.Standing:
+        """Return how far a peer is with a type; for an unknown stream, that it asks for nothing."""
+        record = self._records.get(stream)
+        return record.standings(type_url) if record is not None else standings.Standing()
+
 
 def _after(view: TypeView, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> TypeView:
     match effect:
         case effects.Send():
-            return TypeView(effect.version, view.acked, _standing(view.nacks, effect.removed))
+            return TypeView(effect.version, view.acked, _standing(view.nacks, effect.removed), at, view.acked_at)
         case effects.Acked():
-            return TypeView(view.sent, effect.version, _standing(view.nacks, effect.names))
+            return TypeView(view.sent, effect.version, _standing(view.nacks, effect.names), view.sent_at, at)
         case effects.Nacked():
-            nack = Nack(effect.type_url, _culprits(effect), effect.message, effect.nonce, effect.version, at)
-            return TypeView(view.sent, view.acked, (*view.nacks, nack)[-_MOST_NACKS:])
+            nack = Nack(effect.type_url, culprits(effect), effect.message, effect.nonce, effect.version, at)
+            nacks = (*view.nacks, nack)[-_MOST_NACKS:]
+            return TypeView(view.sent, view.acked, nacks, view.sent_at, view.acked_at)
 
 
 def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, ...]:
@@ -133,5 +153,6 @@ def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, 
     return tuple(nack for nack in nacks if not set(nack.names) <= set(settled)) if nacks else ()
 
 
-def _culprits(effect: effects.Nacked) -> tuple[str, ...]:
+def culprits(effect: effects.Nacked) -> tuple[str, ...]:
+    """Return the resources that the client's words mention, all in the response if they mention none."""
     return tuple(name for name in effect.names if name in effect.message) or effect.names

@@ -20,6 +20,9 @@ from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
+_NAMES_LOGGED: Final = 20
+"""Resources of a refusal that the log names; it says how many more there are."""
+
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 _Machine = tuple[session.Machine, session.Receive]
@@ -177,7 +180,7 @@ class Server:
     @contextlib.contextmanager
     def _open(self, peer: peers.Peer, state: session.Machine) -> Iterator[None]:
         log = _log.bind(stream=peer.stream, node=peer.node_id, peer=peer.address, variant=peer.variant)
-        self.peers.opened(peer, state.holdings)
+        self.peers.opened(peer, state.holdings, state.standing)
         self._observer.opened(peer.variant)
         log.info("ads.opened", version=peer.version)
         try:
@@ -193,7 +196,7 @@ class Server:
         def note(effect: effects.Effect) -> None:
             self.peers.noted(peer.stream, effect, self._now())
             if isinstance(effect, effects.Nacked):
-                _log.warning("ads.nacked", stream=peer.stream, node=peer.node_id, type_url=effect.type_url)
+                _log.warning("ads.nacked", **_told(peer, effect))
 
         running = session.Session(*machine, transport, note, self._observer, self._limits.ack)
         watch = self._snapshots.watch(peer.key, running.wake)
@@ -245,6 +248,19 @@ def _transport(context: Any) -> session.Transport:
 def _metadata(context: Any) -> Mapping[str, str]:
     pairs = context.invocation_metadata() or ()
     return {key.lower(): value for key, value in pairs if isinstance(value, str)}
+
+
+def _told(peer: peers.Peer, nacked: effects.Nacked) -> dict[str, Any]:
+    """Return what the log says of a refusal: whose, of what, and the client's own words (rule C7)."""
+    names = peers.culprits(nacked)
+    return {
+        "stream": peer.stream,
+        "node": peer.node_id,
+        "type_url": nacked.type_url,
+        "resources": names[:_NAMES_LOGGED],
+        "more": max(0, len(names) - _NAMES_LOGGED),
+        "message": nacked.message,
+    }
 
 
 def _one_too_many(node: nodes.Node, most: int) -> effects.Refuse:

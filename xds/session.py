@@ -13,6 +13,7 @@ from google.protobuf import message as protobuf
 
 from xds import cache, effects, ports, snapshot
 from xds import node as nodes
+from xds import standing as standings
 
 SOTW: Final = "sotw"
 DELTA: Final = "delta"
@@ -34,6 +35,9 @@ class Machine(Protocol):
 
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type."""
+
+    def standing(self, type_url: str) -> standings.Standing:
+        """Return how far the client is with a type."""
 
 
 @dataclass(frozen=True, slots=True)

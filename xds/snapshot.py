@@ -17,6 +17,9 @@ ABSENT: Final = 0
 """The mark of a resource that does not exist."""
 
 _MODULUS: Final = 1 << 128
+_FEW: Final = 8
+"""Fewer names than this are looked up one by one."""
+
 _NOTHING: Final[Mapping[str, "Entry"]] = MappingProxyType({})
 
 
@@ -163,14 +166,23 @@ class Snapshot:
 
     def select(self, type_url: str, names: frozenset[str]) -> Iterator[Entry]:
         """Yield those of the named resources that exist, at a cost of the smaller of both sets per part."""
+        if len(names) < _FEW:
+            yield from filter(None, (self.get(type_url, name) for name in names))
+            return
         for named in self._entries.get(type_url, ()):
-            yield from (named[name] for name in names & named.keys())
+            found = names.intersection(named) if len(named) < len(names) else filter(named.__contains__, names)
+            yield from (named[name] for name in found)
 
 
 def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
     """Return the references that name nothing in the snapshot, sorted; () if it may be published (rule C12)."""
-    references = frozenset().union(*(part.references for part in snapshot.parts))
-    return tuple(sorted(reference for reference in references if snapshot.get(*reference) is None))
+    references: frozenset[ResourceName] = frozenset().union(*(part.references for part in snapshot.parts))
+    wanted: dict[str, set[str]] = {}
+    for type_url, name in references:
+        wanted.setdefault(type_url, set()).add(name)
+    for type_url, names in wanted.items():
+        names.difference_update(snapshot.names(type_url))
+    return tuple(sorted((type_url, name) for type_url, names in wanted.items() for name in names))
 
 
 def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:

@@ -100,6 +100,10 @@ class Subsets:
         if self.begun:
             yield from held.select(self._type_url, self.subscription.names - unsure)
 
+    def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return nothing: absence deletes nothing (rule S6)."""
+        return frozenset()
+
     def _next(self, ready: list[snapshot.Entry]) -> responses.Entries:
         if self._type_url in resource_types.ONE_PER_RESPONSE:
             return (min(ready, key=lambda entry: entry.name),)

@@ -46,6 +46,7 @@ class Streams(stateful.RuleBasedStateMachine):
         self.to_client = deque()
         self.to_server = deque()
         self.sent = []
+        self.vanished = set()
         self.refused = {}  # what the server knows to be refused on this stream, and not asked for or changed since
 
     def carry_out(self, several):
@@ -78,7 +79,12 @@ class Streams(stateful.RuleBasedStateMachine):
     def publish(self, parts):
         resources = [KINDS[type_url](name, version) for (type_url, name), version in sorted(self.contents.items())]
         self.snapshot = snapshot.Snapshot.of(*(snapshot.Part.of(resources[start::parts]) for start in range(parts)))
+        self.vanished |= {(type_url, name) for type_url in KINDS for name in POOL} - self.contents.keys()
         self.carry_out(self.client.publish(self.snapshot))
+
+    def forbidden(self, type_url, refused):
+        """Return what may not be sent again: what was refused, and has been there ever since."""
+        return {name: version for name, version in refused.items() if (type_url, name) not in self.vanished}
 
     @stateful.rule(type_url=TYPES, name=st.sampled_from(POOL), version=st.integers(0, 2))
     def change(self, type_url, name, version):
@@ -123,7 +129,7 @@ class Streams(stateful.RuleBasedStateMachine):
     def settled_it_has_what_it_should_and_is_sent_nothing_more(self):
         self.settle()
         for type_url in self.wanted:
-            assert self.without_refused(type_url, self.held[type_url]) == self.expected(type_url)
+            assert self.without_refused(type_url, self.held[type_url]) == self.expected(type_url), type_url
         equal = snapshot.Snapshot.of(*reversed(self.snapshot.parts))
         assert self.client.publish(equal) == ()
         self.snapshot = equal
@@ -149,6 +155,7 @@ class SotwStreams(Streams):
         self.versions = {}
         self.last = {}
         self.listed = {}
+        self.listed_when = {}
         self.dropped = {}  # names dropped since the client's version last changed: its version still speaks of them
         super().__init__()
 
@@ -168,12 +175,13 @@ class SotwStreams(Streams):
         content = dict(map(version_of, decoded.resources))
         assert (decoded.nonce, decoded.version_info, decoded.type_url) == (sent.nonce, sent.version, sent.type_url)
         assert set(content) == set(sent.names), "C13"
+        self.listed_when[sent.nonce] = set(self.listed[sent.type_url])
         refused = self.refused.get(sent.type_url)
         if sent.type_url in resource_types.WILDCARD_TYPES:
             assert refused is None or refused != content, "C8"
             self.refused.pop(sent.type_url, None)
         elif refused is not None:
-            assert not content.items() & refused.items(), "C8"
+            assert not content.items() & self.forbidden(sent.type_url, refused).items(), "C8"
             self.refused[sent.type_url] = {name: refused[name] for name in refused if name not in content}
 
     def answer(self, sent, refuse):
@@ -182,7 +190,7 @@ class SotwStreams(Streams):
         self.last[type_url] = sent.nonce
         if not refuse:
             self.versions[type_url] = sent.version
-            self.dropped[type_url] = set()
+            self.dropped[type_url] &= self.listed_when[sent.nonce]
             mine = {name: version for name, version in content.items() if self.covers(type_url, name)}
             whole = type_url in resource_types.WILDCARD_TYPES
             self.held[type_url] = mine if whole else {**self.held[type_url], **mine}
@@ -206,6 +214,7 @@ class SotwStreams(Streams):
 
     def server_takes(self, type_url, refused, wanted, nonce, version):
         if refused is not None:
+            self.vanished -= {(type_url, name) for name in refused.names if (type_url, name) in self.contents}
             self.note_refusal(refused)
         earlier = [sent.nonce for sent in self.sent if sent.type_url == type_url]
         before = self.listed.get(type_url, set())
@@ -221,8 +230,12 @@ class SotwStreams(Streams):
         if type_url not in resource_types.WILDCARD_TYPES:
             refused = self.refused.get(type_url, {})
             self.refused[type_url] = {name: refused[name] for name in refused if name in before & wanted}
-        elif not before <= wanted:
+        elif not wanted or self.refused.get(type_url) != self.content(type_url, wanted):
             self.refused.pop(type_url, None)
+
+    def content(self, type_url, wanted):
+        entries = self.snapshot.entries(type_url) if self.snapshot is not None else ()
+        return {entry.name: entry.version for entry in entries if entry.name in wanted or "*" in wanted}
 
     @stateful.rule(type_url=TYPES, wanted=WANTED)
     def subscribe(self, type_url, wanted):
@@ -248,7 +261,13 @@ class SotwStreams(Streams):
 
 
 class DeltaStreams(Streams):
+    """`wide` are the types whose wildcard the server knows of: asking for it once more changes nothing."""
+
     kind = model.Delta
+
+    def open_stream(self):
+        self.wide = {type_url for type_url, wanted in self.wanted.items() if "*" in wanted}
+        super().open_stream()
 
     def covers(self, type_url, name):
         wanted = self.wanted[type_url]
@@ -264,7 +283,7 @@ class DeltaStreams(Streams):
         assert [version_of(one.resource) for one in decoded.resources] == list(content.items()), "C13, D10"
         assert set(content) == set(sent.names)
         refused = self.refused.get(sent.type_url, {})
-        assert not content.items() & refused.items(), "C8"
+        assert not content.items() & self.forbidden(sent.type_url, refused).items(), "C8"
         self.refused[sent.type_url] = {name: refused[name] for name in refused if name not in content}
 
     def answer(self, sent, refuse):
@@ -281,6 +300,7 @@ class DeltaStreams(Streams):
 
     def server_hears(self, sent, content):
         later = {name for newer in self.newer(sent) for name in (*newer.names, *newer.removed)}
+        self.vanished -= {(sent.type_url, name) for name in content if (sent.type_url, name) in self.contents}
         known = self.refused.setdefault(sent.type_url, {})
         known.update({name: version for name, version in content.items() if name not in later})
         return self.client.nack(sent)
@@ -301,8 +321,10 @@ class DeltaStreams(Streams):
 
     def server_takes(self, type_url, more, less, gone):
         refused = self.refused.get(type_url, {})
-        asked = more | gone
-        self.refused[type_url] = {name: refused[name] for name in refused if name not in asked and "*" not in asked}
+        widened = "*" in more and type_url not in self.wide
+        self.wide = self.wide | {type_url} if "*" in more else self.wide
+        asked = {*POOL} if widened else more | gone
+        self.refused[type_url] = {name: refused[name] for name in refused if name not in asked}
         return self.client.ask(type_url, *more, less=less)
 
     @stateful.rule()

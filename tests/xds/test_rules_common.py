@@ -141,6 +141,16 @@ def test_c6_a_change_that_is_undone_before_it_could_be_sent_is_not_sent(client):
 
 
 @CLIENTS
+def test_c6_a_change_is_measured_against_what_the_client_has_and_not_against_what_it_missed(client):
+    proxy = converged(client, model.holding(model.endpoints("e", 1)))
+    (stuck,) = model.sends(proxy.publish(model.holding(model.endpoints("e", 2))))
+    for version in (3, 4, 3):
+        assert model.sends(proxy.publish(model.holding(model.endpoints("e", version)))) == []
+    answer = proxy.ack(stuck, *(("e",) if client is model.Sotw else ()))
+    assert model.names(answer) == [("e",)]
+
+
+@CLIENTS
 def test_c7_a_nack_is_told_by_its_error_and_never_by_the_version(client):
     proxy = client(ONE_OF_EACH)
     (sent,) = model.sends(proxy.ask(CLUSTER))
@@ -225,6 +235,17 @@ def test_c10_a_withdrawn_cluster_goes_after_the_routes_that_used_it_are_accepted
     last = model.sends(proxy.ack(route, *(("l",) if client is model.Sotw else ())))
     assert last[0].type_url == CLUSTER
     assert (last[0].names == ("new",)) if client is model.Sotw else (last[0].removed == ("old",))
+
+
+@CLIENTS
+def test_c10_a_withdrawn_cluster_that_comes_back_in_time_was_never_gone(client):
+    proxy = converged(client, model.holding(model.cluster("a"), model.cluster("b"), model.routes("r", 1)))
+    (route,) = model.sends(proxy.publish(model.holding(model.cluster("a"), model.routes("r", 2))))
+    assert route.type_url == ROUTES
+    changed = model.holding(model.cluster("a"), model.cluster("b", 2), model.routes("r", 2))
+    (clusters,) = model.sends(proxy.publish(changed))
+    assert set(clusters.names) | {"a"} == {"a", "b"}
+    assert len(clusters.names) == len(set(clusters.names))
 
 
 @CLIENTS

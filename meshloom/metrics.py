@@ -1,0 +1,159 @@
+"""What the program counts and measures, for Prometheus.
+
+Law: a registry of our own; every label has a small, fixed set of values: never a proxy, never a resource. What streams
+do is noted on the event loop and must cost next to nothing, so the children of labels are made beforehand.
+"""
+
+import platform
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeVar
+
+import prometheus_client
+from prometheus_client import metrics as kinds
+from prometheus_client import metrics_core, registry
+
+from mesh.problems import Severity
+from meshloom import pipeline
+from xds import resource_types
+
+CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
+OTHER: Final = "other"
+"""Stands for a label value that is not in its table."""
+
+SHORT: Final[Mapping[str, str]] = {
+    resource_types.CLUSTER: "CDS",
+    resource_types.ENDPOINTS: "EDS",
+    resource_types.LISTENER: "LDS",
+    resource_types.ROUTES: "RDS",
+    resource_types.SECRET: "SDS",
+}
+"""Resource types as people call them."""
+
+VARIANTS: Final = ("sotw", "delta")
+CODES: Final = (
+    "DEADLINE_EXCEEDED", "INTERNAL", "INVALID_ARGUMENT", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED",
+    "UNAVAILABLE", OTHER,
+)  # fmt: skip
+"""Status codes that a stream is refused with."""
+
+ANSWER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+K = TypeVar("K")
+M = TypeVar("M", bound=kinds.MetricWrapperBase)
+
+
+class Streams:
+    """What happens on ADS streams (`xds.ports.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        gauge, counter, histogram = prometheus_client.Gauge, prometheus_client.Counter, prometheus_client.Histogram
+        variants = {variant: variant for variant in VARIANTS}
+        self._open = _each(gauge("meshloom_streams", "Open ADS streams.", ["variant"], registry=into), variants)
+        accepted = counter("meshloom_streams_opened", "ADS streams accepted.", ["variant"], registry=into)
+        self._opened = _each(accepted, variants)
+        self._refused = counter("meshloom_streams_refused", "ADS streams refused.", ["variant", "code"], registry=into)
+        sent = counter("meshloom_responses_sent", "Responses sent to proxies.", ["type"], registry=into)
+        size = counter("meshloom_response_bytes", "Bytes of responses sent to proxies.", ["type"], registry=into)
+        self._sent, self._bytes = _each(sent, SHORT), _each(size, SHORT)
+        told = "From a response until the proxy has acknowledged it."
+        acked = histogram("meshloom_ack_seconds", told, ["type"], buckets=ANSWER_SECONDS, registry=into)
+        nacked = counter("meshloom_nacks", "Responses that a proxy rejected.", ["type"], registry=into)
+        overdue = counter("meshloom_overdue_answers", "Answers no longer waited for.", ["type"], registry=into)
+        self._acked, self._nacked, self._overdue = _each(acked, SHORT), _each(nacked, SHORT), _each(overdue, SHORT)
+
+    def opened(self, variant: str) -> None:
+        """Note a stream that was accepted."""
+        self._open[variant].inc()
+        self._opened[variant].inc()
+
+    def closed(self, variant: str) -> None:
+        """Note that it ended."""
+        self._open[variant].dec()
+
+    def refused(self, variant: str, code: str) -> None:
+        """Note a stream that the server ended."""
+        self._refused.labels(variant, code if code in CODES else OTHER).inc()
+
+    def sent(self, type_url: str, size: int) -> None:
+        """Note a response of this many bytes."""
+        self._sent[type_url].inc()
+        self._bytes[type_url].inc(size)
+
+    def acked(self, type_url: str, seconds: float) -> None:
+        """Note an ACK this long after the response."""
+        self._acked[type_url].observe(seconds)
+
+    def nacked(self, type_url: str, seconds: float) -> None:
+        """Note a NACK."""
+        self._nacked[type_url].inc()
+
+    def overdue(self, type_url: str) -> None:
+        """Note an answer that did not come in time."""
+        self._overdue[type_url].inc()
+
+
+class Passes:
+    """What the pipeline does (`meshloom.pipeline.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        gauge, counter, histogram = prometheus_client.Gauge, prometheus_client.Counter, prometheus_client.Histogram
+        told = "How long a pass takes: from resources to meaning, and from meaning to configuration."
+        seconds = histogram("meshloom_pass_seconds", told, ["stage"], buckets=PASS_SECONDS, registry=into)
+        self._resolving, self._compiling = seconds.labels("resolve"), seconds.labels("compile")
+        outcomes = counter("meshloom_passes", "Passes, by how they ended.", ["outcome"], registry=into)
+        self._succeeded, self._failed = outcomes.labels("succeeded"), outcomes.labels("failed")
+        self._published = counter("meshloom_snapshots_published", "Snapshots that changed.", registry=into)
+        self._at = gauge("meshloom_last_pass_timestamp_seconds", "When a pass last succeeded.", registry=into)
+        self._services = gauge("meshloom_services", "Services in the mesh.", registry=into)
+        self._proxies = gauge("meshloom_proxies", "Kinds of proxies that have a configuration.", registry=into)
+        problems = gauge("meshloom_problems", "Problems in what was written.", ["severity"], registry=into)
+        self._problems = _each(problems, {severity: severity.value for severity in Severity})
+
+    def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
+        """Note a task that is done."""
+        if after.last is not None and after.last is not before.last:
+            self._passed(after.last)
+        self._services.set(after.services)
+        self._proxies.set(after.proxies)
+        tally = Tally(problem.severity for problem in after.problems)
+        for severity, child in self._problems.items():
+            child.set(tally[severity])
+
+    def failed(self, error: Exception) -> None:
+        """Note a pass that raised."""
+        self._failed.inc()
+
+    def _passed(self, last: pipeline.LastPass) -> None:
+        self._succeeded.inc()
+        self._resolving.observe(last.resolve_seconds)
+        self._compiling.observe(last.compile_seconds)
+        self._published.inc(last.published)
+        self._at.set(last.at)
+
+
+class Metrics:
+    """All of them, and their text."""
+
+    def __init__(self, version: str) -> None:
+        self._registry = registry.CollectorRegistry()
+        self.streams, self.passes = Streams(self._registry), Passes(self._registry)
+        prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
+        build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
+        build.info({"version": version, "python": platform.python_version()})
+
+    def text(self) -> bytes:
+        """Return them in Prometheus' text format."""
+        return prometheus_client.generate_latest(self)
+
+    def collect(self) -> Iterator[metrics_core.Metric]:
+        """Yield the families without when each child was made, which nobody asks (`prometheus_client.Collector`)."""
+        for family in self._registry.collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
+
+
+def _each(family: M, labels: Mapping[K, str]) -> dict[K, M]:
+    """Return the children of a family that has one label."""
+    return {key: family.labels(label) for key, label in labels.items()}

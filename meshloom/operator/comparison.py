@@ -1,0 +1,97 @@
+"""What one proxy should have beside what it was sent and has acknowledged, resource by resource.
+
+Law: pure. What it should have is the snapshot that its stream follows; what it acknowledged is what the protocol counts
+as held. A resource is shown by the function that the offline compile uses.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from meshloom import decoding, plain
+from meshloom.operator import shapes, view
+from xds import peers, snapshot, standing
+
+_NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which resources are asked about, None: all; only those of one name are shown with their bodies."""
+
+    type: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _OfType:
+    """One type at one proxy: what it should have, how far it is, what it holds, and the words it refused with."""
+
+    type_url: str
+    should: Mapping[str, snapshot.Entry]
+    stands: standing.Standing
+    held: Mapping[str, str]
+    refused: Mapping[str, str]
+
+
+def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wanted: Wanted) -> shapes.Config:
+    """Return the comparison for one proxy; `held` is type URL -> name -> version of what it has acknowledged.
+
+    Takes long where there is much to compare or to decode: not for the event loop.
+    """
+    resources = (
+        _resource(each, name, with_body=wanted.name is not None)
+        for type_url, short in view.TYPES.items()
+        if wanted.type in (None, short)
+        for each in (_of_type(connected, type_url, held.get(type_url, _NOTHING)),)
+        for name in sorted(each.should.keys() | each.stands.withdrawn | each.stands.unanswered.keys())
+        if wanted.name in (None, name)
+    )
+    return shapes.Config(proxy=view.proxy(connected), resources=tuple(resources))
+
+
+def _of_type(connected: view.Connected, type_url: str, held: Mapping[str, str]) -> _OfType:
+    entries = connected.should.entries(type_url) if connected.should is not None else ()
+    told = connected.told.types.get(type_url, peers.TypeView())
+    return _OfType(
+        type_url, {entry.name: entry for entry in entries}, connected.standings[type_url], held, dict(_refusals(told))
+    )
+
+
+def _refusals(told: peers.TypeView) -> Iterator[tuple[str, str]]:
+    for nack in told.nacks:
+        words = plain.printable(nack.message, view.WORDS_SHOWN)
+        yield from ((name, words) for name in nack.names)
+
+
+def _resource(of: _OfType, name: str, with_body: bool) -> shapes.Resource:
+    entry, state = of.should.get(name), _state(of, name)
+    should = entry.version if entry is not None else ""
+    return shapes.Resource(
+        type=view.TYPES[of.type_url],
+        name=name,
+        state=state,
+        should=should,
+        sent=should if _is_sent(of, name, state) else "",
+        acked=of.held.get(name, ""),
+        message=of.refused.get(name, "") if state == "rejected" else "",
+        body=decoding.resource(entry) if with_body and entry is not None else None,
+    )
+
+
+def _state(of: _OfType, name: str) -> shapes.ResourceState:
+    if name not in of.should:
+        return "extra"
+    if name in of.held:
+        return "synced"
+    if name in of.stands.unanswered:
+        return "pending"
+    if name in of.refused:
+        return "rejected"
+    return "pending" if of.stands.covers(name) else "missing"
+
+
+def _is_sent(of: _OfType, name: str, state: shapes.ResourceState) -> bool:
+    """Return whether the proxy was sent just what it should have."""
+    if name in of.stands.unanswered:
+        return name in of.should and of.stands.unanswered[name] == of.should[name].mark
+    return state in ("synced", "rejected")

@@ -1,0 +1,100 @@
+"""What the operator API says, field by field.
+
+Law: the JSON of one version never loses or renames a field; a reader ignores those it does not know. Text that came from
+a proxy is printable and bounded.
+"""
+
+import datetime
+from typing import Any, Literal
+
+import pydantic
+
+VERSION = "meshloom.operator/v1"
+
+TypeName = Literal["CDS", "EDS", "LDS", "RDS", "SDS"]
+TypeState = Literal["synced", "pending", "rejected", "unused"]
+ResourceState = Literal["synced", "pending", "rejected", "missing", "extra"]
+Time = datetime.datetime
+
+
+class _Shape(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+
+
+class Rejection(_Shape):
+    """What a proxy refused, in its own words. `version` is that of the response; `more` counts resources left out."""
+
+    resources: tuple[str, ...]
+    more: int
+    message: str
+    version: str
+    since: Time
+
+
+class Type(_Shape):
+    """One resource type at one proxy.
+
+    `sent` and `acked` are versions of responses, empty if there was none on this stream. `since` is when the state
+    began, None for a type that is not used.
+    """
+
+    type: TypeName
+    state: TypeState
+    since: Time | None
+    sent: str
+    acked: str
+    rejections: tuple[Rejection, ...]
+
+
+class Proxy(_Shape):
+    """One connected stream of one proxy; `state` is the worst of its types."""
+
+    kind: Literal["VirtualDeployment", "IngressGateway"]
+    namespace: str
+    name: str
+    node: str
+    stream: int
+    envoy: str
+    variant: Literal["delta", "sotw"]
+    capture: Literal["explicit", "none"]
+    address: str
+    connected: Time
+    state: TypeState
+    types: tuple[Type, ...]
+
+
+class Proxies(_Shape):
+    """The answer of `/proxies`, and of `/proxies/{proxy}`."""
+
+    version: Literal["meshloom.operator/v1"]
+    proxies: tuple[Proxy, ...]
+
+
+class Resource(_Shape):
+    """One resource at one proxy: the versions it should have, was sent and has acknowledged, empty where not known.
+
+    `message` is why the proxy refused it. `body` is the resource that the proxy should have, if it was asked for.
+    """
+
+    type: TypeName
+    name: str
+    state: ResourceState
+    should: str
+    sent: str
+    acked: str
+    message: str
+    body: dict[str, Any] | None
+
+
+class Config(_Shape):
+    """What one proxy should have and has."""
+
+    proxy: Proxy
+    resources: tuple[Resource, ...]
+
+
+class Configs(_Shape):
+    """The answer of `/config/{proxy}`: one entry for each connected stream of that proxy."""
+
+    version: Literal["meshloom.operator/v1"]
+    configs: tuple[Config, ...]

@@ -1,0 +1,125 @@
+"""How far each proxy is: from what its stream, its peer record and its snapshot say to what people are shown.
+
+Law: pure; it reads what the protocol tells and decides nothing about it.
+"""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from meshloom import plain
+from meshloom.identity import claim
+from meshloom.operator import shapes
+from translator import proxies
+from xds import peers, resource_types, snapshot, standing
+
+TYPES: Final[Mapping[str, shapes.TypeName]] = {
+    resource_types.CLUSTER: "CDS",
+    resource_types.ENDPOINTS: "EDS",
+    resource_types.LISTENER: "LDS",
+    resource_types.ROUTES: "RDS",
+    resource_types.SECRET: "SDS",
+}
+"""In the order they are shown."""
+
+NAMES_SHOWN: Final = 20
+"""Resources of one rejection that are named."""
+
+WORDS_SHOWN: Final = 4096
+IDENTITY_SHOWN: Final = 1024
+
+_WORST: Final[tuple[shapes.TypeState, ...]] = ("rejected", "pending", "synced", "unused")
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """All that is known of one stream: who it is, what it was told, how far it is, and what it should have."""
+
+    proxy: proxies.Proxy
+    told: peers.PeerView
+    standings: Mapping[str, standing.Standing]
+    should: snapshot.Snapshot | None
+
+
+def proxy(connected: Connected) -> shapes.Proxy:
+    """Return how far a proxy is."""
+    owner, peer = claim.owner(connected.proxy), connected.told.peer
+    types = tuple(_type(connected, type_url) for type_url in TYPES)
+    return shapes.Proxy(
+        kind="VirtualDeployment" if isinstance(connected.proxy, proxies.Sidecar) else "IngressGateway",
+        namespace=owner.namespace,
+        name=owner.name,
+        node=plain.printable(peer.node_id, IDENTITY_SHOWN),
+        stream=peer.stream,
+        envoy=plain.printable(peer.version, IDENTITY_SHOWN),
+        variant="delta" if peer.variant == "delta" else "sotw",
+        capture="explicit" if isinstance(connected.proxy, proxies.Sidecar) else "none",
+        address=peer.address,
+        connected=moment(peer.since),
+        state=worst(each.state for each in types),
+        types=types,
+    )
+
+
+def worst(states: Iterator[shapes.TypeState]) -> shapes.TypeState:
+    """Return the state that most wants attention; `unused` if there is none."""
+    return min(states, key=_WORST.index, default="unused")
+
+
+def moment(seconds: float) -> datetime.datetime:
+    """Return seconds since the epoch as a time in UTC, to the millisecond."""
+    return datetime.datetime.fromtimestamp(round(seconds, 3), datetime.UTC)
+
+
+def rejections(told: peers.TypeView) -> tuple[shapes.Rejection, ...]:
+    """Return the rejections that stand, oldest first."""
+    return tuple(
+        shapes.Rejection(
+            resources=nack.names[:NAMES_SHOWN],
+            more=max(0, len(nack.names) - NAMES_SHOWN),
+            message=plain.printable(nack.message, WORDS_SHOWN),
+            version=nack.version,
+            since=moment(nack.at),
+        )
+        for nack in told.nacks
+    )
+
+
+def is_due(connected: Connected, type_url: str) -> bool:
+    """Return whether the proxy should have resources of a type that it does not ask for."""
+    if connected.should is None:
+        return False
+    stands = connected.standings[type_url]
+    return any(not stands.covers(name) for name in connected.should.names(type_url))
+
+
+def _type(connected: Connected, type_url: str) -> shapes.Type:
+    told = connected.told.types.get(type_url, peers.TypeView())
+    state = _state(connected, type_url, told)
+    return shapes.Type(
+        type=TYPES[type_url],
+        state=state,
+        since=None if state == "unused" else moment(_since(state, told, connected.told.peer.since)),
+        sent=told.sent,
+        acked=told.acked,
+        rejections=rejections(told),
+    )
+
+
+def _state(connected: Connected, type_url: str, told: peers.TypeView) -> shapes.TypeState:
+    stands = connected.standings[type_url]
+    if told.nacks:
+        return "rejected"
+    if is_due(connected, type_url):
+        return "pending"
+    if not stands.asked:
+        return "unused"
+    return "synced" if stands.settled else "pending"
+
+
+def _since(state: shapes.TypeState, told: peers.TypeView, connected: float) -> float:
+    """Return when a state began; a proxy that returned with what it had was in sync from the start."""
+    if state == "rejected":
+        return told.nacks[0].at
+    return (told.acked_at if state == "synced" else max(told.sent_at, told.acked_at)) or connected
