@@ -18,6 +18,7 @@ from meshloom import choices
 from meshloom import settings as settings_model
 from meshloom.commands import offline
 
+COLUMNS = ("", "Resource", "Field", "What is wrong", "What to do", "Where")
 WIDTH = 160
 """Columns where the output is no terminal."""
 
@@ -47,7 +48,8 @@ def as_json(found: offline.Offline) -> str:
 def as_table(found: offline.Offline, console: rich.console.Console) -> None:
     """Print the problems as a table, or that there are none, and one line that sums up."""
     if found.problems:
-        table = rich.table.Table("", "Resource", "Field", "What is wrong", "What to do", "Where", box=rich.box.SIMPLE)
+        columns = (rich.table.Column(title, overflow="fold") for title in COLUMNS)  # nothing is cut off
+        table = rich.table.Table(*columns, box=rich.box.SIMPLE)
         for problem in found.problems:
             table.add_row(*_cells(*offline.placed(problem, found)))
         console.print(table)

@@ -83,6 +83,15 @@ def test_check_shows_an_error_as_a_table_and_exits_1(folder):
     assert "1 error and 0 warnings in 12 resources" in result.output
 
 
+def test_the_table_cuts_nothing_off(folder):
+    name, nowhere = "a-service-with-a-rather-long-name-of-its-own", "a-mesh-that-is-not-there-and-has-a-long-name-too"
+    text = f"VirtualService: shop/{name}\nmesh: {{ref: {{name: {nowhere}}}}}\nhosts: [zoo]"
+    shop.write(pathlib.Path(folder), "a-file-with-a-name-that-is-long-enough-to-be-folded.yaml", text)
+    output = run("check", "-f", folder).output
+    assert "1 error" in output
+    assert "…" not in output  # long words go on in the next line
+
+
 def test_check_exits_0_with_warnings_only(folder):
     shop.write(pathlib.Path(folder), "weights.yaml", shop.weights(50, 10))
     result = run("check", "-f", folder, "-o", "json")
