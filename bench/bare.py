@@ -5,7 +5,6 @@ this is its own.
 """
 
 import asyncio
-import time
 from typing import Any
 
 import grpc.aio
@@ -42,14 +41,12 @@ class Bare:
     async def broadcast(self, path: str) -> dict[str, Any]:
         """Write each response to its stream, and answer how long it took until all were accepted, and what it cost."""
         recording = messages.kept(path)
-        cpu, start = time.process_time(), time.monotonic()
+        span = usage.Span()
         self._requests.number = 0
         for number, data in recording:
             self._streams[number].put_nowait(data)
         await self._requests.until(len(recording))
-        seconds = time.monotonic() - start
-        await asyncio.sleep(usage.REST)
-        return {"seconds": seconds, "cpu": time.process_time() - cpu}
+        return {**await span.answered()}
 
     async def stop(self) -> None:
         """Close the address and cut the streams."""
@@ -76,9 +73,7 @@ class Bare:
 async def main() -> None:
     """Answer what the benchmark asks."""
     bare = Bare()
-    await lines.answer(
-        {"serve": bare.serve, "first": bare.first, "broadcast": bare.broadcast, "usage": usage.answered}
-    )
+    await lines.answer({"serve": bare.serve, "first": bare.first, "broadcast": bare.broadcast, "usage": usage.answered})
     await bare.stop()
 
 

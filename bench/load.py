@@ -38,20 +38,29 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """How one of the two servers did: seconds to the last ACK of each change, processor seconds of each."""
+    """How one of the two servers did, change by change: seconds to the last ACK, processor seconds, and those of them
+    that its event loop took.
+    """
 
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    loop: list[float] = field(default_factory=list)
 
     def add(self, done: Answer) -> None:
         """Take in a change."""
         self.seconds.append(done["seconds"])
         self.cpu.append(done["cpu"])
+        self.loop.append(done["loop"])
 
     @property
     def cpu_ms(self) -> float:
         """Milliseconds of processor time for a change, on average."""
         return statistics.mean(self.cpu[UNCOUNTED:]) * 1e3
+
+    @property
+    def loop_ms(self) -> float:
+        """Milliseconds of them that the event loop takes."""
+        return statistics.mean(self.loop[UNCOUNTED:]) * 1e3
 
     def seconds_ms(self, percent: int) -> float:
         """Milliseconds within which so many per cent of the changes were accepted by all."""
@@ -64,7 +73,7 @@ class Start:
 
     seconds: float
     cpu: float
-    bytes_per_stream: float
+    kib_per_stream: float
 
 
 def measure(say: Say) -> Iterator[rows.Row]:
@@ -87,12 +96,13 @@ async def _measured(variant: str, suffix: str, say: Say) -> list[rows.Row]:
     cold = f"cold start of {PROXIES} proxies{suffix}"
     return [
         rows.row(f"weight-change{suffix}", changes.cpu_ms, "ms CPU", bare_changes.cpu_ms),
+        rows.row(f"weight-change{suffix}, event loop", changes.loop_ms, "ms CPU", bare_changes.loop_ms),
         rows.row(f"weight-change{suffix} last ACK p50", changes.seconds_ms(50), "ms", bare_changes.seconds_ms(50)),
         rows.row(f"weight-change{suffix} last ACK p99", changes.seconds_ms(99), "ms", MOST_SECONDS * 1e3),
         rows.row(f"no-op change{suffix} bytes", unchanged, "bytes", size / CHANGES[variant]),
         rows.row(cold, started.seconds, "s", bare_started.seconds),
         rows.row(f"{cold}, CPU", started.cpu, "s CPU", bare_started.cpu),
-        rows.row(f"memory per stream{suffix}", grown.bytes_per_stream / 1024, "KiB", bare_grown.bytes_per_stream / 1024),
+        rows.row(f"memory per stream{suffix}", grown.kib_per_stream, "KiB", bare_grown.kib_per_stream),
     ]
 
 
@@ -124,7 +134,7 @@ async def _start(stage: Stage, group: str, first: int) -> Start:
     taken = await stage.fleet.ask("taken", group=group, path=stage.recording)
     everybody = list(range(first, first + PROXIES))
     assert sorted(set(taken["streams"])) == everybody, "every proxy is sent something, and no other stream"
-    grown = (after["memory"] - before["memory"]) / PROXIES
+    grown = (after["memory"] - before["memory"]) / PROXIES / 1024
     return Start(took["seconds"], after["cpu"] - before["cpu"], grown)
 
 

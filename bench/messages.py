@@ -3,8 +3,8 @@
 Law: costs next to nothing, so that what is measured is the server; first requests, made once a stream, are protobuf's.
 """
 
-import pickle
 import pathlib
+import pickle
 from collections.abc import Iterator
 from typing import NamedTuple
 

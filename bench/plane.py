@@ -4,7 +4,6 @@ Law: inventories come from the benchmark instead of from files; everything after
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -82,23 +81,20 @@ class Plane:
         """Change a weight; answer how long it took until so many ACKs were there, and what it cost."""
         new = large.weights(service, first)
         self.streams.forget()
-        cpu, start = time.process_time(), time.monotonic()
+        span = usage.Span()
         self._observe(new)
         await self.streams.acks.until(acks)
-        seconds = time.monotonic() - start
-        await asyncio.sleep(usage.REST)
-        return {"seconds": seconds, "cpu": time.process_time() - cpu, **self._sent()}
+        return {**await span.answered(), **self._sent()}
 
     async def repeat(self, service: int, first: int) -> dict[str, Any]:
         """Write a weight that is there already, and answer what was sent once the pipeline is done with it."""
         new = large.weights(service, first)
         self.streams.forget()
         self.passes.done.number = 0
-        cpu = time.process_time()
         self._observe(new)
         await self.passes.done.until(1)
         await asyncio.sleep(10 * usage.REST)
-        return {"cpu": time.process_time() - cpu, **self._sent()}
+        return self._sent()
 
     async def stop(self) -> None:
         """Close the address and cut the streams, then end the pipeline."""
@@ -128,9 +124,7 @@ async def main() -> None:
     structlog.configure(processors=[_quiet])
     memory.prepare()
     plane = Plane()
-    await lines.answer(
-        {"serve": plane.serve, "change": plane.change, "repeat": plane.repeat, "usage": usage.answered}
-    )
+    await lines.answer({"serve": plane.serve, "change": plane.change, "repeat": plane.repeat, "usage": usage.answered})
     await plane.stop()
 
 

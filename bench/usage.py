@@ -28,6 +28,23 @@ async def answered() -> dict[str, Any]:
     return {**used, "memory": psutil.Process().memory_info().rss}
 
 
+class Span:
+    """From its making on: seconds on the clock, of processor time, and of that of this thread, the event loop's."""
+
+    def __init__(self) -> None:
+        self._clock, self._cpu, self._loop = time.monotonic(), time.process_time(), time.thread_time()
+
+    async def answered(self) -> dict[str, float]:
+        """Answer how long it took until now, and what it cost, with what is still to be done about it."""
+        seconds = time.monotonic() - self._clock
+        await asyncio.sleep(REST)
+        return {
+            "seconds": seconds,
+            "cpu": time.process_time() - self._cpu,
+            "loop": time.thread_time() - self._loop,
+        }
+
+
 @dataclass(slots=True)
 class Count:
     """A number that somebody may wait for."""

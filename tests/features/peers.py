@@ -17,8 +17,8 @@ from tests.xds.model import CLUSTER, LISTENER, ROUTES
 
 PADDING = 128 << 10
 """Bytes of the routes, which differ in every version."""
-ANSWER_SECONDS = 0.05
-"""How long the server waits for an answer."""
+ANSWER_SECONDS = 0.001
+"""How long the server waits for an answer: hardly, so that peers that do not answer are sent all they take."""
 RECONNECTS = 300
 WANTED = ((CLUSTER, ()), (LISTENER, ()), (ROUTES, ("l",)))
 
@@ -104,14 +104,18 @@ class Peer:
     """A peer that reads what it is sent and answers it, or does not. `received` are the bodies, newest last."""
 
     answer: Callable[..., Awaitable[None]] | None
+    reads: bool = True
     received: list[str] = field(default_factory=list)
     version: int = -1
     """The newest version of the routes that was received, once the answer to it is sent."""
     at: float = 0.0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stream):
-        """Read until cancelled."""
+        """Read until cancelled; if it does not read, then not before it has `begun` to."""
+        if not self.reads:
+            await self.begun.wait()
         while (response := await stream.read()) is not grpc.aio.EOF:
             new = [_what(body) for body in bodies(response)]
             self.received += new
@@ -142,9 +146,7 @@ async def accept(stream, response, *names):
 
 
 async def refuse(stream, response, *names):
-    await stream.send(
-        response.type_url, *(names if stream.variant == "sotw" else ()), to=response, error=model.BROKEN
-    )
+    await stream.send(response.type_url, *(names if stream.variant == "sotw" else ()), to=response, error=model.BROKEN)
 
 
 class Reading(ads.Stream):
@@ -155,20 +157,19 @@ class Reading(ads.Stream):
 
 
 @contextlib.asynccontextmanager
-async def connected(address, variant, name, peer=None) -> AsyncIterator[Peer | None]:
-    """Connect a peer, which reads until the block ends; without one nobody reads what is sent."""
+async def connected(address, variant, name, peer) -> AsyncIterator[Peer]:
+    """Connect a peer until the block ends."""
     async with ads.channel(address) as channel:
         stream = Reading(channel, variant)
         for number, (type_url, names) in enumerate(WANTED):
             await stream.send(type_url, *names, node=None if number else f"pets~{name}")
-        running = asyncio.create_task(peer.run(stream)) if peer is not None else None
+        running = asyncio.create_task(peer.run(stream))
         try:
             yield peer
+            assert not running.done(), "the server ended the stream of a peer"
         finally:
-            if running is not None:
-                assert not running.done(), "the server ended the stream of a peer"
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             stream.cancel()
 
 
