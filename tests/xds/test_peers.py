@@ -40,6 +40,15 @@ def test_a_refusal_is_kept_in_the_clients_words_and_blames_the_resources_it_ment
     assert nack == peers.Nack(model.CLUSTER, ("bad",), "cluster 'bad': no such filter", "1", "v1", 5.0)
 
 
+def test_a_name_is_blamed_as_a_whole_and_before_a_colon_first():
+    def blamed(message):
+        return peers.culprits(effects.Nacked(model.CLUSTER, "1", "v1", ("one", "two", "in/80", "in/8080"), message))
+
+    assert blamed("Error adding/updating cluster(s) two: only one of port and path may be set") == ("two",)
+    assert blamed("Error adding/updating cluster(s) in/8080: bad") == ("in/8080",)
+    assert blamed("in/80 and two are bad") == ("two", "in/80")
+
+
 def test_a_refusal_that_mentions_nothing_blames_the_whole_response():
     registry = known()
     registry.noted(7, effects.Nacked(model.CLUSTER, "1", "v1", ("a", "b"), "no"), 5.0)
