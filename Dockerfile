@@ -13,6 +13,6 @@ FROM python:3.13-slim
 COPY --from=build /opt/meshloom /opt/meshloom
 RUN useradd --uid 1337 --no-create-home meshloom && mkdir /run/meshloom && chown meshloom /run/meshloom
 USER 1337
-ENV PATH=/opt/meshloom/bin:$PATH
+ENV PATH=/opt/meshloom/bin:$PATH MESHLOOM_OPERATOR_SOCKET=/run/meshloom/operator.sock
 ENTRYPOINT ["meshloom"]
 CMD ["--help"]

@@ -1,18 +1,23 @@
-"""The program: sources, pipeline, cache and ADS server, wired together.
+"""The program: sources, pipeline, cache, ADS server, health port and operator API, wired together.
 
 Law: the only place where the senses, the compiler and the protocol meet. ADS opens when every source is synced and the
-first configuration is made; plaintext ADS only where the machine itself limits who can reach it.
+first configuration is made; plaintext ADS only where the machine itself limits who can reach it. Health and operator
+API open before all that, and close last.
 """
 
 import asyncio
 import contextlib
+import importlib.metadata
 import pathlib
+from collections.abc import AsyncIterator
 
 import structlog
 
-from meshloom import addresses, errors, logs, memory, pipeline
+from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline
 from meshloom import settings as settings_model
+from meshloom.health import conditions, port
 from meshloom.identity import unproven
+from meshloom.operator import api, sockets
 from watchers import feed, files
 from xds import cache, server
 
@@ -25,18 +30,23 @@ class Program:
     def __init__(self, folder: pathlib.Path, ads: addresses.Address, settings: settings_model.Settings) -> None:
         if not addresses.is_private(ads):
             raise errors.UserError(f"ADS in clear is for a unix socket or a loopback address, not for {ads}")
-        self._ads, self._settings = ads, settings
+        self._ads, self._settings, self._files = ads, settings, f"folder {folder}"
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
-        self._pipeline = pipeline.Pipeline(_Told(), settings.resolving.settings())
+        self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
+        self._pipeline = pipeline.Pipeline(_Told(self._metrics.passes), settings.resolving.settings())
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
+        self._server = server.Server(
+            self._cache, unproven.identify, limits=_limits(settings.limits), observer=self._metrics.streams
+        )
+        self._stands = conditions.Ads.CLOSED
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set. Raises errors.UserError where the address is taken or the source fails."""
+        """Serve until `stop` is set. Raises errors.UserError where an address is taken or the source fails."""
         memory.prepare()
         observing = self._settings.observing
         observations = feed.observations([self._source], observing.settle_seconds, observing.at_most_seconds)
-        async with contextlib.aclosing(observations):
+        async with self._watched_over(), contextlib.aclosing(observations):
             following = asyncio.create_task(self._pipeline.run(observations, self._cache))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -48,33 +58,56 @@ class Program:
                 following.cancel()
                 await asyncio.gather(following, stopping, return_exceptions=True)
 
+    @contextlib.asynccontextmanager
+    async def _watched_over(self) -> AsyncIterator[None]:
+        """Serve health and the operator API, as far as they are wanted, until the block ends."""
+        operating = self._settings.operating
+        async with contextlib.AsyncExitStack() as doors:
+            if operating.health != settings_model.OFF:
+                told = port.application(self._conditions, self._metrics)
+                await doors.enter_async_context(listening.served(told, addresses.parsed(operating.health), "--health"))
+            if (pipe := sockets.prepared(operating.socket)) is not None:
+                answering = api.application(self._server.peers, self._cache)
+                await doors.enter_async_context(listening.served(answering, pipe, sockets.OPTION))
+            _log.info(f"health on {operating.health}, operator API on {pipe.path if pipe else settings_model.OFF}")
+            yield
+
+    def _conditions(self) -> conditions.Conditions:
+        return conditions.conditions(self._files, self._pipeline.observing, self._pipeline.status, self._stands)
+
     async def _serve(self, following: "asyncio.Task[None]", stopping: "asyncio.Task[bool]") -> None:
         first = asyncio.create_task(self._pipeline.settled())
         await _first_of(first, following, stopping)
         first.cancel()
         if stopping.done():
             return
-        ads = server.Server(self._cache, unproven.identify, limits=_limits(self._settings.limits))
-        await _open(ads, self._ads)
+        await _open(self._server, self._ads)
+        self._stands = conditions.Ads.OPEN
         try:
             _log.info(_started(self._ads, self._pipeline.status))
             await _first_of(following, stopping)
         finally:
+            self._stands = conditions.Ads.STOPPING
             _log.info("stopping")
-            await ads.stop(self._settings.stop_seconds)
+            await self._server.stop(self._settings.stop_seconds)
 
 
 class _Told:
-    """Says in the log what the pipeline tells."""
+    """Says in the log what the pipeline tells, and counts it."""
+
+    def __init__(self, counted: pipeline.Observer) -> None:
+        self._counted = counted
 
     def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
         """Log the problems that are new and those that are resolved."""
+        self._counted.settled(before, after)
         logs.report(before.problems, after.problems)
         if before.fault and not after.fault:
             _log.info("the newest configuration is served again")
 
     def failed(self, error: Exception) -> None:
         """Log a fault of ours, with its traceback: it is meant for whoever mends meshloom."""
+        self._counted.failed(error)
         _log.error(
             "the newest configuration could not be compiled; the last one is served. "
             "This is a fault of meshloom, please report it",

@@ -20,6 +20,24 @@ class Listing(enum.Enum):
     JSON = "json"
 
 
+class Comparison(enum.Enum):
+    """How what a proxy should have and has is shown."""
+
+    TABLE = "table"
+    YAML = "yaml"
+    JSON = "json"
+
+
+class ResourceType(enum.Enum):
+    """The types of resources a proxy asks for."""
+
+    CDS = "CDS"
+    EDS = "EDS"
+    LDS = "LDS"
+    RDS = "RDS"
+    SDS = "SDS"
+
+
 class Lines(enum.Enum):
     """How log lines are written; AUTO is CONSOLE at a terminal and JSON elsewhere."""
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from meshloom import choices, errors
+from meshloom import choices, errors, options
 
 USAGE_ERROR = 2
 INTERNAL_ERROR = 70
@@ -27,30 +27,6 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-Paths = Annotated[
-    list[str],
-    typer.Option("--file", "-f", metavar="PATH", help="A file or folder of YAML; - is standard input. Repeatable."),
-]
-SettingsFile = Annotated[
-    pathlib.Path | None,
-    typer.Option(
-        "--settings", metavar="FILE", envvar="MESHLOOM_SETTINGS", help="A YAML file of settings; all have defaults."
-    ),
-]
-ProxyName = Annotated[
-    str, typer.Option("--proxy", metavar="NS/NAME", help="The VirtualDeployment (or, with --gateway, IngressGateway).")
-]
-OutputForm = Annotated[choices.Form, typer.Option("--output", "-o", help="The form of the output.")]
-ApplicationPorts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--application-port",
-        metavar="PORT=PORT",
-        help="Listener port = the application's own port, where they differ. Repeatable.",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,7 +54,26 @@ def serve(
             "Whoever can connect gets the configuration of any proxy it names.",
         ),
     ],
-    settings: SettingsFile = None,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            "--health",
+            metavar="ADDRESS",
+            envvar="MESHLOOM_HEALTH",
+            help="Serve /livez, /readyz and /metrics: IP:PORT, unix:/path, or off. By default 127.0.0.1:15014.",
+        ),
+    ] = None,
+    operator_socket: Annotated[
+        str | None,
+        typer.Option(
+            "--operator-socket",
+            metavar="PATH",
+            envvar="MESHLOOM_OPERATOR_SOCKET",
+            help="Answer `meshloom proxies` and `meshloom config` on this unix socket, which only this user can open; "
+            "or off. By default in the user's runtime directory.",
+        ),
+    ] = None,
+    settings: options.SettingsFile = None,
     log_format: Annotated[
         choices.Lines,
         typer.Option("--log-format", envvar="MESHLOOM_LOG_FORMAT", help="auto: console at a terminal, else JSON."),
@@ -93,24 +88,71 @@ def serve(
     """
     from meshloom.commands import serve as command
 
-    command.run(files, ads_plaintext, settings, log_format, debug=debug)
+    doors = command.Doors(health, operator_socket)
+    command.run(files, ads_plaintext, doors, settings, log_format, debug=debug)
+
+
+@app.command(
+    epilog="Examples: meshloom proxies   ·   meshloom proxies shop/pets-v1 -o json   ·   meshloom proxies --watch"
+)
+def proxies(
+    proxy: Annotated[
+        str | None,
+        typer.Argument(metavar="[NS/NAME]", help="A VirtualDeployment, IngressGateway or node id; else all."),
+    ] = None,
+    output: Annotated[
+        choices.Listing, typer.Option("--output", "-o", help="The form of the output.")
+    ] = choices.Listing.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the newest until Ctrl-C.")] = False,
+    operator_socket: options.OperatorSocket = "",
+) -> None:
+    """Show the proxies that are connected, and how far each is with its configuration.
+
+    The exit code is 0 if all are in sync, 1 if one rejected something, 3 if something is on its way or held back.
+    """
+    from meshloom.commands import proxies as command
+
+    raise typer.Exit(command.run(proxy, output, operator_socket, watch=watch))
+
+
+@app.command(
+    epilog="Examples: meshloom config shop/pets-v1 --differing   ·   meshloom config shop/pets-v1 --name inbound/9080"
+)
+def config(
+    proxy: Annotated[str, typer.Argument(metavar="NS/NAME", help="A VirtualDeployment, IngressGateway or node id.")],
+    type_: Annotated[choices.ResourceType | None, typer.Option("--type", help="Resources of this type only.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Show this resource itself, decoded.")] = None,
+    differing: Annotated[bool, typer.Option("--differing", help="Only what is not in sync.")] = False,
+    output: Annotated[
+        choices.Comparison, typer.Option("--output", "-o", help="The form of the output.")
+    ] = choices.Comparison.TABLE,
+    operator_socket: options.OperatorSocket = "",
+) -> None:
+    """Show what a proxy should have, was sent and has acknowledged, and the difference.
+
+    Private keys are never shown. The exit code is that of `meshloom proxies`.
+    """
+    from meshloom.commands import config as command
+
+    wanted = command.Wanted(proxy, type_.value if type_ else None, name, differing)
+    raise typer.Exit(command.run(wanted, output, operator_socket))
 
 
 @app.command("compile", epilog="Example: meshloom compile -f demo/ --proxy bookstore/reviews-v1 -o yaml")
 def compile_(
-    paths: Paths,
+    paths: options.Paths,
     proxy: Annotated[
         str | None, typer.Option("--proxy", metavar="NS/NAME", help="A VirtualDeployment or IngressGateway; else all.")
     ] = None,
-    output: OutputForm = choices.Form.YAML,
+    output: options.OutputForm = choices.Form.YAML,
     workload_address: Annotated[
         str, typer.Option(metavar="IP", help="What the proxy binds; else the deployment's hostname, if an address.")
     ] = "",
     application_address: Annotated[
         str, typer.Option(metavar="IP", help="Where the application listens.")
     ] = "127.0.0.1",
-    application_port: ApplicationPorts = None,
-    settings: SettingsFile = None,
+    application_port: options.ApplicationPorts = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Print the Envoy resources of one proxy or all, exactly as the server would send them.
 
@@ -124,11 +166,11 @@ def compile_(
 
 @app.command(epilog="Examples: meshloom check -f mesh.yaml   ·   kubectl get … -o yaml | meshloom check -f - -o json")
 def check(
-    paths: Paths,
+    paths: options.Paths,
     output: Annotated[
         choices.Listing, typer.Option("--output", "-o", help="The form of the output.")
     ] = choices.Listing.TABLE,
-    settings: SettingsFile = None,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Say what is wrong with a mesh and what to do about it.
 
@@ -145,7 +187,7 @@ def check(
     "envoy -c envoy.yaml --drain-time-s 45 --disable-hot-restart"
 )
 def bootstrap(
-    proxy: ProxyName,
+    proxy: options.ProxyName,
     ads: Annotated[str, typer.Option("--ads", metavar="ADDRESS", help="Where the control plane serves ADS.")],
     workload_address: Annotated[
         str, typer.Option(metavar="IP", help="What the proxy binds: what serviceDiscovery.hostname resolves to.")
@@ -153,13 +195,13 @@ def bootstrap(
     application_address: Annotated[
         str, typer.Option(metavar="IP", help="Where the application listens; not for a gateway.")
     ] = "",
-    application_port: ApplicationPorts = None,
+    application_port: options.ApplicationPorts = None,
     gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
     admin: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
     ] = "",
     sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
-    output: OutputForm = choices.Form.YAML,
+    output: options.OutputForm = choices.Form.YAML,
 ) -> None:
     """Print the bootstrap that an Envoy of the mesh starts with.
 

@@ -1,7 +1,7 @@
 """HTTP for operators and for machines that watch: a socket opened safely, and an application served on it.
 
-Law: a unix socket has mode 0600 from the moment it exists; what somebody else serves on is never taken over. A request
-has no body, ends in time, and the number of connections is bounded: whoever reaches this port cannot starve ADS.
+Law: a unix socket has mode 0600 from the moment it exists; what somebody else serves on is never taken over. A
+connection carries one request without a body, ends in time, and there are few at once: nobody here can starve ADS.
 """
 
 import asyncio
@@ -13,18 +13,19 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from aiohttp import web
+from aiohttp import typedefs, web
 
 from meshloom import addresses, errors
 
 CONNECTIONS = 64
 """Open at once; further ones are closed unheard."""
 
-CONNECTION_SECONDS = 60.0
-"""After this long a connection is closed, once what it asked for is answered."""
-
-IDLE_SECONDS = 15.0
 REQUEST_SECONDS = 10.0
+"""How long an answer may take."""
+
+CONNECTION_SECONDS = 20.0
+"""How long a connection may last, from the first byte of its one request to the last of the answer."""
+
 _ANSWERS_SECONDS = 1.0
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
@@ -34,7 +35,7 @@ _PRIVATE_FOLDER = 0o700
 async def served(application: web.Application, address: addresses.Address, option: str) -> AsyncIterator[None]:
     """Serve an application until the block ends. Raises errors.UserError that names `option` if it cannot."""
     listening = await asyncio.to_thread(opened, address, option)
-    runner = web.AppRunner(application, access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=1.0)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     with contextlib.closing(listening):
         mark = _identity(address)
         await runner.setup()
@@ -60,10 +61,18 @@ def opened(address: addresses.Address, option: str) -> socket.socket:
 
 
 @web.middleware
-async def bounded(request: web.Request, handler: Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]) -> (
-    web.StreamResponse
-):
-    """Refuse a request that has a body, and end one that takes too long (aiohttp middleware)."""
+async def bounded(request: web.Request, handler: typedefs.Handler) -> web.StreamResponse:
+    """Refuse a request with a body, end one that takes too long, and its connection after it (aiohttp middleware)."""
+    try:
+        response = await _timely(request, handler)
+    except web.HTTPException as refused:
+        refused.force_close()
+        raise
+    response.force_close()
+    return response
+
+
+async def _timely(request: web.Request, handler: typedefs.Handler) -> web.StreamResponse:
     if request.body_exists:
         raise web.HTTPRequestEntityTooLarge(max_size=0, actual_size=1, text="a request has no body here\n")
     try:
@@ -160,7 +169,7 @@ def _bounded(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
         if len(server.connections) >= CONNECTIONS:
             return _TooMany()
         protocol = server()
-        asyncio.get_running_loop().call_later(CONNECTION_SECONDS, protocol.close)
+        asyncio.get_running_loop().call_later(CONNECTION_SECONDS, protocol.force_close)
         return protocol
 
     return connection

@@ -1,7 +1,7 @@
 """What the program says while it runs: lines for people at a terminal, JSON for everything else.
 
 Law: everything goes to standard error; a problem is said once when it appears and once when it is resolved; a traceback
-shows no values, which might be secrets.
+shows no values, which might be secrets; what strangers wrote moves no cursor.
 """
 
 import logging
@@ -11,9 +11,29 @@ from collections.abc import Iterable
 import structlog
 
 from mesh.problems import Problem, Severity
-from meshloom import choices
+from meshloom import choices, plain
+
+_MOST = 8192
+"""Characters of one value in a line."""
+
+
+def _plain(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what a terminal would act upon: proxies say who they are, and what they refuse, in their own words."""
+    return {key: _printable(value) for key, value in event.items()}
+
+
+def _printable(value: object) -> object:
+    match value:
+        case str():
+            return plain.printable(value, _MOST)
+        case tuple() | list():
+            return [_printable(each) for each in value]
+        case _:
+            return value
+
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
+    _plain,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )

@@ -14,21 +14,11 @@ from prometheus_client import metrics as kinds
 from prometheus_client import metrics_core, registry
 
 from mesh.problems import Severity
-from meshloom import pipeline
-from xds import resource_types
+from meshloom import pipeline, short_names
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
 OTHER: Final = "other"
 """Stands for a label value that is not in its table."""
-
-SHORT: Final[Mapping[str, str]] = {
-    resource_types.CLUSTER: "CDS",
-    resource_types.ENDPOINTS: "EDS",
-    resource_types.LISTENER: "LDS",
-    resource_types.ROUTES: "RDS",
-    resource_types.SECRET: "SDS",
-}
-"""Resource types as people call them."""
 
 VARIANTS: Final = ("sotw", "delta")
 CODES: Final = (
@@ -56,12 +46,16 @@ class Streams:
         self._refused = counter("meshloom_streams_refused", "ADS streams refused.", ["variant", "code"], registry=into)
         sent = counter("meshloom_responses_sent", "Responses sent to proxies.", ["type"], registry=into)
         size = counter("meshloom_response_bytes", "Bytes of responses sent to proxies.", ["type"], registry=into)
-        self._sent, self._bytes = _each(sent, SHORT), _each(size, SHORT)
+        self._sent, self._bytes = _each(sent, short_names.OF), _each(size, short_names.OF)
         told = "From a response until the proxy has acknowledged it."
         acked = histogram("meshloom_ack_seconds", told, ["type"], buckets=ANSWER_SECONDS, registry=into)
         nacked = counter("meshloom_nacks", "Responses that a proxy rejected.", ["type"], registry=into)
         overdue = counter("meshloom_overdue_answers", "Answers no longer waited for.", ["type"], registry=into)
-        self._acked, self._nacked, self._overdue = _each(acked, SHORT), _each(nacked, SHORT), _each(overdue, SHORT)
+        self._acked, self._nacked, self._overdue = (
+            _each(acked, short_names.OF),
+            _each(nacked, short_names.OF),
+            _each(overdue, short_names.OF),
+        )
 
     def opened(self, variant: str) -> None:
         """Note a stream that was accepted."""

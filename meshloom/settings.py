@@ -64,8 +64,8 @@ class Operating(_Settings):
 
     health: Annotated[str, pydantic.AfterValidator(_listened)] = "127.0.0.1:15014"
     """Where `/livez`, `/readyz` and `/metrics` are served: `IP:PORT` or `unix:/path`."""
-    socket: Annotated[str, pydantic.AfterValidator(_listened)] = ""
-    """Where the operator API is served: `unix:/path`; empty: in the user's runtime directory."""
+    socket: str = ""
+    """Where the operator API is served: a path; empty: in the user's runtime directory."""
 
 
 class Resolving(_Settings):

@@ -6,7 +6,7 @@ its nonce (rule D2).
 
 from collections.abc import Mapping
 
-from xds import differences, effects, multiplex, requests, resource_types, responses, snapshot
+from xds import differences, effects, gate, multiplex, requests, resource_types, responses, snapshot
 from xds import node as nodes
 from xds import standing as standings
 from xds import subscription as subscriptions
@@ -48,6 +48,28 @@ class Stream:
         """Stop waiting for the answer to a nonce, and return what may go now."""
         return self._multiplex.release(nonce)
 
+    def rests(self) -> None:
+        """From now on leave withdrawn clusters in place until `rested` is called twice after nothing needs them."""
+        self._multiplex.rests()
+
+    @property
+    def resting(self) -> bool:
+        """Whether withdrawn clusters wait for time to pass."""
+        return self._multiplex.resting
+
+    def rested(self) -> tuple[effects.Effect, ...]:
+        """Note that a while has passed, and return what may go now."""
+        return self._multiplex.rested()
+
+    @property
+    def held_back(self) -> bool:
+        """Whether anything waits for other resources; cheap."""
+        return self._multiplex.held_back
+
+    def waits(self) -> tuple[gate.Wait, ...]:
+        """Return what is held back, and by what."""
+        return self._multiplex.waits()
+
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type and is still current."""
         return self._multiplex.holdings(type_url)
@@ -75,7 +97,7 @@ class Stream:
             self._multiplex.types[request.type_url] = self._states[request.type_url] = state
             return
         widened = wanted.wildcard and not state.subscription.wildcard
-        state.ask(wanted, *_lists(request))
+        state.ask(wanted, *_lists(request), self._multiplex.snapshot)
         if widened and self._multiplex.snapshot is not None:
             state.widen(self._multiplex.snapshot)
 

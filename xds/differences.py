@@ -3,9 +3,9 @@
 Law: rule D12, what is not sent stays; so every name is either at the client as the snapshot says, or in the ledger.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from xds import flight, ledger, multiplex, responses, snapshot
+from xds import accepted, flight, gate, ledger, multiplex, responses, snapshot
 from xds import subscription as subscriptions
 
 
@@ -13,7 +13,8 @@ class Differences:
     """One delta stream's state of a type; `claims` are the name -> version pairs of its first request (rule D11)."""
 
     __slots__ = (
-        "_claims", "_ledger", "_responses", "_type_url", "begun", "flight", "subscription", "waiting", "withdrawing",
+        "_claims", "_ledger", "_responses", "_type_url", "accepted", "begun", "flight", "gated", "subscription",
+        "waiting", "withdrawing",
     )  # fmt: skip
 
     def __init__(
@@ -27,15 +28,25 @@ class Differences:
         self._responses = shared
         self._ledger = ledger.Ledger()
         self._claims: Mapping[str, str] = claims
+        self.accepted = accepted.Accepted()
         self.flight = flight.Flight()
         self.subscription = wanted
         self.begun = False
         self.waiting = False
+        self.gated: tuple[snapshot.Entry, ...] = ()
         self.withdrawing = False
 
-    def ask(self, wanted: subscriptions.Subscription, more: frozenset[str], less: frozenset[str]) -> None:
+    def ask(
+        self,
+        wanted: subscriptions.Subscription,
+        more: frozenset[str],
+        less: frozenset[str],
+        held: snapshot.Snapshot | None,
+    ) -> None:
         """Note a later request: names subscribed to, and unsubscribed from."""
         last, self.subscription = self.subscription, wanted
+        if self.begun and held is not None:
+            self._reconsider(last, more, less, held)
         # D3: answered even if held; "*" is in the names only of types without a wildcard
         self._ledger.ask(name for name in more - less if name in wanted.names)
         gone = less & last.names  # D4: a phantom unsubscribe changes nothing
@@ -49,8 +60,16 @@ class Differences:
         """Compare what the client says it holds with what it should hold (rule D11)."""
         self.begun = True
         claims, self._claims = self._claims, {}
-        current = self._confirmed(held, claims) - warming() if claims else frozenset()
-        self._ledger.forget(name for name in self._wanted(held, claims) if name not in current)
+        current = self._confirmed(held, claims) if claims else frozenset[str]()
+        warm = current & warming() if current else frozenset[str]()
+        for name in self._wanted(held, claims) - current:
+            versions = accepted.SOMETHING if name in claims else accepted.NOTHING
+            self.accepted.take(name, versions, held.get(self._type_url, name))
+            if name in self.subscription.names or held.get(self._type_url, name) is not None:
+                self._ledger.ask((name,))
+            else:
+                self._ledger.vanish(name, snapshot.mark(name, claims[name]))  # C10: what still names it goes first
+        self._ledger.forget(warm)
 
     def widen(self, held: snapshot.Snapshot) -> None:
         """Note that the wildcard was subscribed to: all is owed, and word of what is on its way but gone meanwhile."""
@@ -58,45 +77,71 @@ class Differences:
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot."""
-        self._ledger.change(self._responses.changed(old, new, self._type_url), self.subscription.covers)
+        changed = self._responses.changed(old, new, self._type_url)
+        if not changed:
+            return
+        covered = [name for name in changed if self.subscription.covers(name)]
+        url = self._type_url
+        self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), moving=False)
+        self._ledger.change(changed, self.subscription.covers)
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""
         self._ledger.forget(name for name in names if self.subscription.covers(name))
 
-    def updates(self, held: snapshot.Snapshot, behind: bool) -> Iterator[multiplex.Outgoing]:
+    def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that changed and are unsent, or sent and waited for."""
+        return self.flight.waited_for.union(self._ledger.pending)
+
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
         """Yield what is new or changed; what was not asked for waits for the answers to what went before."""
         due = self._ledger.due(held, self._type_url).entries
-        closed = behind or self.flight.busy
-        ready = [entry for entry in due if not closed or self._ledger.urgent(entry.name)]
-        self.waiting = len(ready) < len(due)
+        closed = gates.behind or self.flight.busy
+        self.gated = tuple(entry for entry in due if gates.culprits(entry))  # C12
+        going = [entry for entry in due if entry not in self.gated] if self.gated else due
+        ready = [entry for entry in going if not closed or self._ledger.urgent(entry.name)]
+        self.waiting = len(ready) < len(going)
         self._ledger.settle([entry.name for entry in ready])
         for response in self._responses.delta(self._type_url, ready, self.flight.last):
             yield multiplex.Outgoing(response, response.content.names)
 
-    def removals(self, held: snapshot.Snapshot, free: bool) -> Iterator[multiplex.Outgoing]:
+    def removals(
+        self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]
+    ) -> Iterator[multiplex.Outgoing]:
         """Yield names that do not exist: asked for, at once (D8); withdrawn, once nothing needs them (D9, C10)."""
         absent = self._ledger.due(held, self._type_url).absent
-        closed = not free or self.flight.busy or self.waiting
-        ready = [name for name in absent if not closed or self._ledger.urgent(name)]
+        asked = [name for name in absent if self._ledger.asked(name)]
+        closed = self.flight.busy or self.waiting
+        others = frozenset(absent).difference(asked)
+        ready = [*asked, *(free(others) if others and not closed else ())]
         self.withdrawing = len(ready) < len(absent)
         self._ledger.settle(ready)
+        self.accepted.forget(ready)
         if ready:
             yield multiplex.Outgoing(self._responses.withdrawal(self._type_url, ready, self.flight.last), ())
 
-    def acked(self, content: responses.Content) -> None:
-        """Do nothing: what was sent is taken to be held until it is refused."""
+    def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
+        """Note what the client holds now."""
+        self._took(content.entries, held)
 
-    def nacked(self, content: responses.Content) -> None:
+    def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
         """Note content the client refused: not sent again before it changes (rule C8)."""
-        self._ledger.refuse(content, self.flight.names, self.subscription.covers)
+        blamed = accepted.blamed(content.names, words) or frozenset(content.names)
+        refused = [entry for entry in content.entries if entry.name in blamed]
+        self._ledger.refuse(refused, self.flight.names, self.subscription.covers)
+        self._took([entry for entry in content.entries if entry.name not in blamed], held)
+        if len(refused) == len(content.entries) > 1:
+            for entry in refused:  # nobody says which of them were applied
+                self.accepted.doubt(entry, entry.name, held.get(self._type_url, entry.name))
 
     def released(self, content: responses.Content) -> None:
         """Do nothing: each resource stands for itself."""
 
     def holdings(self, held: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
         """Yield what the client has accepted and not been sent anything newer for."""
-        unsure = self._ledger.pending.keys() | self._ledger.refused.keys() | self.flight.names
+        unsure = (
+            self._ledger.pending.keys() | self._ledger.refused.keys() | self.accepted.noted.keys() | self.flight.names
+        )
         for entry in self.subscription.entries(held, self._type_url) if self.begun else ():
             if entry.name not in unsure:
                 yield entry
@@ -104,6 +149,24 @@ class Differences:
     def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
         """Return the names whose removal is held back."""
         return frozenset(name for name in self._ledger.pending if held.get(self._type_url, name) is None)
+
+    def _took(self, entries: Iterable[snapshot.Entry], held: snapshot.Snapshot) -> None:
+        gone = self.flight.removed  # withdrawn since: when the client hears of anything newer, it holds them no more
+        for entry in entries:
+            if self.subscription.covers(entry.name) and entry.name not in gone:
+                self.accepted.take(entry.name, (entry,), held.get(self._type_url, entry.name))
+
+    def _reconsider(
+        self, last: subscriptions.Subscription, more: frozenset[str], less: frozenset[str], held: snapshot.Snapshot
+    ) -> None:
+        # what was not asked for is not there, and what is asked for no longer is nobody's concern
+        widened = self.subscription.wildcard and not last.wildcard
+        for name in {*more, *held.names(self._type_url)} if widened else more:
+            if self.subscription.covers(name) and not last.covers(name):
+                self.accepted.take(name, accepted.NOTHING, held.get(self._type_url, name))
+        narrowed = last.wildcard and not self.subscription.wildcard
+        strangers = {*less, *self.accepted.noted} if narrowed else less
+        self.accepted.forget([name for name in strangers if not self.subscription.covers(name)])
 
     def _confirmed(self, held: snapshot.Snapshot, claims: Mapping[str, str]) -> frozenset[str]:
         entries = self.subscription.entries(held, self._type_url)

@@ -3,12 +3,16 @@
 Law: a nonce is answered once (rule C3); what nobody answers is bounded.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from xds import responses
+from xds import responses, snapshot
 
 _MOST: Final = 1024
 """Unanswered responses remembered per type, the newest: a client that never answers costs no more."""
+
+_MOST_RELEASED: Final = 16
+"""The same of those that nobody waits for any more, which keep alive what was sent in them."""
 
 
 class Flight:
@@ -36,6 +40,26 @@ class Flight:
         return frozenset(name for content in contents for name in content.names)
 
     @property
+    def waited_for(self) -> frozenset[str]:
+        """The names in responses whose answer is waited for."""
+        return frozenset(name for content in self._waited_for.values() for name in content.names)
+
+    @property
+    def contents(self) -> tuple[responses.Content, ...]:
+        """What was sent and not yet answered."""
+        return (*self._released.values(), *self._waited_for.values())
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """The names withdrawn by responses not yet answered (delta)."""
+        return frozenset(name for content in self.contents for name in content.removed)
+
+    @property
+    def entries(self) -> Iterator[snapshot.Entry]:
+        """The resources in responses not yet answered."""
+        return (entry for content in self.contents for entry in content.entries)
+
+    @property
     def marks(self) -> dict[str, int]:
         """The names in responses not yet answered, each with the mark of what was sent last."""
         contents = (*self._released.values(), *self._waited_for.values())
@@ -45,18 +69,22 @@ class Flight:
         """Note a response that goes out now."""
         self.last = response.number
         self._waited_for[response.nonce] = response.content
-        _bound(self._waited_for)
+        _bound(self._waited_for, _MOST)
 
     def answered(self, nonce: str) -> responses.Content | None:
         """Return what the client answers to, once; None if the nonce is unknown or was answered before."""
-        return self._waited_for.pop(nonce, None) or self._released.pop(nonce, None)
+        content = self._waited_for.pop(nonce, None) or self._released.pop(nonce, None)
+        if content is not None and self._released:
+            # answers come in order: what was overtaken by one will never come
+            self._released = {each: kept for each, kept in self._released.items() if int(each) > int(nonce)}
+        return content
 
     def release(self, nonce: str) -> responses.Content | None:
         """Wait no longer for the answer to this nonce; return what it held, None if nobody waited."""
         content = self._waited_for.pop(nonce, None)
         if content is not None:
             self._released[nonce] = content
-            _bound(self._released)
+            _bound(self._released, _MOST_RELEASED)
         return content
 
     def is_last(self, nonce: str) -> bool:
@@ -64,6 +92,6 @@ class Flight:
         return self.last == 0 or nonce == str(self.last)
 
 
-def _bound(contents: dict[str, responses.Content]) -> None:
-    if len(contents) > _MOST:
+def _bound(contents: dict[str, responses.Content], most: int) -> None:
+    if len(contents) > most:
         del contents[next(iter(contents))]

@@ -1,13 +1,13 @@
 """State of the world, listeners and clusters: each response is the full set of what the client subscribes to.
 
-Law: rule S5, absence deletes; so a set is sent when its digest differs from the one sent last, and only then.
+Law: rule S5, absence deletes; so a set is sent when its digest differs from the one sent last, and only then. What
+waits for other resources, or was refused, stands in the set as the client has accepted it.
 """
 
-import bisect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from xds import flight, multiplex, resource_types, responses, snapshot
+from xds import accepted, flight, gate, multiplex, resource_types, responses, snapshot
 from xds import subscription as subscriptions
 
 _RETURNED: Final = "+"
@@ -21,27 +21,31 @@ class FullSet:
     """One stream's state of a type that is always sent whole."""
 
     __slots__ = (
-        "_asked", "_claim", "_content", "_dropped", "_kept", "_news", "_refused", "_responses", "_seen", "_sent",
-        "_sent_news", "_type_url", "begun", "flight", "subscription", "waiting",
+        "_asked", "_bad", "_claim", "_dropped", "_instead", "_kept", "_news", "_quiet", "_refused", "_responses",
+        "_seen", "_sent", "_sent_news", "_type_url", "accepted", "begun", "flight", "gated", "subscription", "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:
         self._type_url = type_url
         self._responses = shared
+        self.accepted = accepted.Accepted()
         self.flight = flight.Flight()
         self.subscription = subscriptions.Subscription()
         self.begun = False
         self.waiting = False
+        self.gated: tuple[snapshot.Entry, ...] = ()
         self._claim = ""
         self._dropped: frozenset[str] = frozenset()  # by stale requests
         self._asked = True  # an answer is owed whatever the client holds
         self._sent = snapshot.ABSENT  # digest of the set the client was sent last
         self._sent_news: frozenset[str] | None = None
-        self._content: responses.Content | None = None  # that set; None: skipped, the client had it already
         self._news: frozenset[str] | None = None  # names changed since; None: all
         self._seen: set[int] = set()  # digests of all sets the client had on this stream
         self._refused: int | None = None  # digest of a set the client NACKed
+        self._quiet: int | None = None  # digest of that set as it is without what was refused in it
+        self._bad: dict[str, int] = {}  # name -> mark of what the client refused by name
         self._kept: dict[str, snapshot.Entry] = {}  # withdrawn, but still in the set for the sake of routes
+        self._instead: dict[str, snapshot.Entry | None] = {}  # what is in the set where that is not the snapshot's
 
     @property
     def withdrawing(self) -> bool:
@@ -58,6 +62,7 @@ class FullSet:
         again, self._dropped = wanted.names & self._dropped, frozenset()
         if wanted.wildcard > last.wildcard or not wanted.names <= last.names or again:
             self._asked, self._news = True, None
+            self._reconsider(last, again, held)
         elif wanted != last and held is not None and not self._asked:
             self._shrink(last, held)
 
@@ -69,57 +74,93 @@ class FullSet:
         """Skip the first answer if the client proved to hold it: an equal version is an equal set (rule S4)."""
         self.begun = True
         if self._claim == snapshot.version_text(self._digest(held, self.subscription)):
-            self._asked, self._news, self._sent = False, frozenset(), self._digest(held, self.subscription)
-            self._seen.add(self._sent)
+            self._skip(held)
+            return
+        self._suppose(held)
+        if self._kept and self._claim == snapshot.version_text(self._digest(held, self.subscription)):
+            self._skip(held)  # only what was withdrawn meanwhile is missing from the snapshot
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot, keeping withdrawn resources in the set where the type says so (rule C10)."""
-        changed = {name for name in self._responses.changed(old, new, self._type_url) if self.subscription.covers(name)}
-        self._news = None if self._news is None else self._news | changed
-        for name in changed:
-            self._kept.pop(name, None)
-        if self._type_url in resource_types.KEPT_UNTIL_UNUSED and not self._asked:
-            self._kept |= {entry.name: entry for entry in self._withdrawn(changed, old, new)}
+        changed = self._responses.changed(old, new, self._type_url)
+        if not changed:
+            return
+        url, covered = self._type_url, [name for name in changed if self.subscription.covers(name)]
+        busy, sent = self.flight.busy, self.flight.names
+        self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), bool(sent))
+        self._news = None if self._news is None else self._news.union(covered)
+        for name in covered:
+            withdrawn = new.get(url, name) is None
+            if not withdrawn:
+                self._kept.pop(name, None)
+            elif url in resource_types.KEPT_UNTIL_UNUSED and name not in self._kept:
+                self._keep(name, old.get(url, name) if busy and name in sent else None)
 
     def forget(self, names: frozenset[str]) -> None:
         """Do nothing: no resource waits for a cluster or a listener to be sent again (rule C11)."""
 
-    def updates(self, held: snapshot.Snapshot, behind: bool) -> Iterator[multiplex.Outgoing]:
+    def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that changed and are unsent, or sent and waited for."""
+        everything = frozenset(held.names(self._type_url))
+        unsent = (everything if self._news is None else self._news) if self.waiting else frozenset[str]()
+        sent = (everything if self._sent_news is None else self._sent_news) if self.flight.busy else frozenset[str]()
+        return unsent | sent
+
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
         """Yield the set if it differs from what was sent, unless an answer is waited for or others go first."""
+        self._substitute(held, gates)
         digest = self._digest(held, self.subscription)
         due = self._due(digest)
-        self.waiting = due and (self.flight.busy or (behind and not self._asked))
+        # S5: an answer that lacks what will be there in a moment would delete it
+        short = self._asked and bool(self.gated) and gates.soon
+        self.waiting = due and (self.flight.busy or short or (gates.behind and not self._asked))
         if due and not self.waiting:
             yield self._outgoing(held, digest)
         elif not due:
             self._asked = False
-            self._news = frozenset() if self._refused is None else self._news
+            self._news = frozenset() if self._refused is None and not self._instead else self._news
 
-    def removals(self, held: snapshot.Snapshot, free: bool) -> Iterable[multiplex.Outgoing]:
+    def removals(
+        self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]
+    ) -> Iterable[multiplex.Outgoing]:
         """Yield the set without what was withdrawn, once nothing needs it any more (rules C10, S5)."""
-        if not (self._kept and free) or self.flight.busy or self.waiting:
+        if not self._kept or self.flight.busy or self.waiting:
             return ()
-        self._kept.clear()
-        return self.updates(held, behind=False)
+        gone = free(frozenset(self._kept))
+        for name in gone:
+            del self._kept[name], self._instead[name]
+        self.accepted.forget(gone)
+        digest = self._digest(held, self.subscription)
+        return (self._outgoing(held, digest),) if gone and self._due(digest) else ()
 
-    def acked(self, content: responses.Content) -> None:
+    def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
         """Note that the client accepted a set."""
-        self._refused = None
+        self._refused = self._quiet = None
+        self._took(content, frozenset(), held)
 
-    def nacked(self, content: responses.Content) -> None:
+    def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
         """Note a set the client refused: it is not sent again before something in it changes (rule C8)."""
-        self._refused = snapshot.total(content.marks)
+        self._refused, self._quiet = snapshot.total(content.marks), None
         # which of the changed ones were applied is not known: what they wait for goes out again with the next set
         self._news = None if self._news is None or self._sent_news is None else self._news | self._sent_news
+        if blamed := accepted.blamed(content.names, words):
+            self._bad |= {entry.name: entry.mark for entry in content.entries if entry.name in blamed}
+            self._took(content, blamed, held)
+            corrected = (self._applied(entry, held) if entry.name in blamed else entry for entry in content.entries)
+            self._quiet = snapshot.total(entry.mark for entry in corrected if entry is not None)
+            self._restore(blamed.intersection(self._kept), held)
+        else:
+            for name in tuple(self.accepted.noted):
+                self.accepted.doubt(content.get(name), name, held.get(self._type_url, name))
 
     def released(self, content: responses.Content) -> None:
         """Do nothing: a set stands for itself."""
 
     def holdings(self, held: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
-        """Yield the set if the client accepted it as the snapshot has it."""
-        digest = self._digest(held, self.subscription)
-        if not self.flight.busy and self._refused is None and self._sent == digest:
-            yield from self.subscription.entries(held, self._type_url)
+        """Yield what the client has accepted as the snapshot has it."""
+        for entry in self.subscription.entries(held, self._type_url) if self.begun and not self._asked else ():
+            if entry.name not in self.accepted.noted:
+                yield entry
 
     def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
         """Return the names that stay in the set for the sake of routes and listeners."""
@@ -128,14 +169,19 @@ class FullSet:
     def _due(self, digest: int) -> bool:
         if not self.subscription or digest == self._refused:
             return False  # S11: nothing is subscribed to; C8: the same content is not sent again
-        return self._asked or digest != self._sent  # C6: never resend what did not change, S7: but what is newly named
+        if self._asked:
+            return True  # S7: what is newly named
+        return digest not in (self._sent, self._quiet)  # C6: never resend what did not change
 
     def _outgoing(self, held: snapshot.Snapshot, digest: int) -> multiplex.Outgoing:
-        entries = (*self.subscription.entries(held, self._type_url), *self._kept.values())
+        instead = self._instead
+        own = (entry for entry in self.subscription.entries(held, self._type_url) if entry.name not in instead)
+        entries = (*own, *(entry for entry in instead.values() if entry is not None))
         response = self._responses.sotw(self._type_url, self._version(digest), entries, self.flight.last)
-        news = response.content.names if self._news is None else tuple(self._news)
-        self._asked, self._sent, self._sent_news, self._content = False, digest, self._news, response.content
-        self._news, self._refused = frozenset(), None
+        later = frozenset(name for name in instead if name not in self._kept)
+        news = response.content.names if self._news is None else tuple(self._news - later)
+        self._asked, self._sent, self._sent_news = False, digest, frozenset(news)
+        self._news, self._refused, self._quiet = later, None, None
         return multiplex.Outgoing(response, news)
 
     def _version(self, digest: int) -> str:
@@ -151,25 +197,97 @@ class FullSet:
             digest = held.digest(self._type_url)
         else:
             digest = self._responses.digest(held, self._type_url, wanted.names)
-        return snapshot.total((digest, *(entry.mark for entry in self._kept.values())))
+        if not self._instead:
+            return digest
+        covered = frozenset(filter(wanted.covers, self._instead))
+        absent = snapshot.total(entry.mark for entry in held.select(self._type_url, covered))
+        return snapshot.total((digest, -absent, *(e.mark for e in map(self._instead.get, covered) if e is not None)))
+
+    def _substitute(self, held: snapshot.Snapshot, gates: gate.Gate) -> None:
+        gated: list[snapshot.Entry] = []
+        instead: dict[str, snapshot.Entry | None] = dict(self._kept)
+        for name in self.accepted.noted:
+            target = held.get(self._type_url, name)
+            if target is None or not self.subscription.covers(name):
+                continue
+            if gates.culprits(target):  # C12
+                gated.append(target)
+            elif self._bad.get(name) != target.mark:  # C8
+                continue
+            if (known := self.accepted.exact(name)) is not accepted.UNKNOWN:
+                instead[name] = known
+        self._instead, self.gated = instead, tuple(gated)
+        self._bad = {name: mark for name, mark in self._bad.items() if held.mark(self._type_url, name) == mark}
+
+    def _skip(self, held: snapshot.Snapshot) -> None:
+        self._asked, self._news, self._sent = False, frozenset(), self._digest(held, self.subscription)
+        self._seen.add(self._sent)
+
+    def _suppose(self, held: snapshot.Snapshot) -> None:
+        # S4: the version an earlier stream ended with tells what the client holds, if it is remembered
+        known = self._responses.full_set(self._type_url, self._claim) if self._claim else None
+        had = dict(zip(known.names, known.entries, strict=True)) if known is not None else {}
+        unknown = accepted.PERHAPS if self._claim and known is None else accepted.NOTHING
+        for name in {*had, *(entry.name for entry in self.subscription.entries(held, self._type_url))}:
+            if self.subscription.covers(name):
+                target = held.get(self._type_url, name)
+                self.accepted.take(name, (had[name],) if name in had else unknown, target)
+                if target is None and self._type_url in resource_types.KEPT_UNTIL_UNUSED:
+                    self._keep(name, None)
+
+    def _keep(self, name: str, sent: snapshot.Entry | None) -> None:
+        # what the client has, or else what it is being sent
+        entry = self.accepted.exact(name) if name in self.accepted.noted else None
+        if entry is None or entry is accepted.UNKNOWN:
+            entry = sent
+        if entry is not None:
+            self._kept[name] = self._instead[name] = entry
+        elif sent is None:
+            self.accepted.forget((name,))
+
+    def _reconsider(
+        self, last: subscriptions.Subscription, again: frozenset[str], held: snapshot.Snapshot | None
+    ) -> None:
+        # S7: what was not asked for before is not there, or so it must be taken
+        if not self.begun or held is None:
+            return
+        named = frozenset(held.names(self._type_url)) if self.subscription.wildcard else self.subscription.names
+        for name in named:
+            if not last.covers(name):
+                self.accepted.take(name, accepted.NOTHING, held.get(self._type_url, name))
+            elif name in again:
+                self.accepted.take(name, accepted.PERHAPS, held.get(self._type_url, name))
+
+    def _applied(self, refused: snapshot.Entry, held: snapshot.Snapshot) -> snapshot.Entry | None:
+        if refused.name not in self.accepted.noted:
+            return held.get(self._type_url, refused.name)
+        known = self.accepted.exact(refused.name)
+        return known if known is not accepted.UNKNOWN else refused
+
+    def _restore(self, refused: frozenset[str], held: snapshot.Snapshot) -> None:
+        # C8: what was withdrawn when it was refused is kept as it was before, if it was there
+        for name in refused:
+            entry = self._applied(self._kept.pop(name), held)
+            if entry is not None:
+                self._kept[name] = entry
+            else:
+                self.accepted.forget((name,))
+
+    def _took(self, content: responses.Content, blamed: frozenset[str], held: snapshot.Snapshot) -> None:
+        later = self.flight.contents
+        for name in tuple(self.accepted.noted):
+            entry = content.get(name)
+            if name in blamed or not all(each.get(name) for each in later):
+                continue  # not applied, or about to be withdrawn
+            self.accepted.take(name, (entry,), held.get(self._type_url, name))
 
     def _shrink(self, last: subscriptions.Subscription, held: snapshot.Snapshot) -> None:
         settled = self._refused is None and self._sent == self._digest(held, last)
-        self._kept = {name: entry for name, entry in self._kept.items() if self.subscription.covers(name)}
+        covers = self.subscription.covers
+        self._kept = {name: entry for name, entry in self._kept.items() if covers(name)}
+        self._instead = {name: entry for name, entry in self._instead.items() if covers(name)}
+        self.accepted.forget([name for name in self.accepted.noted if not covers(name)])
         if not self.subscription:
             self._refused = None  # S11, S7: whatever is asked for next is new
         if settled:
             self._sent = self._digest(held, self.subscription)  # S8: dropping a name needs no answer
-
-    def _withdrawn(self, changed: set[str], old: snapshot.Snapshot, new: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
-        for name in changed:
-            entry = old.get(self._type_url, name)
-            if entry is not None and self._was_sent(name) and new.get(self._type_url, name) is None:
-                yield entry
-
-    def _was_sent(self, name: str) -> bool:
-        if self._content is None:
-            return True
-        names = self._content.names
-        position = bisect.bisect_left(names, name)
-        return position < len(names) and names[position] == name

@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from xds import responses, snapshot
+from xds import snapshot
 
 UNKNOWN: Final = -1
-"""Held mark of a name whose state at the client is not known, or that must be answered whatever it holds."""
+"""Held mark of a name whose state at the client is not known, or that must be sent whatever it holds."""
+
+ASKED: Final = -2
+"""Held mark of a name that must be answered, also if it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,18 @@ class Ledger:
     def ask(self, names: Iterable[str]) -> None:
         """Note names the client asks for: to be answered even if it refused them before (rules S7, D3)."""
         for name in names:
-            self.pending[name] = UNKNOWN
+            self.pending[name] = ASKED
             self.refused.pop(name, None)
 
     def forget(self, names: Iterable[str]) -> None:
         """Note names to be sent again, changed or not (rule C11)."""
-        self.pending.update(dict.fromkeys(names, UNKNOWN))
+        for name in names:
+            if self.pending.get(name) != ASKED:
+                self.pending[name] = UNKNOWN
+
+    def vanish(self, name: str, mark: int) -> None:
+        """Note a name that the client holds, in the version of this mark, and that does not exist (rule D11)."""
+        self.pending[name] = mark
 
     def drop(self, names: Iterable[str]) -> None:
         """Note names the client unsubscribed from."""
@@ -56,16 +65,16 @@ class Ledger:
             if covers(name):
                 self.pending.setdefault(name, UNKNOWN if name in self.refused else before)
 
-    def refuse(self, content: responses.Content, newer: Collection[str], covers: Callable[[str], bool]) -> None:
-        """Note a NACK of this content (rule C8): what the client holds of these names is unknown now.
+    def refuse(self, entries: Iterable[snapshot.Entry], newer: Collection[str], covers: Callable[[str], bool]) -> None:
+        """Note a NACK of these (rule C8): what the client holds of these names is unknown now.
 
         `newer` are names sent again since, whose own answer is still to come.
         """
-        for name, mark in zip(content.names, content.marks, strict=True):
-            if covers(name) and name not in newer:
-                self.refused[name] = mark
-            if name in self.pending:
-                self.pending[name] = UNKNOWN
+        for entry in entries:
+            if covers(entry.name) and entry.name not in newer:
+                self.refused[entry.name] = entry.mark
+            if self.pending.get(entry.name, ASKED) != ASKED:
+                self.pending[entry.name] = UNKNOWN
 
     def due(self, held: snapshot.Snapshot, type_url: str) -> Due:
         """Return what is to be sent, and strike what needs no sending after all."""
@@ -87,7 +96,11 @@ class Ledger:
 
     def urgent(self, name: str) -> bool:
         """Say whether a pending name may not wait for answers to earlier responses: it was asked for, or warms."""
-        return self.pending.get(name) == UNKNOWN
+        return self.pending.get(name) in (UNKNOWN, ASKED)
+
+    def asked(self, name: str) -> bool:
+        """Say whether a pending name was asked for, and so must be answered though it does not exist (rule D8)."""
+        return self.pending.get(name) == ASKED
 
     def settle(self, names: Iterable[str]) -> None:
         """Note names that go out now as the snapshot says."""

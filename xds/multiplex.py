@@ -6,11 +6,13 @@ change of one of them ends in `flush`, which sends all that may go now; the newe
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from xds import effects, flight, resource_types, responses, snapshot
+from xds import accepted, effects, flight, gate, requests, resource_types, responses, rest, snapshot
 from xds import standing as standings
 from xds import subscription as subscriptions
+
+_EMPTY: Final = snapshot.Snapshot.of()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,16 @@ class TypeState(Protocol):
         """Whether what the client said it holds from an earlier stream was compared with a snapshot."""
 
     @property
+    def accepted(self) -> accepted.Accepted:
+        """What the client has accepted, where that differs from the snapshot."""
+
+    @property
     def waiting(self) -> bool:
-        """Whether changes of this type are held back."""
+        """Whether changes of this type wait for an answer."""
+
+    @property
+    def gated(self) -> tuple[snapshot.Entry, ...]:
+        """The changed resources that wait for clusters (rule C12)."""
 
     @property
     def withdrawing(self) -> bool:
@@ -53,17 +63,20 @@ class TypeState(Protocol):
     def forget(self, names: frozenset[str]) -> None:
         """Note that the client must be sent those of these names that it subscribes to (rule C11)."""
 
-    def updates(self, held: snapshot.Snapshot, behind: bool) -> Iterable[Outgoing]:
-        """Yield what to send now; `behind` says that an earlier type has changes that must go first (rule C10)."""
+    def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that changed and are unsent, or sent and waited for."""
 
-    def removals(self, held: snapshot.Snapshot, free: bool) -> Iterable[Outgoing]:
-        """Yield the removals to send now; `free` says that nothing this client has may still need them (rule C10)."""
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterable[Outgoing]:
+        """Yield what to send now of what the gate lets through (rules C10, C12)."""
 
-    def acked(self, content: responses.Content) -> None:
+    def removals(self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]) -> Iterable[Outgoing]:
+        """Yield the removals to send now; `free` returns those names that nothing needs any more (rule C10)."""
+
+    def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
         """Note that the client accepted this content."""
 
-    def nacked(self, content: responses.Content) -> None:
-        """Note that the client refused this content (rule C8)."""
+    def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
+        """Note that the client refused this content, in these words (rule C8)."""
 
     def released(self, content: responses.Content) -> None:
         """Note that nobody waits for the answer to this content any more."""
@@ -78,12 +91,13 @@ class TypeState(Protocol):
 class Multiplex:
     """The types of one stream. Types are wholly separate (rule C2) but for the order of sending (C10, C11)."""
 
-    __slots__ = ("_parents", "_responses", "snapshot", "types")
+    __slots__ = ("_parents", "_responses", "_rest", "snapshot", "types")
 
     def __init__(self, shared: responses.Responses) -> None:
         self._responses = shared
         self.snapshot: snapshot.Snapshot | None = None
         self.types: dict[str, TypeState] = {}
+        self._rest = rest.Rest()
         self._parents: dict[str, dict[str, tuple[str, ...] | None]] = {}  # child type -> parent type -> names, or all
 
     def publish(self, new: snapshot.Snapshot) -> tuple[effects.Effect, ...]:
@@ -103,10 +117,10 @@ class Multiplex:
         if content is None:
             return ()  # S3, D2: a stale nonce, or a spontaneous request
         if message is None:
-            state.acked(content)
+            state.acked(content, self._snapshot)
             return (effects.Acked(type_url, nonce, content.version, content.names),)
-        state.nacked(content)
-        return (effects.Nacked(type_url, nonce, content.version, content.names, message),)
+        state.nacked(content, message, self._snapshot)
+        return (effects.Nacked(type_url, nonce, content.version, content.names, message[: requests.MOST_WORDS]),)
 
     def release(self, nonce: str) -> tuple[effects.Effect, ...]:
         """Stop waiting for the answer to a nonce, and return what may go now."""
@@ -127,6 +141,29 @@ class Multiplex:
             return {}
         return {entry.name: entry.version for entry in self.types[type_url].holdings(self.snapshot)}
 
+    @property
+    def held_back(self) -> bool:
+        """Whether anything waits for clusters or for what still names a withdrawn resource."""
+        return any(state.gated or state.withdrawing for state in self.types.values())
+
+    def waits(self) -> tuple[gate.Wait, ...]:
+        """Return what is held back, and by what."""
+        return tuple(self._waits(self.snapshot)) if self.snapshot is not None and self.held_back else ()
+
+    @property
+    def resting(self) -> bool:
+        """Whether withdrawn resources that nothing needs any more are left in place for a while."""
+        return self._rest.resting
+
+    def rests(self) -> None:
+        """From now on leave withdrawn clusters in place for a while, until `rested` is called twice."""
+        self._rest = rest.Rest(patient=True)
+
+    def rested(self) -> tuple[effects.Effect, ...]:
+        """Note that a while has passed, and return what may go now."""
+        self._rest = self._rest.later()
+        return self.flush()
+
     def standing(self, type_url: str) -> standings.Standing:
         """Return how far the client is with a type."""
         state = self.types.get(type_url)
@@ -137,24 +174,59 @@ class Multiplex:
         settled = state.begun and not marks and self._quiet(type_url)
         return standings.Standing(asked.wildcard, asked.names, marks, state.withdrawn(self.snapshot), settled)
 
+    @property
+    def _snapshot(self) -> snapshot.Snapshot:
+        return self.snapshot if self.snapshot is not None else _EMPTY
+
     def _sends(self, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         for type_url in resource_types.PUSH_ORDER:
             if type_url in self.types:
                 yield from self._updates(type_url, held)
-        for type_url, users in resource_types.REMOVAL_ORDER:
+        for type_url in resource_types.REMOVAL_ORDER:
             if type_url in self.types:
-                removals = self.types[type_url].removals(held, all(map(self._quiet, users)))
+                self._wake(type_url, held)
+                removals = self.types[type_url].removals(held, self._free(type_url, held))
                 yield from (self._sent(type_url, outgoing) for outgoing in removals)
+
+    def _wake(self, type_url: str, held: snapshot.Snapshot) -> None:
+        if self._rest and type_url in resource_types.KEPT_UNTIL_UNUSED:
+            self._rest = self._rest.among(self.types[type_url].withdrawn(held))  # what came back rests no more
+
+    def _free(self, type_url: str, held: snapshot.Snapshot) -> Callable[[frozenset[str]], frozenset[str]]:
+        def free(names: frozenset[str]) -> frozenset[str]:
+            unused = gate.unused(names, type_url, held, self.types)
+            if type_url not in resource_types.KEPT_UNTIL_UNUSED:
+                return unused
+            self._rest = self._rest.of(unused)
+            return self._rest.over(unused)
+
+        return free
 
     def _updates(self, type_url: str, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         state = self.types[type_url]
         if not state.begun:
             parents = self._parents.pop(type_url, {})
             state.begin(held, lambda: _warming(type_url, parents, held))
-        behind = any(self.types[earlier].waiting for earlier in self._known(resource_types.BEHIND[type_url]))
-        for outgoing in state.updates(held, behind):
+        for outgoing in state.updates(held, self._gate(type_url, held)):
             yield self._sent(type_url, outgoing)
             self._warm(type_url, outgoing.news, held)
+
+    def _gate(self, type_url: str, held: snapshot.Snapshot) -> gate.Gate:
+        if type_url not in resource_types.GATED:
+            return gate.Gate(held)
+        # C10: routes do not overtake the listeners that they may belong to
+        listeners = self.types.get(resource_types.LISTENER) if type_url == resource_types.ROUTES else None
+        clusters = self.types.get(resource_types.CLUSTER)
+        return gate.Gate(held, clusters, listeners is not None and listeners.waiting)
+
+    def _waits(self, held: snapshot.Snapshot) -> Iterator[gate.Wait]:
+        for type_url, state in self.types.items():
+            for entry in state.gated:
+                yield gate.Wait(type_url, entry.name, tuple(sorted(self._gate(type_url, held).culprits(entry))))
+            behind: dict[str, set[snapshot.ResourceName]] = {name: set() for name in state.withdrawn(held)}
+            for name, user in gate.users(behind.keys(), type_url, held, self.types):
+                behind[name].add(user)
+            yield from (gate.Wait(type_url, name, tuple(sorted(users))) for name, users in behind.items())
 
     def _sent(self, type_url: str, outgoing: Outgoing) -> effects.Send:
         response, content = outgoing.response, outgoing.response.content
@@ -163,10 +235,7 @@ class Multiplex:
 
     def _quiet(self, type_url: str) -> bool:
         state = self.types.get(type_url)
-        return state is None or not (state.waiting or state.withdrawing or state.flight.busy)
-
-    def _known(self, type_urls: Iterable[str]) -> Iterator[str]:
-        return (type_url for type_url in type_urls if type_url in self.types)
+        return state is None or not (state.waiting or state.gated or state.withdrawing or state.flight.busy)
 
     def _warm(self, parent: str, news: tuple[str, ...], held: snapshot.Snapshot) -> None:
         # C11: a resource just sent waits for what it names, also where that did not change

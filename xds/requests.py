@@ -46,7 +46,7 @@ def too_many(names: int, most_names: int) -> effects.Refuse:
 
 def complaint(request: Request) -> str | None:
     """Return the client's words if the request is a NACK, which is what `error_detail` means and nothing else (C7)."""
-    return request.error_detail.message[:MOST_WORDS] if request.HasField("error_detail") else None
+    return request.error_detail.message if request.HasField("error_detail") else None
 
 
 def _invalid(message: str) -> effects.Refuse:

@@ -23,23 +23,20 @@ PUSH_ORDER: Final = (
 )
 """Rule C10: what is sent when several types changed at once."""
 
-REMOVAL_ORDER: Final = (
-    (LISTENER, ()),  # nothing depends on a listener
-    (ROUTES, (LISTENER,)),  # no listener names them any more
-    (CLUSTER, (LISTENER, ROUTES)),  # C10: neither a route nor a listener names it any more
-    (ENDPOINTS, (CLUSTER, LISTENER, ROUTES)),  # with their cluster
-    (SECRET, (CLUSTER, LISTENER)),  # no TLS context names them any more
-)
-"""Rule C10, removals come last: a type and the types that must have nothing unsent and nothing unanswered before."""
+REMOVAL_ORDER: Final = (LISTENER, ROUTES, CLUSTER, ENDPOINTS, SECRET)
+"""Rule C10, removals come last, users before what they use."""
 
-BEHIND: Final[Mapping[str, tuple[str, ...]]] = {
-    CLUSTER: (),
-    ENDPOINTS: (),
-    SECRET: (),
-    LISTENER: (CLUSTER,),  # C10: must not overtake clusters that wait for an ACK
-    ROUTES: (CLUSTER, LISTENER),  # C10, C12
+USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    LISTENER: (),  # nothing depends on a listener
+    ROUTES: (LISTENER,),
+    CLUSTER: (LISTENER, ROUTES),
+    ENDPOINTS: (CLUSTER,),
+    SECRET: (CLUSTER, LISTENER),
 }
-"""Whose unsent changes hold back the changes of a type."""
+"""Rule C10: whose references keep a withdrawn resource of a type in place."""
+
+GATED: Final = frozenset({LISTENER, ROUTES})
+"""Rules C10, C12: held back while a cluster that they name, themselves or by routes, is in question."""
 
 WARMED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     CLUSTER: (ENDPOINTS, SECRET),

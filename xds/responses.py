@@ -4,6 +4,7 @@ Law: equal resources are serialised once. A nonce comes from one server-wide cou
 to any stream that has not yet seen a nonce of its type as high (rule C3).
 """
 
+import bisect
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -21,18 +22,27 @@ CACHE_BYTES: Final = 64 << 20
 _MEMOISED: Final = 16
 """Differences and digests remembered; each keeps its snapshots alive, and streams of one key are woken together."""
 
+_MOST_SETS: Final = 1024
+"""Full sets remembered, for clients that come back: the version they bring then tells what they hold."""
+
 Entries = Sequence[snapshot.Entry]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a response says, without its bytes: `names` and `marks` run in parallel; `removed` is delta only."""
+    """What a response says: `names`, `marks` and `entries` run in parallel, by name; `removed` is delta only."""
 
     version: str
     names: tuple[str, ...]
     marks: tuple[int, ...]
     removed: tuple[str, ...] = ()
+    entries: tuple[snapshot.Entry, ...] = field(default=(), repr=False, compare=False)
+
+    def get(self, name: str) -> snapshot.Entry | None:
+        """Return the resource of this name, None if the response does not hold it."""
+        position = bisect.bisect_left(self.names, name)
+        return self.entries[position] if self.names[position : position + 1] == (name,) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,8 @@ class _Cached:
 
     @property
     def size(self) -> int:
-        return sum(len(response.data) for response in self.responses)
+        bodies = (len(entry.body) for response in self.responses for entry in response.content.entries)
+        return sum(len(response.data) for response in self.responses) + sum(bodies)
 
 
 class Responses:
@@ -77,7 +88,9 @@ class Responses:
     `cache_bytes` bounds the memory of finished responses, `batch_bytes` the bodies in one batched response.
     """
 
-    __slots__ = ("_batch_bytes", "_cache", "_cache_bytes", "_cached_bytes", "_differences", "_digests", "_numbers")
+    __slots__ = (
+        "_batch_bytes", "_cache", "_cache_bytes", "_cached_bytes", "_differences", "_digests", "_numbers", "_sets",
+    )  # fmt: skip
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, batch_bytes: int = BATCH_BYTES) -> None:
         self._cache_bytes = cache_bytes
@@ -87,12 +100,22 @@ class Responses:
         self._cache: OrderedDict[Hashable, _Cached] = OrderedDict()
         self._differences: OrderedDict[Hashable, tuple[object, Mapping[str, int]]] = OrderedDict()
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
 
     def sotw(self, type_url: str, version: str, entries: Entries, after: int) -> Response:
         """Return a state-of-the-world response whose nonce is above `after`, the last of its type on the stream."""
         key = ("sotw", type_url, version, _identity(entries))
         (response,) = self._finished(key, after, lambda: [_sotw_draft(type_url, version, entries)])
+        if type_url in resource_types.WILDCARD_TYPES:
+            self._sets[type_url, version] = response.content
+            self._sets.move_to_end((type_url, version))
+            if len(self._sets) > _MOST_SETS:
+                self._sets.popitem(last=False)
         return response
+
+    def full_set(self, type_url: str, version: str) -> Content | None:
+        """Return the full set that was sent under this version, None if it is not remembered (rule S4)."""
+        return self._sets.get((type_url, version))
 
     def delta(self, type_url: str, entries: Entries, after: int) -> Iterator[Response]:
         """Yield delta responses holding these resources: batches, or one resource each where the type says so."""
@@ -173,7 +196,8 @@ def _batches(entries: Entries, limit: int) -> Iterator[Entries]:
 
 
 def _content(version: str, entries: Entries, removed: tuple[str, ...] = ()) -> Content:
-    return Content(version, tuple(entry.name for entry in entries), tuple(entry.mark for entry in entries), removed)
+    names, marks = tuple(entry.name for entry in entries), tuple(entry.mark for entry in entries)
+    return Content(version, names, marks, removed, tuple(entries))
 
 
 def _sotw_draft(type_url: str, version: str, entries: Entries) -> _Draft:

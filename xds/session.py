@@ -11,12 +11,18 @@ from typing import Final, Protocol, TypeVar
 
 from google.protobuf import message as protobuf
 
-from xds import cache, effects, ports, snapshot
+from xds import cache, effects, gate, ports, snapshot
 from xds import node as nodes
 from xds import standing as standings
 
 SOTW: Final = "sotw"
 DELTA: Final = "delta"
+
+REMOVAL_DELAY: Final = 1.0
+"""Seconds, or a little more, that a cluster stays after the client has accepted the last route that does not name it:
+a proxy's workers take a route into use after it was accepted, and requests under way may be tried again.
+"""
+
 R = TypeVar("R")
 
 
@@ -32,6 +38,23 @@ class Machine(Protocol):
 
     def release(self, nonce: str) -> tuple[effects.Effect, ...]:
         """Stop waiting for the answer to a nonce."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether withdrawn clusters that nothing needs wait for time to pass."""
+
+    @property
+    def held_back(self) -> bool:
+        """Whether anything waits for other resources."""
+
+    def rests(self) -> None:
+        """From now on leave withdrawn clusters in place until `rested` is called twice."""
+
+    def rested(self) -> tuple[effects.Effect, ...]:
+        """Note that a while has passed."""
+
+    def waits(self) -> tuple[gate.Wait, ...]:
+        """Return what is held back, and by what."""
 
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type."""
@@ -73,11 +96,13 @@ _UNDECODABLE: Final = effects.Refuse(
 
 
 class Session:
-    """`note` is called with each effect when it takes place; `patience` is how many seconds an answer is waited for."""
+    """`note` is called with each effect when it takes place; `patience` is how many seconds an answer is waited for,
+    `removal_delay` how many a cluster stays that nothing needs any more.
+    """
 
     __slots__ = (
-        "_ended", "_machine", "_note", "_observer", "_patience", "_receive", "_requests", "_sent", "_stopping",
-        "_taken", "_transport", "_wake", "_watch",
+        "_ended", "_machine", "_note", "_observer", "_patience", "_receive", "_removal_delay", "_requests",
+        "_rests_until", "_sent", "_since", "_stopping", "_taken", "_transport", "_wake", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -88,13 +113,19 @@ class Session:
         note: Callable[[effects.Effect], None],
         observer: ports.Observer,
         patience: float,
+        removal_delay: float = REMOVAL_DELAY,
     ) -> None:
+        if removal_delay:
+            machine.rests()
         self._machine = machine
         self._receive = receive
         self._transport = transport
         self._note = note
         self._observer = observer
         self._patience = patience
+        self._removal_delay = removal_delay
+        self._rests_until: float | None = None
+        self._since: dict[snapshot.ResourceName, float] = {}
         self._requests: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         self._wake = asyncio.Event()
         self._ended = False
@@ -106,6 +137,12 @@ class Session:
     def wake(self) -> None:
         """Look for something to do, when it is this stream's turn."""
         self._wake.set()
+
+    def waits(self) -> tuple[tuple[gate.Wait, float], ...]:
+        """Return what is held back and by what, each with how many seconds it has been."""
+        self._time_waits()
+        now = asyncio.get_running_loop().time()
+        return tuple((wait, now - self._since[wait.type_url, wait.name]) for wait in self._machine.waits())
 
     def stop(self) -> None:
         """End the stream once what is being written is written."""
@@ -142,8 +179,10 @@ class Session:
 
     async def _woken(self) -> None:
         oldest = next(iter(self._sent.values()), None)
+        overdue = oldest[1] + self._patience if oldest is not None else None
+        times = [time for time in (overdue, self._rests_until) if time is not None]
         try:
-            async with asyncio.timeout_at(oldest[1] + self._patience if oldest is not None else None):
+            async with asyncio.timeout_at(min(times, default=None)):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -156,6 +195,7 @@ class Session:
             yield self._published()
         yield self._published()
         yield from map(self._machine.release, self._overdue())
+        yield self._rested()
 
     def _published(self) -> tuple[effects.Effect, ...]:
         newest = self._watch.snapshot if self._watch is not None else None
@@ -163,6 +203,22 @@ class Session:
             return ()
         self._taken = newest
         return self._machine.publish(newest)
+
+    def _rested(self) -> tuple[effects.Effect, ...]:
+        now = asyncio.get_running_loop().time()
+        done = self._machine.rested() if self._rests_until is not None and self._rests_until <= now else ()
+        if not self._machine.resting:
+            self._rests_until = None
+        elif self._rests_until is None or self._rests_until <= now:
+            self._rests_until = now + self._removal_delay
+        if self._since or self._machine.held_back:
+            self._time_waits()
+        return done
+
+    def _time_waits(self) -> None:
+        now = asyncio.get_running_loop().time()
+        waits = self._machine.waits()
+        self._since = {key: self._since.get(key, now) for key in ((wait.type_url, wait.name) for wait in waits)}
 
     def _overdue(self) -> list[str]:
         latest = asyncio.get_running_loop().time() - self._patience

@@ -5,7 +5,7 @@ Law: every branch names the rule it implements; requests change only what their 
 
 from collections.abc import Mapping
 
-from xds import effects, full_set, multiplex, requests, resource_types, responses, snapshot, subsets
+from xds import effects, full_set, gate, multiplex, requests, resource_types, responses, snapshot, subsets
 from xds import node as nodes
 from xds import standing as standings
 from xds import subscription as subscriptions
@@ -48,6 +48,28 @@ class Stream:
     def release(self, nonce: str) -> tuple[effects.Effect, ...]:
         """Stop waiting for the answer to a nonce, and return what may go now."""
         return self._multiplex.release(nonce)
+
+    def rests(self) -> None:
+        """From now on leave withdrawn clusters in place until `rested` is called twice after nothing needs them."""
+        self._multiplex.rests()
+
+    @property
+    def resting(self) -> bool:
+        """Whether withdrawn clusters wait for time to pass."""
+        return self._multiplex.resting
+
+    def rested(self) -> tuple[effects.Effect, ...]:
+        """Note that a while has passed, and return what may go now."""
+        return self._multiplex.rested()
+
+    @property
+    def held_back(self) -> bool:
+        """Whether anything waits for other resources; cheap."""
+        return self._multiplex.held_back
+
+    def waits(self) -> tuple[gate.Wait, ...]:
+        """Return what is held back, and by what."""
+        return self._multiplex.waits()
 
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type and is still current."""

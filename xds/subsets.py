@@ -9,7 +9,7 @@ listeners and clusters that hold them, so the versions of these see to it (`full
 
 from collections.abc import Callable, Iterable, Iterator
 
-from xds import flight, ledger, multiplex, resource_types, responses, snapshot
+from xds import accepted, flight, gate, ledger, multiplex, resource_types, responses, snapshot
 from xds import subscription as subscriptions
 
 
@@ -17,8 +17,8 @@ class Subsets:
     """One stream's state of a type that is sent by and by."""
 
     __slots__ = (
-        "_claim", "_dropped", "_ledger", "_responses", "_type_url", "_unproven", "begun", "flight", "subscription",
-        "waiting",
+        "_claim", "_dropped", "_ledger", "_responses", "_type_url", "_unproven", "accepted", "begun", "flight", "gated",
+        "subscription", "waiting",
     )  # fmt: skip
 
     withdrawing = False  # S6: absence deletes nothing, so there are no removals
@@ -30,6 +30,8 @@ class Subsets:
         self._unproven: set[str] = set()  # sent, but nobody waits for the answer any more
         self._dropped: frozenset[str] = frozenset()  # by stale requests
         self._claim = ""
+        self.accepted = accepted.Accepted()
+        self.gated: tuple[snapshot.Entry, ...] = ()
         self.flight = flight.Flight()
         self.subscription = subscriptions.Subscription()
         self.begun = False
@@ -39,14 +41,17 @@ class Subsets:
         """Note the version in the first request of a stream (rule S4)."""
         self._claim = version
 
-    def ask(self, wanted: subscriptions.Subscription, _held: snapshot.Snapshot | None) -> None:
+    def ask(self, wanted: subscriptions.Subscription, held: snapshot.Snapshot | None) -> None:
         """Note a subscription; what is newly named is owed an answer, what is dropped is not (rules S7, S8)."""
         last, self.subscription = self.subscription, wanted
         if wanted == last and not self._dropped:
             return
-        if self.begun:
+        if self.begun and held is not None:
+            for name in wanted.names - last.names:
+                self.accepted.take(name, accepted.NOTHING, held.get(self._type_url, name))
             self._ledger.ask((wanted.names - last.names) | (wanted.names & self._dropped))
         self._ledger.drop(last.names - wanted.names)
+        self.accepted.forget(last.names - wanted.names)
         self._unproven &= wanted.names
         self._dropped = frozenset()
 
@@ -60,35 +65,55 @@ class Subsets:
         names = self.subscription.names
         proven = self._claim == snapshot.version_text(self._responses.digest(held, self._type_url, names))
         self._ledger.ask(names & warming() if proven else names)
+        versions = accepted.PERHAPS if self._claim else accepted.NOTHING
+        for name in () if proven else names:
+            self.accepted.take(name, versions, held.get(self._type_url, name))
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot."""
-        self._ledger.change(self._responses.changed(old, new, self._type_url), self.subscription.covers)
+        changed = self._responses.changed(old, new, self._type_url)
+        if not changed:
+            return
+        url, covered = self._type_url, filter(self.subscription.covers, changed)
+        self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), moving=False)
+        self._ledger.change(changed, self.subscription.covers)
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""
         self._ledger.forget(names & self.subscription.names)
 
-    def updates(self, held: snapshot.Snapshot, behind: bool) -> Iterator[multiplex.Outgoing]:
+    def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that changed and are unsent, or sent and waited for."""
+        return self.flight.waited_for.union(self._ledger.pending)
+
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
         """Yield the next response, unless an answer is waited for; the others follow when it is accepted or refused."""
         due = self._ledger.due(held, self._type_url)
         self._ledger.settle(due.absent)  # S12: there is no way to say "does not exist"; C9: it is sent when it appears
-        ready = [entry for entry in due.entries if not behind or self._ledger.urgent(entry.name)]
+        self.gated = tuple(entry for entry in due.entries if gates.culprits(entry))  # C12
+        going = [entry for entry in due.entries if entry not in self.gated] if self.gated else due.entries
+        ready = [entry for entry in going if not gates.behind or self._ledger.urgent(entry.name)]
         if ready and not self.flight.busy:
             yield self._outgoing(held, self._next(ready))
-        self.waiting = any(name in self._ledger.pending for name in (entry.name for entry in due.entries))
+        self.waiting = any(entry.name in self._ledger.pending for entry in going)
 
-    def removals(self, _held: snapshot.Snapshot, _free: bool) -> Iterable[multiplex.Outgoing]:
+    def removals(
+        self, _held: snapshot.Snapshot, _free: Callable[[frozenset[str]], frozenset[str]]
+    ) -> Iterable[multiplex.Outgoing]:
         """Return nothing: deletion follows the parent (rule S6)."""
         return ()
 
-    def acked(self, content: responses.Content) -> None:
+    def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
         """Note that the client holds this content."""
         self._unproven.difference_update(content.names)
+        self._took(content.entries, held)
 
-    def nacked(self, content: responses.Content) -> None:
+    def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
         """Note content the client refused: not sent again before it changes (rule C8)."""
-        self._ledger.refuse(content, self.flight.names, self.subscription.covers)
+        # the good ones may have been dropped in silence: only a single resource is told by name
+        self._ledger.refuse(content.entries, self.flight.names, self.subscription.covers)
+        for entry in content.entries if len(content.entries) > 1 else ():
+            self.accepted.doubt(entry, entry.name, held.get(self._type_url, entry.name))
 
     def released(self, content: responses.Content) -> None:
         """Count this content no longer as held."""
@@ -97,12 +122,18 @@ class Subsets:
     def holdings(self, held: snapshot.Snapshot) -> Iterator[snapshot.Entry]:
         """Yield what the client has accepted and not been sent anything newer for."""
         unsure = self._ledger.pending.keys() | self._ledger.refused.keys() | self._unproven | self.flight.names
+        unsure |= self.accepted.noted.keys()
         if self.begun:
             yield from held.select(self._type_url, self.subscription.names - unsure)
 
     def withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
         """Return nothing: absence deletes nothing (rule S6)."""
         return frozenset()
+
+    def _took(self, entries: Iterable[snapshot.Entry], held: snapshot.Snapshot) -> None:
+        for entry in entries:
+            if self.subscription.covers(entry.name):
+                self.accepted.take(entry.name, (entry,), held.get(self._type_url, entry.name))
 
     def _next(self, ready: list[snapshot.Entry]) -> responses.Entries:
         if self._type_url in resource_types.ONE_PER_RESPONSE:

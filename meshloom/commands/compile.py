@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import typer
-from envoy_data_plane.google import protobuf
 
 from mesh import graph
-from meshloom import choices, errors, passes
+from meshloom import choices, decoding, errors, passes
 from meshloom import settings as settings_model
 from meshloom.commands import capture, documents, offline
 from meshloom.identity import claim
@@ -109,4 +108,4 @@ def _document(proxy: proxies.Proxy, snapshot: snapshots.Snapshot) -> dict[str, A
 
 def _decoded(entry: snapshots.Entry) -> dict[str, Any]:
     """Return a resource as Envoy's JSON form, with its version in front."""
-    return {"version": entry.version, "resource": protobuf.Any.parse(entry.body).to_dict()}
+    return {"version": entry.version, "resource": decoding.resource(entry)}

@@ -7,13 +7,24 @@ import asyncio
 import os
 import pathlib
 import signal
+from dataclasses import dataclass
 
 from meshloom import addresses, app, choices, errors, logs
 from meshloom import settings as settings_model
 from meshloom.commands import capture
 
 
-def run(files: pathlib.Path, ads: str, settings: pathlib.Path | None, lines: choices.Lines, *, debug: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where to serve health and the operator API, None: as the settings say."""
+
+    health: str | None = None
+    operator: str | None = None
+
+
+def run(
+    files: pathlib.Path, ads: str, doors: Doors, settings: pathlib.Path | None, lines: choices.Lines, *, debug: bool
+) -> None:
     """Serve until SIGTERM or SIGINT. Raises errors.UserError."""
     if not files.exists():
         raise errors.UserError(f"--files: {files} does not exist; name the folder that holds the YAML of the mesh")
@@ -23,9 +34,18 @@ def run(files: pathlib.Path, ads: str, settings: pathlib.Path | None, lines: cho
             f"--ads-plaintext: {address} can be reached from other machines, and whoever reaches ADS in clear gets the "
             "configuration of any proxy; give unix:/path or a loopback address as 127.0.0.1:18000"
         )
-    chosen = settings_model.loaded(settings)
+    chosen = _with_doors(settings_model.loaded(settings), doors)
     logs.configure(lines, debug)
     asyncio.run(_until_stopped(app.Program(files, address, chosen)))
+
+
+def _with_doors(settings: settings_model.Settings, doors: Doors) -> settings_model.Settings:
+    """Return the settings with what the command line says in their place. Raises errors.UserError."""
+    if doors.health is not None and doors.health != settings_model.OFF:
+        capture.address("--health", doors.health)
+    said = {"health": doors.health, "socket": doors.operator}
+    operating = settings.operating.model_copy(update={key: text for key, text in said.items() if text is not None})
+    return settings.model_copy(update={"operating": operating})
 
 
 async def _until_stopped(program: app.Program) -> None:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshloom import addresses, bootstrap, errors
+from meshloom import addresses, bootstrap, errors, settings
 from meshloom.demo import cast
 from meshloom.demo.processes import Program
 from meshloom.identity import claim
@@ -34,6 +34,12 @@ class Site:
         """The folder of YAML files that the control plane watches."""
         return self.folder / "mesh"
 
+    @property
+    def operator_socket(self) -> str:
+        """Where the control plane is asked about its proxies; `off` where the folder's path is too long for it."""
+        path = str(self.folder / "operator.sock")
+        return path if len(path.encode()) <= addresses.PATH_LIMIT else settings.OFF
+
     def log(self, name: str) -> Path:
         """Return the file that a program of this name logs into."""
         return self.folder / "logs" / f"{name}.log"
@@ -51,9 +57,10 @@ def envoy_path() -> str:
 def control_plane(site: Site) -> Program:
     """Return the control plane on the site's mesh."""
     arguments = ("serve", "--files", str(site.mesh), "--ads-plaintext", str(site.control_plane))
+    doors = ("--health", settings.OFF, "--operator-socket", site.operator_socket)
     return Program(
         name="control plane",
-        argv=(sys.executable, "-m", "meshloom", *arguments),
+        argv=(sys.executable, "-m", "meshloom", *arguments, *doors),
         log=site.log("control-plane"),
         env=IMPORTABLE,
     )

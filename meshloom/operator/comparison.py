@@ -7,7 +7,7 @@ as held. A resource is shown by the function that the offline compile uses.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from meshloom import decoding, plain
+from meshloom import decoding, plain, short_names
 from meshloom.operator import shapes, view
 from xds import peers, snapshot, standing
 
@@ -24,13 +24,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _OfType:
-    """One type at one proxy: what it should have, how far it is, what it holds, and the words it refused with."""
+    """One type at one proxy: what it should have, how far it is, what it holds, and its words by what they refused;
+    `last_words` are the newest.
+    """
 
     type_url: str
     should: Mapping[str, snapshot.Entry]
     stands: standing.Standing
     held: Mapping[str, str]
     refused: Mapping[str, str]
+    last_words: str
 
 
 def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wanted: Wanted) -> shapes.Config:
@@ -40,7 +43,7 @@ def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wan
     """
     resources = (
         _resource(each, name, with_body=wanted.name is not None)
-        for type_url, short in view.TYPES.items()
+        for type_url, short in short_names.OF.items()
         if wanted.type in (None, short)
         for each in (_of_type(connected, type_url, held.get(type_url, _NOTHING)),)
         for name in sorted(each.should.keys() | each.stands.withdrawn | each.stands.unanswered.keys())
@@ -52,9 +55,10 @@ def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wan
 def _of_type(connected: view.Connected, type_url: str, held: Mapping[str, str]) -> _OfType:
     entries = connected.should.entries(type_url) if connected.should is not None else ()
     told = connected.told.types.get(type_url, peers.TypeView())
-    return _OfType(
-        type_url, {entry.name: entry for entry in entries}, connected.standings[type_url], held, dict(_refusals(told))
-    )
+    refused = dict(_refusals(told))
+    last_words = next(reversed(refused.values()), "")
+    named = {entry.name: entry for entry in entries}
+    return _OfType(type_url, named, connected.standings[type_url], held, refused, last_words)
 
 
 def _refusals(told: peers.TypeView) -> Iterator[tuple[str, str]]:
@@ -67,13 +71,13 @@ def _resource(of: _OfType, name: str, with_body: bool) -> shapes.Resource:
     entry, state = of.should.get(name), _state(of, name)
     should = entry.version if entry is not None else ""
     return shapes.Resource(
-        type=view.TYPES[of.type_url],
+        type=short_names.OF[of.type_url],
         name=name,
         state=state,
         should=should,
         sent=should if _is_sent(of, name, state) else "",
         acked=of.held.get(name, ""),
-        message=of.refused.get(name, "") if state == "rejected" else "",
+        message=of.refused.get(name, of.last_words) if state == "rejected" else "",
         body=decoding.resource(entry) if with_body and entry is not None else None,
     )
 
@@ -81,13 +85,16 @@ def _resource(of: _OfType, name: str, with_body: bool) -> shapes.Resource:
 def _state(of: _OfType, name: str) -> shapes.ResourceState:
     if name not in of.should:
         return "extra"
-    if name in of.held:
+    if of.held.get(name) == of.should[name].version:
         return "synced"
-    if name in of.stands.unanswered:
-        return "pending"
-    if name in of.refused:
-        return "rejected"
-    return "pending" if of.stands.covers(name) else "missing"
+    if not of.stands.covers(name):
+        return "missing"
+    return "rejected" if _is_refused(of, name) else "pending"
+
+
+def _is_refused(of: _OfType, name: str) -> bool:
+    """Return whether it was refused, or was in a response that was: it is not held, and nothing is on its way."""
+    return name not in of.stands.unanswered and (name in of.refused or (of.stands.settled and bool(of.refused)))
 
 
 def _is_sent(of: _OfType, name: str, state: shapes.ResourceState) -> bool:

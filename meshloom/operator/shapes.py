@@ -1,17 +1,18 @@
 """What the operator API says, field by field.
 
-Law: the JSON of one version never loses or renames a field; a reader ignores those it does not know. Text that came from
-a proxy is printable and bounded.
+Law: the JSON of one version never loses or renames a field; a reader ignores those it does not know. Text that came
+from a proxy is printable and bounded.
 """
 
 import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pydantic
 
-VERSION = "meshloom.operator/v1"
+from meshloom import short_names
 
-TypeName = Literal["CDS", "EDS", "LDS", "RDS", "SDS"]
+VERSION: Final = "meshloom.operator/v1"
+
 TypeState = Literal["synced", "pending", "rejected", "unused"]
 ResourceState = Literal["synced", "pending", "rejected", "missing", "extra"]
 Time = datetime.datetime
@@ -38,7 +39,7 @@ class Type(_Shape):
     began, None for a type that is not used.
     """
 
-    type: TypeName
+    type: short_names.ShortName
     state: TypeState
     since: Time | None
     sent: str
@@ -76,7 +77,7 @@ class Resource(_Shape):
     `message` is why the proxy refused it. `body` is the resource that the proxy should have, if it was asked for.
     """
 
-    type: TypeName
+    type: short_names.ShortName
     name: str
     state: ResourceState
     should: str

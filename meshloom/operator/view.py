@@ -8,20 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from meshloom import plain
+from meshloom import plain, short_names
 from meshloom.identity import claim
 from meshloom.operator import shapes
 from translator import proxies
-from xds import peers, resource_types, snapshot, standing
-
-TYPES: Final[Mapping[str, shapes.TypeName]] = {
-    resource_types.CLUSTER: "CDS",
-    resource_types.ENDPOINTS: "EDS",
-    resource_types.LISTENER: "LDS",
-    resource_types.ROUTES: "RDS",
-    resource_types.SECRET: "SDS",
-}
-"""In the order they are shown."""
+from xds import peers, snapshot, standing
 
 NAMES_SHOWN: Final = 20
 """Resources of one rejection that are named."""
@@ -45,7 +36,7 @@ class Connected:
 def proxy(connected: Connected) -> shapes.Proxy:
     """Return how far a proxy is."""
     owner, peer = claim.owner(connected.proxy), connected.told.peer
-    types = tuple(_type(connected, type_url) for type_url in TYPES)
+    types = tuple(_type(connected, type_url) for type_url in short_names.OF)
     return shapes.Proxy(
         kind="VirtualDeployment" if isinstance(connected.proxy, proxies.Sidecar) else "IngressGateway",
         namespace=owner.namespace,
@@ -98,7 +89,7 @@ def _type(connected: Connected, type_url: str) -> shapes.Type:
     told = connected.told.types.get(type_url, peers.TypeView())
     state = _state(connected, type_url, told)
     return shapes.Type(
-        type=TYPES[type_url],
+        type=short_names.OF[type_url],
         state=state,
         since=None if state == "unused" else moment(_since(state, told, connected.told.peer.since)),
         sent=told.sent,

@@ -43,7 +43,10 @@ def _name(body: bytes) -> str:
 
 @dataclass
 class Client:
-    """One ADS stream. `routes` are the names of the route configurations that its listeners ask for."""
+    """One ADS stream. `routes` are the names of the route configurations that its listeners ask for.
+
+    What is of a type in `refused` is answered with those words, what is of one in `ignored` not at all.
+    """
 
     proxy: proxies.Proxy
     routes: tuple[str, ...]
@@ -52,6 +55,8 @@ class Client:
     received: list[Received] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     stream: grpc.aio.StreamStreamCall | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
 
     @asynccontextmanager
     async def connected(self, address: str) -> AsyncIterator["Client"]:
@@ -122,7 +127,8 @@ class Client:
     async def _answer(self, stream: grpc.aio.StreamStreamCall) -> None:
         async for response in stream:
             self._take(response)
-            await stream.write(self._ack(response))
+            if response.type_url not in self.ignored:
+                await stream.write(self._answered(response))
             self.news.set()
 
     def _take(self, response: protobuf.Message) -> None:
@@ -137,6 +143,14 @@ class Client:
             kept = held if response.type_url == ROUTES else {}
             self.held[response.type_url] = dict.fromkeys([*kept, *map(_name, bodies)], response.version_info)
         self.received.append(Received(response.type_url, tuple(map(_name, bodies))))
+
+    def _answered(self, response: protobuf.Message) -> protobuf.Message:
+        answer = self._ack(response)
+        if words := self.refused.get(response.type_url):
+            answer.error_detail.code, answer.error_detail.message = 13, words
+            if not self.delta:
+                answer.version_info = ""
+        return answer
 
     def _ack(self, response: protobuf.Message) -> protobuf.Message:
         if self.delta:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import pathlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,30 +48,54 @@ class Log:
 
 @dataclass
 class Serving:
-    """A running program: where it serves, and its log."""
+    """A running program: where it serves, its log, and the sockets of its operator API and of its health port."""
 
     address: str
     log: Log
+    operator: pathlib.Path
+    health: pathlib.Path
+    asked_to_stop: asyncio.Event
+    running: "asyncio.Task[None]"
+
+    async def stop(self) -> None:
+        """Stop it, and wait until it has ended."""
+        self.asked_to_stop.set()
+        await asyncio.wait_for(asyncio.shield(self.running), ads.PATIENCE)
+
+
+def settings_in(folder: pathlib.Path, health: str = "", operator: str = "") -> settings_model.Settings:
+    """Return settings by which health and operator API are served there, or on sockets in a folder."""
+    doors = settings_model.Operating(
+        health=health or f"unix:{folder}/health.sock", socket=operator or f"{folder}/operator.sock"
+    )
+    return SETTINGS.model_copy(update={"operating": doors})
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: pathlib.Path, socket: pathlib.Path) -> AsyncIterator[Serving]:
-    """Run the program on a folder until the block ends, and see that it ends without an error."""
+async def serving(
+    folder: pathlib.Path, socket: pathlib.Path, *, until: str = "serving ADS on", health: str = "", operator: str = ""
+) -> AsyncIterator[Serving]:
+    """Run the program on a folder until the block ends, and see that it ends without an error.
+
+    The block begins when the log says `until`.
+    """
     log, stop = Log(), asyncio.Event()
     before = structlog.get_config()
     structlog.configure(processors=[log])
     address = addresses.Pipe(str(socket))
-    running = asyncio.create_task(app.Program(folder, address, SETTINGS).run(stop))
+    doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
+    running = asyncio.create_task(app.Program(folder, address, settings_in(doors, health, operator)).run(stop))
     try:
-        started = asyncio.create_task(log.until("serving ADS on"))
+        started = asyncio.create_task(log.until(until))
         await asyncio.wait((started, running), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             started.cancel()
             running.result()
-        yield Serving(str(address), log)
+        yield Serving(str(address), log, doors / "operator.sock", doors / "health.sock", stop, running)
         stop.set()
         await asyncio.wait_for(running, ads.PATIENCE)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         structlog.configure(**before)
+        shutil.rmtree(doors)

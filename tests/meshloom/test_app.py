@@ -32,7 +32,9 @@ async def test_one_line_says_where_it_serves_and_how_the_mesh_is(folder, tmp_pat
 async def test_problems_are_said_before_ads_opens(folder, tmp_path):
     shop.write(folder, "weights.yaml", shop.weights(0, 0))
     async with running.serving(folder, tmp_path / "ads.sock") as program:
-        assert "VirtualServiceRouteTable shop/pets" in program.log.lines[0]
+        (said,) = program.log.holding("VirtualServiceRouteTable shop/pets")
+        (serving,) = program.log.holding("serving ADS")
+        assert program.log.lines.index(said) < program.log.lines.index(serving)
 
 
 async def test_an_address_that_is_taken_is_named(folder, tmp_path):
@@ -61,7 +63,7 @@ async def test_the_socket_that_a_killed_program_left_is_taken_over(folder, tmp_p
 async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
     stop, socket = asyncio.Event(), tmp_path / "ads.sock"
     program = asyncio.create_task(
-        app.Program(tmp_path / "none", addresses.Pipe(str(socket)), running.SETTINGS).run(stop)
+        app.Program(tmp_path / "none", addresses.Pipe(str(socket)), running.settings_in(tmp_path)).run(stop)
     )
     (tmp_path / "other").mkdir()
     stop.set()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from meshloom import cli, errors
 from tests.meshloom import shop
 
-COMMANDS = ("serve", "compile", "check", "bootstrap", "demo")
+COMMANDS = ("serve", "proxies", "config", "compile", "check", "bootstrap", "demo")
 
 
 def run(*arguments: str, stdin: str | None = None):

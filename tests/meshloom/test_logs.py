@@ -68,3 +68,20 @@ def test_a_traceback_shows_no_values(capsys, lines):
     said = capsys.readouterr().err
     assert "RuntimeError: broken" in said
     assert secret not in said
+
+
+@pytest.mark.parametrize("lines", [choices.Lines.JSON, choices.Lines.CONSOLE])
+def test_what_a_stranger_says_moves_no_cursor_and_starts_no_line(capsys, lines):
+    logs.configure(lines, debug=False)
+    structlog.get_logger().warning("ads.nacked", message="\x1b[2Jno\nlevel=error", resources=("a\x07", "b"))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "\x07" not in said
+    assert "\x1b[2J" not in said
+    assert "x1b[2Jno" in said
+
+
+def test_one_value_cannot_fill_the_log(capsys):
+    logs.configure(choices.Lines.JSON, debug=False)
+    structlog.get_logger().warning("ads.nacked", message="a" * 100_000)
+    assert len(capsys.readouterr().err) < 10_000

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import gc
 import statistics
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mesh import resolve
-from meshloom import memory, pipeline
+from meshloom import pipeline
 from tests.meshloom import large
 from watchers import feed
 from xds import cache
@@ -42,17 +41,6 @@ class Times:
             f"longest collection {max(self.collections, default=0) * 1e3:.1f} ms, "
             f"lag median {lags[49] * 1e3:.1f} ms, p99 {lags[98] * 1e3:.1f} ms, max {max(self.lags) * 1e3:.1f} ms"
         )
-
-
-@pytest.fixture
-def prepared() -> Iterator[None]:
-    """Tune this process as the program does, and put it back."""
-    switch, threshold = sys.getswitchinterval(), gc.get_threshold()
-    memory.prepare()
-    yield
-    sys.setswitchinterval(switch)
-    gc.set_threshold(*threshold)
-    gc.collect()
 
 
 @pytest.fixture

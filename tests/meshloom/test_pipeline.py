@@ -168,15 +168,15 @@ async def test_who_leaves_and_returns_at_once_keeps_its_snapshot(running):
 
 
 async def test_what_comes_while_a_pass_runs_is_one_task_and_the_newest_wins(running, monkeypatch):
-    begun, go, passed, inputs = threading.Event(), threading.Event(), passes.passed, []
+    begun, go, resolved, inputs = threading.Event(), threading.Event(), passes.resolved, []
 
     def slow(task, *rest):
         inputs.append(task.inventory)
         begun.set()
         assert go.wait(PATIENCE)
-        return passed(task, *rest)
+        return resolved(task, *rest)
 
-    monkeypatch.setattr(passes, "passed", slow)
+    monkeypatch.setattr(passes, "resolved", slow)
     running.want(FRONT)
     running.tell(mesh())
     assert await asyncio.to_thread(begun.wait, PATIENCE)
@@ -187,7 +187,7 @@ async def test_what_comes_while_a_pass_runs_is_one_task_and_the_newest_wins(runn
     await running.settled(2)
     assert len(inputs) == 2
     assert inputs[-1] is running.seen
-    fresh = passed(passes.Task(running.seen, None, frozenset({FRONT})), None, {}, resolve.Settings())
+    fresh = passes.passed(passes.Task(running.seen, None, frozenset({FRONT})), None, {}, resolve.Settings())
     assert running.cache.snapshots == fresh.snapshots
 
 

@@ -1,0 +1,114 @@
+"""`meshloom proxies`: who is connected, and how far each is.
+
+Law: nothing is found out here; the control plane says it, and it is shown as it was said.
+"""
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import rich.box
+import rich.console
+import rich.live
+import rich.table
+import rich.text
+import typer
+
+from meshloom import addresses, choices, errors, short_names
+from meshloom.commands import asking
+from meshloom.operator import client, shapes
+
+LOOK_SECONDS: Final = 1.0
+"""Between two looks of `--watch`."""
+
+_MARKS: Final = {"synced": "ok", "pending": "pending", "rejected": "rejected", "unused": "-"}
+
+
+def run(proxy: str | None, form: choices.Listing, socket: str, *, watch: bool) -> int:
+    """Print how far the proxies are; return the exit code. Raises errors.UserError."""
+    if watch and form is choices.Listing.JSON:
+        raise errors.UserError("--watch shows a table; leave out -o json")
+    at = client.address(socket)
+    wanted = asking.name(proxy) if proxy else None
+    console = asking.console()
+    if watch:
+        watched(console, lambda: client.proxies(at, wanted), time.sleep)
+        return asking.SYNCED
+    return _once(console, at, wanted, form)
+
+
+def watched(console: rich.console.Console, look: Callable[[], shapes.Proxies], pause: Callable[[float], None]) -> None:
+    """Show the newest table until Ctrl-C; a control plane that does not answer is said, and asked again."""
+    try:
+        shown = table(look(), _now())
+        with rich.live.Live(shown, console=console, auto_refresh=False) as live:
+            for found in _looks(look, pause):
+                shown = table(found, _now()) if isinstance(found, shapes.Proxies) else shown
+                fault = asking.cell(str(found)) if isinstance(found, errors.UserError) else None
+                live.update(rich.console.Group(*(each for each in (shown, fault) if each is not None)), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def table(found: shapes.Proxies, now: datetime.datetime) -> rich.console.RenderableType:
+    """Return the proxies as a table with a line for each rejection under it, and one line that sums up."""
+    made = rich.table.Table(box=rich.box.SIMPLE)
+    for head in ("Proxy", "Node", "Envoy", "xDS", "Capture", "Connected", *short_names.OF.values()):
+        made.add_column(head, overflow="fold")
+    for proxy in found.proxies:
+        made.add_row(*_cells(proxy, now))
+    summary = rich.text.Text(_summary(found))
+    return rich.console.Group(made, *_rejections(found, now), summary) if found.proxies else summary
+
+
+def _once(console: rich.console.Console, at: addresses.Pipe, wanted: str | None, form: choices.Listing) -> int:
+    found = client.proxies(at, wanted)
+    if form is choices.Listing.JSON:
+        typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
+    else:
+        console.print(table(found, _now()))
+    return asking.exit_code(proxy.state for proxy in found.proxies)
+
+
+def _looks(
+    look: Callable[[], shapes.Proxies], pause: Callable[[float], None]
+) -> Iterator[shapes.Proxies | errors.UserError]:
+    while True:
+        pause(LOOK_SECONDS)
+        try:
+            yield look()
+        except errors.UserError as fault:
+            yield fault
+
+
+def _cells(proxy: shapes.Proxy, now: datetime.datetime) -> Iterator[rich.text.Text]:
+    capture = proxy.capture if proxy.kind == "VirtualDeployment" else "gateway"
+    yield asking.cell(f"{proxy.namespace}/{proxy.name}")
+    for text in (proxy.node, proxy.envoy, proxy.variant, capture, asking.ago(proxy.connected, now)):
+        yield asking.cell(text)
+    for each in proxy.types:
+        age = asking.ago(each.since, now)
+        yield rich.text.Text(f"{_MARKS[each.state]} {age}".strip(), style=asking.COLORS[each.state])
+
+
+def _rejections(found: shapes.Proxies, now: datetime.datetime) -> Iterator[rich.text.Text]:
+    for proxy in found.proxies:
+        for each in proxy.types:
+            for rejection in each.rejections:
+                names = ", ".join(rejection.resources) + (f" and {rejection.more} more" if rejection.more else "")
+                where = f"{proxy.namespace}/{proxy.name} ({proxy.node}) rejected {each.type} {names}"
+                yield asking.cell(f"{where} {asking.ago(rejection.since, now)} ago: {rejection.message}", 1000)
+
+
+def _summary(found: shapes.Proxies) -> str:
+    if not found.proxies:
+        return "no proxies are connected"
+    states = [proxy.state for proxy in found.proxies]
+    told = (f"{states.count(state)} {state}" for state in ("synced", "pending", "rejected") if state in states)
+    return f"{len(states)} connected: {', '.join(told)}" if set(states) != {"unused"} else f"{len(states)} connected"
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

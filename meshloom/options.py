@@ -1,0 +1,43 @@
+"""The options that several commands share.
+
+Law: imports nothing heavy, for the command line reads it before it knows the command.
+"""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from meshloom import choices
+
+Paths = Annotated[
+    list[str],
+    typer.Option("--file", "-f", metavar="PATH", help="A file or folder of YAML; - is standard input. Repeatable."),
+]
+SettingsFile = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--settings", metavar="FILE", envvar="MESHLOOM_SETTINGS", help="A YAML file of settings; all have defaults."
+    ),
+]
+ProxyName = Annotated[
+    str, typer.Option("--proxy", metavar="NS/NAME", help="The VirtualDeployment (or, with --gateway, IngressGateway).")
+]
+OperatorSocket = Annotated[
+    str,
+    typer.Option(
+        "--operator-socket",
+        metavar="PATH",
+        envvar="MESHLOOM_OPERATOR_SOCKET",
+        help="The socket that a control plane is asked on; by default in the user's runtime directory.",
+    ),
+]
+OutputForm = Annotated[choices.Form, typer.Option("--output", "-o", help="The form of the output.")]
+ApplicationPorts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--application-port",
+        metavar="PORT=PORT",
+        help="Listener port = the application's own port, where they differ. Repeatable.",
+    ),
+]

@@ -1,0 +1,20 @@
+"""Resource types as people call them: CDS, EDS, LDS, RDS, SDS.
+
+Law: one table, for the metrics and for what operators are shown.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from xds import resource_types
+
+ShortName = Literal["CDS", "EDS", "LDS", "RDS", "SDS"]
+
+OF: Final[Mapping[str, ShortName]] = {
+    resource_types.CLUSTER: "CDS",
+    resource_types.ENDPOINTS: "EDS",
+    resource_types.LISTENER: "LDS",
+    resource_types.ROUTES: "RDS",
+    resource_types.SECRET: "SDS",
+}
+"""Type URL -> short name, in the order they are shown."""

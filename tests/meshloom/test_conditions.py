@@ -1,0 +1,50 @@
+"""What must hold before the control plane is ready, and what is said about it."""
+
+from meshloom import pipeline
+from meshloom.health import conditions
+
+LAST = pipeline.LastPass(1.0, 0.1, 0.1, 1)
+
+
+def found(observing=True, status=None, ads=conditions.Ads.OPEN):
+    return conditions.conditions("folder /mesh", observing, status or pipeline.Status(last=LAST), ads)
+
+
+def failing(several):
+    return {each.name: each.reason for each in several if not each.holds}
+
+
+def test_ready_is_when_sources_are_read_a_configuration_is_made_and_ads_is_open():
+    assert conditions.is_ready(found())
+    assert conditions.document(found()) == {
+        "ready": True,
+        "conditions": [
+            {"name": "sources", "holds": True, "reason": "folder /mesh is read"},
+            {"name": "configuration", "holds": True, "reason": "the newest configuration is served"},
+            {"name": "ads", "holds": True, "reason": "ADS is open"},
+        ],
+    }
+
+
+def test_at_the_start_all_three_say_what_they_wait_for():
+    start = found(observing=False, status=pipeline.Status(), ads=conditions.Ads.CLOSED)
+    assert failing(start) == {
+        "sources": "folder /mesh is not read yet; the log says what it waits for",
+        "configuration": "no configuration is compiled yet",
+        "ads": "ADS is not open yet; it opens with the first configuration",
+    }
+
+
+def test_without_a_first_configuration_it_is_not_ready():
+    first = found(status=pipeline.Status(fault="ValueError: broke"))
+    assert failing(first) == {"configuration": "the first configuration could not be compiled; the log says why"}
+
+
+def test_a_pass_that_fails_later_is_said_and_the_last_good_keeps_it_ready():
+    later = found(status=pipeline.Status(fault="ValueError: broke", last=LAST))
+    assert conditions.is_ready(later)
+    assert "the last good one is served" in later[1].reason
+
+
+def test_who_is_stopping_is_not_ready():
+    assert failing(found(ads=conditions.Ads.STOPPING)) == {"ads": "the control plane is stopping"}

@@ -1,0 +1,110 @@
+"""What must wait for what: listeners and routes for the clusters they name, removals for the last that names them.
+
+Law: only what refers to a resource in question waits for it (rules C10, C12), however long; everything else goes on.
+Whether a resource is in question follows from what this client has been sent and has accepted, never from a clock.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from xds import accepted, flight, resource_types, snapshot
+
+Names = frozenset[snapshot.ResourceName]
+
+_NONE: Final[Names] = frozenset()
+
+
+class State(Protocol):
+    """What a gate asks of a type on one stream."""
+
+    @property
+    def accepted(self) -> accepted.Accepted:
+        """What the client has accepted."""
+
+    @property
+    def flight(self) -> flight.Flight:
+        """What was sent and not yet answered."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether changes of this type wait for answers to earlier responses."""
+
+    def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
+        """Return the names that changed and are unsent, or sent and waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A resource that is held back, and the resources it waits for: clusters, or what still names a withdrawn one."""
+
+    type_url: str
+    name: str
+    behind: tuple[snapshot.ResourceName, ...]
+
+
+class Gate:
+    """Lets listeners and routes through whose clusters are in place. Made anew whenever something may be sent.
+
+    `behind` says that an earlier type has changes of its own to send first, `soon` that an answer about clusters is
+    still waited for.
+    """
+
+    __slots__ = ("_doubted", "_held", "behind", "soon")
+
+    def __init__(self, held: snapshot.Snapshot, clusters: State | None = None, behind: bool = False) -> None:
+        self._held = held
+        self._doubted = _doubted(clusters, held) if clusters is not None else frozenset[str]()
+        self.soon = clusters is not None and (clusters.flight.busy or clusters.waiting)
+        self.behind = behind
+
+    def culprits(self, entry: snapshot.Entry) -> Names:
+        """Return the clusters in question that a resource names, or that routes name which it names."""
+        if not self._doubted:
+            return _NONE
+        routes = (self._held.get(type_url, name) for type_url, name in entry.references if _are_routes(type_url))
+        named = (entry, *(several for several in routes if several is not None))
+        return frozenset(reference for each in named for reference in each.references if self._is_doubted(reference))
+
+    def _is_doubted(self, reference: snapshot.ResourceName) -> bool:
+        return reference[0] == resource_types.CLUSTER and reference[1] in self._doubted
+
+
+def unused(names: frozenset[str], type_url: str, held: snapshot.Snapshot, types: Mapping[str, State]) -> frozenset[str]:
+    """Return those withdrawn names that nothing refers to which this client has accepted or is being sent (C10)."""
+    return names - {name for name, _ in users(names, type_url, held, types)}
+
+
+def users(
+    names: Iterable[str], type_url: str, held: snapshot.Snapshot, types: Mapping[str, State]
+) -> Iterator[tuple[str, snapshot.ResourceName]]:
+    """Yield each of these withdrawn names with each resource that the client may hold in a version that names it."""
+    for user in resource_types.USED_BY[type_url]:
+        for name, entry in _possible(user, held, types):
+            for withdrawn in names:
+                if entry is accepted.UNKNOWN or (type_url, withdrawn) in entry.references:
+                    yield withdrawn, (user, name)
+
+
+def _possible(
+    type_url: str, held: snapshot.Snapshot, types: Mapping[str, State]
+) -> Iterator[tuple[str, snapshot.Entry]]:
+    # what the snapshot has refers to nothing that was withdrawn; so only what the client may hold besides counts
+    if (state := types.get(type_url)) is None:
+        return
+    for name, entry in (*state.accepted.entries(), *((entry.name, entry) for entry in state.flight.entries)):
+        # S6: routes go with the last listener that names them, whatever the client still says of them
+        orphan = type_url == resource_types.ROUTES and held.get(type_url, name) is None
+        if not orphan or any(users((name,), type_url, held, types)):
+            yield name, entry
+
+
+def _doubted(clusters: State, held: snapshot.Snapshot) -> frozenset[str]:
+    # C12: not accepted in any version, or changed and still to be accepted; a refused change leaves the old in place
+    if not (clusters.accepted.noted or clusters.flight.busy or clusters.waiting):
+        return frozenset()
+    return clusters.unsettled(held).union(clusters.accepted.lacking())
+
+
+def _are_routes(type_url: str) -> bool:
+    return type_url == resource_types.ROUTES
