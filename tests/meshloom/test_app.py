@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import socket
 
 import pytest
 
@@ -52,11 +53,11 @@ async def test_an_address_that_cannot_be_opened_is_named(folder, tmp_path):
 
 
 async def test_the_socket_that_a_killed_program_left_is_taken_over(folder, tmp_path):
-    socket = tmp_path / "ads.sock"
-    left = await asyncio.start_unix_server(lambda *_: None, socket)
-    left.close()
-    assert socket.exists()
-    async with running.serving(folder, socket) as program:
+    left = tmp_path / "ads.sock"
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(left))
+    assert left.exists()
+    async with running.serving(folder, left) as program:
         assert program.log.holding("serving ADS")
 
 
