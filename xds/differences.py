@@ -128,7 +128,7 @@ class Differences:
         """Note content the client refused: not sent again before it changes (rule C8)."""
         blamed = accepted.blamed(content.names, words) or frozenset(content.names)
         refused = [entry for entry in content.entries if entry.name in blamed]
-        self._ledger.refuse(refused, self.flight.names, self.subscription.covers)
+        self._ledger.refuse(refused, self.flight.marks, self.subscription.covers)
         self._took([entry for entry in content.entries if entry.name not in blamed], held)
         if len(refused) == len(content.entries) > 1:
             for entry in refused:  # nobody says which of them were applied

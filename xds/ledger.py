@@ -4,7 +4,7 @@ Law: every name a client subscribes to and that is not in this ledger is at the 
 converged stream therefore holds no state per resource.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,13 +65,15 @@ class Ledger:
             if covers(name):
                 self.pending.setdefault(name, UNKNOWN if name in self.refused else before)
 
-    def refuse(self, entries: Iterable[snapshot.Entry], newer: Collection[str], covers: Callable[[str], bool]) -> None:
+    def refuse(
+        self, entries: Iterable[snapshot.Entry], newer: Mapping[str, int], covers: Callable[[str], bool]
+    ) -> None:
         """Note a NACK of these (rule C8): what the client holds of these names is unknown now.
 
-        `newer` are names sent again since, whose own answer is still to come.
+        `newer`: name -> mark of what was sent again since; if that is other content, its own answer is still to come.
         """
         for entry in entries:
-            if covers(entry.name) and entry.name not in newer:
+            if covers(entry.name) and newer.get(entry.name, entry.mark) == entry.mark:
                 self.refused[entry.name] = entry.mark
             if self.pending.get(entry.name, ASKED) != ASKED:
                 self.pending[entry.name] = UNKNOWN

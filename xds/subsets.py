@@ -111,7 +111,7 @@ class Subsets:
     def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
         """Note content the client refused: not sent again before it changes (rule C8)."""
         # the good ones may have been dropped in silence: only a single resource is told by name
-        self._ledger.refuse(content.entries, self.flight.names, self.subscription.covers)
+        self._ledger.refuse(content.entries, self.flight.marks, self.subscription.covers)
         for entry in content.entries if len(content.entries) > 1 else ():
             self.accepted.doubt(entry, entry.name, held.get(self._type_url, entry.name))
 
