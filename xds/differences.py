@@ -13,8 +13,8 @@ class Differences:
     """One delta stream's state of a type; `claims` are the name -> version pairs of its first request (rule D11)."""
 
     __slots__ = (
-        "_claims", "_ledger", "_responses", "_type_url", "accepted", "begun", "flight", "gated", "subscription",
-        "waiting", "withdrawing",
+        "_answered", "_claims", "_ledger", "_responses", "_type_url", "accepted", "begun", "flight", "gated",
+        "subscription", "waiting", "withdrawing",
     )  # fmt: skip
 
     def __init__(
@@ -28,6 +28,9 @@ class Differences:
         self._responses = shared
         self._ledger = ledger.Ledger()
         self._claims: Mapping[str, str] = claims
+        self._answered = (
+            bool(claims) or not wanted.wildcard
+        )  # C14: who asks for all and holds nothing is owed an answer
         self.accepted = accepted.Accepted()
         self.flight = flight.Flight()
         self.subscription = wanted
@@ -104,6 +107,9 @@ class Differences:
         self._ledger.settle([entry.name for entry in ready])
         for response in self._responses.delta(self._type_url, ready, self.flight.last):
             yield multiplex.Outgoing(response, response.content.names)
+        if not (self._answered or due):  # Envoy starts no sooner than it is told that there is nothing
+            yield multiplex.Outgoing(self._responses.withdrawal(self._type_url, (), self.flight.last), ())
+        self._answered = self._answered or not (self.waiting or self.gated)
 
     def removals(
         self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]

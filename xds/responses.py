@@ -128,7 +128,7 @@ class Responses:
                 yield response
 
     def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
-        """Return a delta response saying that these names do not exist (rules D8, D9)."""
+        """Return a delta response saying that these names do not exist (rules D8, D9); no names: nothing does."""
         removed = tuple(sorted(names))
         (response,) = self._finished(
             ("removed", type_url, removed), after, lambda: [_delta_draft(type_url, (), removed)]

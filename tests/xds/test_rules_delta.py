@@ -225,3 +225,12 @@ def test_a_subscription_that_grows_beyond_the_limit_is_refused():
     proxy.ask(ENDPOINTS, *map(str, range(60)))
     (refusal,) = proxy.ask(ENDPOINTS, *map(str, range(60, 120)))
     assert refusal.code == "RESOURCE_EXHAUSTED"
+
+
+def test_d6_who_asks_for_all_where_there_is_nothing_is_told_so_once():
+    """Envoy waits for the answer to its first wildcard, for 15 seconds, before it starts."""
+    proxy = model.Delta(model.holding())
+    said = only(proxy.ask(CLUSTER))
+    assert (said.names, said.removed) == ((), ())
+    assert proxy.ack(said) == (effects.Acked(CLUSTER, said.nonce, said.version, ()),)
+    assert proxy.publish(model.holding(model.endpoints("a"))) == ()
