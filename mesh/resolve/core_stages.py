@@ -3,11 +3,11 @@
 Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh import graph, identity, resources, rules
-from mesh.layers import Stage
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
 from mesh.resolve.references import Settled
@@ -22,18 +22,16 @@ Deployments = Mapping[Ref, graph.Deployment | None]
 
 def reference_stages(run: Run) -> Stages:
     """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
-    judged = {f"judged {kind}": run.stage(f"judged {kind}", (_of(run, kind),), _alone, _judged) for kind in _NINE}
-    links = {f"links {kind}": run.stage(f"links {kind}", (_of(run, kind),), _alone, references.links) for kind in _NINE}
-    ids = {
-        f"ids {kind}": run.stage(f"ids {kind}", (_of(run, kind),), _alone, identity.issued_id)
-        for kind in identity.TOKENS
-    }
+    judged = {f"judged {kind}": _single(run, f"judged {kind}", kind, _judged) for kind in _NINE}
+    links = {f"links {kind}": _single(run, f"links {kind}", kind, references.links) for kind in _NINE}
+    ids = {f"ids {kind}": _single(run, f"ids {kind}", kind, identity.issued_id) for kind in identity.TOKENS}
     known = run.grouping("known ids", tuple(stage.values for stage in ids.values()), _known)
-    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _same_refs(run, kind)) for kind in _READ}
+    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _refs) for kind in _READ}
     sources = (known.values, *(stage.values for stage in refs.values()))
     bonds = {
-        f"bonds {kind}": run.stage(f"bonds {kind}", (links[f"links {kind}"].values, *sources), _found, references.bonds)
+        name: run.stage(name, (links[f"links {kind}"].values, *sources), _found, references.bonds, (same,))
         for kind in _NINE
+        if (name := f"bonds {kind}")
     }
     others = {f"refs {kind}": stage for kind, stage in refs.items()}
     return {**judged, **links, **ids, "known ids": known, **others, **bonds}
@@ -45,6 +43,10 @@ _READ = tuple(references.READ_KINDS)
 
 def _of(run: Run, kind: str) -> Mapping[Ref, Any]:
     return run.of(references.READ_KINDS[kind])
+
+
+def _single(run: Run, name: str, kind: str, build: Callable[[Any], Any]) -> Stage[Ref, Any]:
+    return run.stage(name, (_of(run, kind),), _alone, build, (same,))
 
 
 def _alone(written: Mapping[Ref, Any]) -> Inputs:
@@ -59,16 +61,8 @@ def _known(*issued: Mapping[Ref, str]) -> Mapping[str, Ref]:
     return {name: ref for ids in issued for ref, name in ids.items()}
 
 
-def _same_refs(run: Run, kind: str) -> Any:
-    """Return how the addresses of one kind are listed: as the same object where none came or went."""
-    earlier = run.before.get(f"refs {kind}")
-
-    def listed(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
-        if earlier is not None and earlier.values.keys() == written.keys():
-            return earlier.values
-        return {ref: ref for ref in written}
-
-    return listed
+def _refs(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
+    return {ref: ref for ref in written}
 
 
 def _found(

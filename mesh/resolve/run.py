@@ -47,12 +47,13 @@ class Run:
         sources: tuple[Any, ...],
         inputs: Callable[..., Mapping[K, tuple[Any, ...]]],
         build: Callable[..., V],
+        reads: layers.Reads = (),
     ) -> Stage[K, V]:
         """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can."""
-        return layers.staged(self.before.get(name), sources, inputs, build)
+        return layers.staged(self.before.get(name), sources, inputs, build, reads)
 
     def grouping(self, name: str, sources: tuple[Any, ...], grouped: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
-        """Return the stage with the values of `grouped(*sources)`, unless the sources are those of the run before."""
+        """Return the stage with the values of `grouped(*sources)`: those of the run before if they are equal."""
         return layers.grouped(self.before.get(name), sources, grouped)
 
     def of(self, kind: type[R]) -> Mapping[Ref, R]:
