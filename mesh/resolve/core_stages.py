@@ -11,7 +11,7 @@ from mesh.layers import Stage, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, by_precedence, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Shells = Mapping[Ref, Settled[services.Shell | None]]
@@ -80,25 +80,23 @@ def _found(
 
 def service_stages(run: Run, base: Stages) -> Stages:
     """Return the stages from meshes to routed services."""
-    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh)
+    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh, (same,))
     shells = run.stage(
         "shells",
         (run.of(resources.VirtualService), meshes.values, base["bonds VirtualService"].values),
         _shell_inputs,
         services.shell,
+        (same, None, same),
     )
     members = run.grouping("members", (shells.values,), _members)
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
     made = _deployments(run, base, shells)
     by_service = run.grouping("by service", (made.values,), _by_service)
     listed = _tables(run, base, made)
-    by_owner = run.grouping(
-        "tables by service",
-        (run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values, listed.values),
-        _by_owner,
-    )
+    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
+    owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
     segment = run.settings.paths_by_segment
-    sources = (shells.values, claimed.values, by_service.values, by_owner.values, segment)
+    sources = (shells.values, claimed.values, by_service.values, owned["tables by service"].values, segment)
     return {
         "meshes": meshes,
         "shells": shells,
@@ -107,10 +105,10 @@ def service_stages(run: Run, base: Stages) -> Stages:
         "deployments": made,
         "by service": by_service,
         "deployment faults": _deployment_faults(run, base),
-        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts),
+        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts, (same,)),
         "tables": listed,
-        "tables by service": by_owner,
-        "services": run.stage("services", sources, _service_inputs, services.service),
+        **owned,
+        "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
     }
 
 
@@ -147,7 +145,7 @@ def _service_inputs(
 
 def _deployments(run: Run, base: Stages, shells: Stage[Ref, Any]) -> Stage[Ref, graph.Deployment | None]:
     sources = (run.of(resources.VirtualDeployment), base["bonds VirtualDeployment"].values, shells.values)
-    return run.stage("deployments", sources, _deployment_inputs, services.deployment)
+    return run.stage("deployments", sources, _deployment_inputs, services.deployment, (same, same))
 
 
 def _deployment_inputs(written: Mapping[Ref, resources.VirtualDeployment], bound: Bound, shells: Shells) -> Inputs:
@@ -169,7 +167,7 @@ def _deployment_faults(run: Run, base: Stages) -> Stage[Ref, Settled[None]]:
         run.of(resources.VirtualService),
         base["bonds VirtualDeployment"].values,
     )
-    return run.stage("deployment faults", sources, _with_parents, _deployment_problems)
+    return run.stage("deployment faults", sources, _with_parents, _deployment_problems, (same, None, same))
 
 
 def _with_parents(
@@ -195,9 +193,8 @@ def _conflicts(members: tuple[graph.Deployment, ...]) -> Settled[None]:
 
 def _tables(run: Run, base: Stages, made: Stage[Ref, Any]) -> Stage[Ref, Settled[services.Table]]:
     written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
-    return run.stage(
-        "tables", (written, bound, made.values, run.settings.paths_by_segment), _table_inputs, tables.table
-    )
+    sources = (written, bound, made.values, run.settings.paths_by_segment)
+    return run.stage("tables", sources, _table_inputs, tables.table, (same, same))
 
 
 def _table_inputs(
@@ -208,12 +205,3 @@ def _table_inputs(
         return tuple(item for one in targets if (item := made.get(one)))
 
     return {ref: (item, bound[ref].value, named(ref), segment) for ref, item in written.items()}
-
-
-def _by_owner(
-    written: Mapping[Ref, resources.VirtualServiceRouteTable],
-    bound: Bound,
-    listed: Mapping[Ref, Settled[services.Table]],
-) -> Mapping[Ref, tuple[services.Table, ...]]:
-    owners = ((target(bound, ref, "spec.virtualService"), ref) for ref in by_precedence(written))
-    return tuples((owner, listed[ref].value) for owner, ref in owners if owner is not None)
