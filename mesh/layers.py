@@ -78,6 +78,20 @@ def same(key: K) -> tuple[K]:
     return (key,)
 
 
+def among(readers: Mapping[K, tuple[V, ...]]) -> Callable[[K], tuple[V, ...]]:
+    """Say that a key is read by these keys of the stage; by none if it is not in the mapping."""
+    return lambda key: readers.get(key, ())
+
+
+def readers(read: Iterable[tuple[K, Iterable[V]]]) -> dict[V, tuple[K, ...]]:
+    """Return for each thing that is read who reads it, from pairs of a reader and what it reads."""
+    found: dict[V, list[K]] = {}
+    for reader, things in read:
+        for thing in things:
+            found.setdefault(thing, []).append(reader)
+    return {thing: tuple(several) for thing, several in found.items()}
+
+
 def staged(
     previous: Stage[K, V] | None,
     sources: Inputs,
