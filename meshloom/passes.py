@@ -89,10 +89,11 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
 def _parts(several: Mapping[proxies.Proxy, bundles.Bundle], before: _Parts) -> _Parts:
     """Return for the compiler's parts those of the protocol, made once and kept as long as the compiler's is."""
     everything = [*itertools.chain.from_iterable(several.values())]
-    distinct = dict(zip(map(id, everything), everything, strict=True))
-    gone, new = before.keys() - distinct.keys(), distinct.keys() - before.keys()
-    kept = {key: both for key, both in before.items() if key not in gone} if gone else before
-    return {**kept, **{key: (distinct[key], snapshots.Part.of(distinct[key])) for key in new}}
+    used = set(map(id, everything))
+    new = used.difference(before)
+    arriving = itertools.compress(everything, map(new.__contains__, map(id, everything)))
+    kept = before if used.issuperset(before) else {key: both for key, both in before.items() if key in used}
+    return {**kept, **{id(part): (part, snapshots.Part.of(part)) for part in {id(part): part for part in arriving}.values()}}
 
 
 def _made(
