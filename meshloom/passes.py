@@ -89,11 +89,19 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
 def _parts(several: Mapping[proxies.Proxy, bundles.Bundle], before: _Parts) -> _Parts:
     """Return for the compiler's parts those of the protocol, made once and kept as long as the compiler's is."""
     everything = [*itertools.chain.from_iterable(several.values())]
-    used = set(map(id, everything))
+    keys = [*map(id, everything)]
+    used = set(keys)
     new = used.difference(before)
-    arriving = itertools.compress(everything, map(new.__contains__, map(id, everything)))
-    kept = before if used.issuperset(before) else {key: both for key, both in before.items() if key in used}
-    return {**kept, **{id(part): (part, snapshots.Part.of(part)) for part in {id(part): part for part in arriving}.values()}}
+    arriving = dict(itertools.compress(zip(keys, everything, strict=True), map(new.__contains__, keys)))
+    kept = _without(before, itertools.filterfalse(used.__contains__, before))
+    return {**kept, **{key: (part, snapshots.Part.of(part)) for key, part in arriving.items()}}
+
+
+def _without(before: _Parts, gone: Iterable[int]) -> _Parts:
+    left = {**before}
+    for key in gone:
+        del left[key]
+    return left
 
 
 def _made(
