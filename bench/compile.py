@@ -21,7 +21,7 @@ class Control:
 
     def __init__(self, seen: inventory.Inventory) -> None:
         self.seen = seen
-        self.asked = large.sidecars(seen)
+        self.asked = frozenset(large.sidecars(seen))
         self.resolution: resolve.Resolution | None = None
         self.compilation: compiler.Compilation | None = None
 

@@ -3,7 +3,7 @@
 Law: two inventories share, by object identity, every kind in which nothing changed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar, cast
@@ -39,17 +39,14 @@ class Inventory:
         """Return an inventory in which these objects are added or replaced and those are gone."""
         arriving, leaving = _by_kind((item.ref, item) for item in applied), _by_kind((ref, ref) for ref in deleted)
         touched = {
-            kind: {
-                **{
-                    ref: item
-                    for ref, item in self.kinds.get(kind, _NOTHING).items()
-                    if ref not in leaving.get(kind, ())
-                },
-                **arriving.get(kind, {}),
-            }
+            kind: {**_without(self.kinds.get(kind, _NOTHING), leaving.get(kind, ())), **arriving.get(kind, {})}
             for kind in {*arriving, *leaving}
         }
         return Inventory({**self.kinds, **touched})
+
+
+def _without(objects: Objects, leaving: Collection[Ref]) -> Objects:
+    return {ref: item for ref, item in objects.items() if ref not in leaving} if leaving else objects
 
 
 def _by_kind(pairs: Iterable[tuple[Ref, V]]) -> dict[str, dict[Ref, V]]:

@@ -1,10 +1,13 @@
 """Computed mappings that are brought up to date by recomputing only the entries whose inputs changed.
 
 Law: a layer equals the one a fresh run would build; entries with equal inputs, and equal results, stay the same
-objects.
+objects. Whoever says what a stage reads (`reads`) spares it a look at all the rest: a change then costs what it
+touches, and for each whole mapping that it touches one comparison of object identities, which is done in C.
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -31,22 +34,23 @@ def refreshed(previous: Layer[K, V] | None, inputs: Mapping[K, Inputs], build: C
         return Layer(inputs, {key: build(*given) for key, given in inputs.items()})
     if inputs == previous.inputs and list(inputs) == list(previous.inputs):  # in C: most layers of most runs end here
         return previous
-    inputs_before, before = previous.inputs, previous.values
-    values = {
-        # tuples compare their items by identity first, so what is shared costs nothing
-        key: before[key] if inputs_before.get(key) == given else _rebuilt(before, key, given, build)
-        for key, given in inputs.items()
-    }
-    return Layer(inputs, before if _is_same(values, before) else values)
+    values = {key: _value(previous, key, given, build) for key, given in inputs.items()}
+    return Layer(inputs, previous.values if differing(previous.values, values) == [] else values)
 
 
-def _rebuilt(before: Mapping[K, V], key: K, given: Inputs, build: Callable[..., V]) -> V:
+def _value(previous: Layer[K, V], key: K, given: Inputs, build: Callable[..., V]) -> V:
+    before = previous.values
+    if previous.inputs.get(key) == given:  # tuples compare their items by identity first: what is shared costs nothing
+        return before[key]
     new = build(*given)
     return before[key] if key in before and new == before[key] else new
 
 
-def _is_same(new: Mapping[K, V], old: Mapping[K, V]) -> bool:
-    return list(map(id, new.values())) == list(map(id, old.values())) and list(new) == list(old)
+def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K] | None:
+    """Return the keys at which two mappings hold different objects; None if keys came, went or moved."""
+    if list(before) != list(after):
+        return None
+    return list(itertools.compress(after, map(operator.is_not, before.values(), after.values())))
 
 
 # ---------------------------------------------------------------------------- stages
@@ -65,25 +69,88 @@ class Stage(Generic[K, V]):
         return self.layer.values
 
 
+Reads = tuple[Callable[[Any], Iterable[Any]] | None, ...]
+"""For each source which of the stage's keys read a key of it; None, or nothing said: perhaps all of them."""
+
+
+def same(key: K) -> tuple[K]:
+    """Say that a key is read by the equal key of the stage and no other."""
+    return (key,)
+
+
+def among(readers: Mapping[K, tuple[V, ...]]) -> Callable[[K], tuple[V, ...]]:
+    """Say that a key is read by these keys of the stage; by none if it is not in the mapping."""
+    return lambda key: readers.get(key, ())
+
+
+def readers(read: Iterable[tuple[K, Iterable[V]]]) -> dict[V, tuple[K, ...]]:
+    """Return for each thing that is read who reads it, from pairs of a reader and what it reads."""
+    found: dict[V, list[K]] = {}
+    for reader, things in read:
+        for thing in things:
+            found.setdefault(thing, []).append(reader)
+    return {thing: tuple(several) for thing, several in found.items()}
+
+
 def staged(
-    previous: Stage[K, V] | None, sources: Inputs, inputs: Callable[..., Mapping[K, Inputs]], build: Callable[..., V]
+    previous: Stage[K, V] | None,
+    sources: Inputs,
+    inputs: Callable[..., Mapping[K, Inputs]],
+    build: Callable[..., V],
+    reads: Reads = (),
 ) -> Stage[K, V]:
     """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can.
 
     If the sources are the same objects as before, nothing is looked at and the previous stage itself comes back.
+    With `reads`, `inputs` must go through its first source key by key, for it may be given a part of that.
     """
-    if previous is not None and are_same(previous.sources, sources):
+    if previous is None:
+        return Stage(sources, refreshed(None, inputs(*sources), build))
+    if are_same(previous.sources, sources):
         return previous
-    return Stage(sources, refreshed(previous.layer if previous else None, inputs(*sources), build))
+    concerned = _concerned(previous.sources, sources, reads)
+    patched = None if concerned is None else _patched(previous.layer, sources, concerned, inputs, build)
+    return Stage(sources, patched or refreshed(previous.layer, inputs(*sources), build))
 
 
 def grouped(previous: Stage[K, V] | None, sources: Inputs, grouping: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
-    """Return the stage with the values of `grouping(*sources)`, unless the sources are the same objects as before."""
+    """Return the stage with the values of `grouping(*sources)`: those of the run before if they are equal."""
     if previous is not None and are_same(previous.sources, sources):
         return previous
-    return Stage(sources, Layer({}, grouping(*sources)))
+    values = grouping(*sources)
+    is_equal = previous is not None and values == previous.values and list(values) == list(previous.values)
+    return Stage(sources, previous.layer if previous is not None and is_equal else Layer({}, values))
 
 
 def are_same(ones: Inputs, others: Inputs) -> bool:
     """Return whether these are the same objects in the same order."""
-    return len(ones) == len(others) and all(one is other for one, other in zip(ones, others, strict=True))
+    return len(ones) == len(others) and all(map(operator.is_, ones, others))
+
+
+def _concerned(before: Inputs, after: Inputs, reads: Reads) -> Set[Any] | None:
+    """Return the keys of a stage whose inputs may be others than before; None if those may be any."""
+    changed = [
+        (differing(old, new) if read else None, read)
+        for old, new, read in zip(before, after, itertools.chain(reads, itertools.repeat(None)), strict=False)
+        if old is not new
+    ]
+    if len(before) != len(after) or any(keys is None for keys, _ in changed):
+        return None
+    return {mine for keys, read in changed if keys and read for key in keys for mine in read(key)}
+
+
+def _patched(
+    layer: Layer[K, V],
+    sources: Inputs,
+    concerned: Set[K],
+    inputs: Callable[..., Mapping[K, Inputs]],
+    build: Callable[..., V],
+) -> Layer[K, V] | None:
+    """Return the layer with other values for the keys concerned; None if some of these came or went."""
+    first, *others = sources
+    given = inputs({key: first[key] for key in concerned if key in first}, *others)
+    if given.keys() != concerned & layer.inputs.keys():
+        return None
+    made = {key: _value(layer, key, mine, build) for key, mine in given.items()}
+    changed = {key: value for key, value in made.items() if value is not layer.values[key]}
+    return Layer({**layer.inputs, **given}, {**layer.values, **changed} if changed else layer.values)

@@ -4,11 +4,13 @@ Law: pure. A pass that follows another equals a fresh one and shares with it, by
 What must not be published never is: the proxy keeps the last snapshot it was given.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mesh import inventory, problems, resolve
+from mesh import inventory, layers, problems, resolve
+from mesh.layers import Layer, Stage
 from mesh.problems import Problem, Ref
 from meshloom import references
 from meshloom.identity import claim
@@ -39,6 +41,8 @@ class Pass:
     resolution: resolve.Resolution
     compilation: compiler.Compilation
     parts: _Parts = field(repr=False)
+    made: Stage[proxies.Proxy, snapshots.Snapshot] = field(repr=False)
+    """The snapshot of each bundle, those that are held back included."""
     snapshots: Snapshots
     problems: tuple[Problem, ...]
 
@@ -61,31 +65,57 @@ def compiled(
 ) -> Pass:
     """Return the second half of a pass: what these proxies should have of what was resolved."""
     compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
-    parts = _parts(compilation, previous.parts if previous else {})
-    fresh = {
-        proxy: _shared(snapshots.Snapshot.of(*(parts[id(part)][1] for part in bundle)), held.get(proxy))
-        for proxy, bundle in compilation.bundles.items()
-    }
-    dangling = references.dangling({proxy: new for proxy, new in fresh.items() if new is not held.get(proxy)})
-    publishable = {proxy: snapshot for proxy, snapshot in fresh.items() if proxy not in dangling}
-    kept = {proxy: held[proxy] for proxy in wanted if proxy in held}
-    found = (*_unserved(wanted - fresh.keys(), held), *_faults(dangling))
-    return Pass(resolution, compilation, parts, {**kept, **publishable}, tuple(sorted({*found})))
+    parts = _parts(compilation.bundles, previous.parts if previous else {})
+    made = _made(compilation.bundles, parts, previous.made if previous else _published(held))
+    differing = changes(held, made.values)
+    fresh = {proxy: new for proxy, new in differing.items() if new != held.get(proxy)}
+    dangling = references.dangling(fresh)
+    missing = wanted.difference(made.values)
+    if missing or dangling or len(fresh) < len(differing):
+        kept = {proxy: held[proxy] for proxy in wanted if proxy in held}
+        settled = {**kept, **{proxy: new for proxy, new in fresh.items() if proxy not in dangling}}
+    else:
+        settled = {**made.values}
+    found = (*_unserved(missing, held), *_faults(dangling))
+    return Pass(resolution, compilation, parts, made, settled, tuple(sorted({*found})))
 
 
 def changes(before: Snapshots, after: Snapshots) -> Snapshots:
     """Return those snapshots of `after` that are not the same objects in `before`."""
-    return {proxy: snapshot for proxy, snapshot in after.items() if snapshot is not before.get(proxy)}
+    keys = layers.differing(before, after)
+    return {proxy: after[proxy] for proxy in (after if keys is None else keys) if after[proxy] is not before.get(proxy)}
 
 
-def _parts(compilation: compiler.Compilation, before: _Parts) -> _Parts:
+def _parts(several: Mapping[proxies.Proxy, bundles.Bundle], before: _Parts) -> _Parts:
     """Return for the compiler's parts those of the protocol, made once and kept as long as the compiler's is."""
-    distinct = {id(part): part for bundle in compilation.bundles.values() for part in bundle}
-    return {key: before.get(key) or (part, snapshots.Part.of(part)) for key, part in distinct.items()}
+    everything = [*itertools.chain.from_iterable(several.values())]
+    keys = [*map(id, everything)]
+    used = set(keys)
+    new = used.difference(before)
+    arriving = dict(itertools.compress(zip(keys, everything, strict=True), map(new.__contains__, keys)))
+    kept = _without(before, itertools.filterfalse(used.__contains__, before))
+    return {**kept, **{key: (part, snapshots.Part.of(part)) for key, part in arriving.items()}}
 
 
-def _shared(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> snapshots.Snapshot:
-    return old if old is not None and new == old else new
+def _without(before: _Parts, gone: Iterable[int]) -> _Parts:
+    left = {**before}
+    for key in gone:
+        del left[key]
+    return left
+
+
+def _made(
+    several: Mapping[proxies.Proxy, bundles.Bundle], parts: _Parts, previous: Stage[proxies.Proxy, snapshots.Snapshot]
+) -> Stage[proxies.Proxy, snapshots.Snapshot]:
+    def snapshot(*bundle: bundles.Part) -> snapshots.Snapshot:
+        return snapshots.Snapshot.of(*(parts[id(part)][1] for part in bundle))
+
+    return layers.staged(previous, (several,), dict, snapshot, (layers.same,))
+
+
+def _published(held: Snapshots) -> Stage[proxies.Proxy, snapshots.Snapshot]:
+    """Return a stage of which nothing is known but its values."""
+    return Stage((), Layer(dict.fromkeys(held, ()), held))
 
 
 def _unserved(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Problem]:

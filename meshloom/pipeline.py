@@ -168,7 +168,7 @@ class Pipeline:
 
 
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
-    return frozenset(key for key in cache.wanted if isinstance(key, proxies.Sidecar | proxies.Gateway))
+    return frozenset(key for key in cache.wanted if isinstance(key, (proxies.Sidecar, proxies.Gateway)))
 
 
 # ---------------------------------------------------------------------------- in the worker thread

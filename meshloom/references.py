@@ -11,21 +11,24 @@ from xds import snapshot as snapshots
 
 K = TypeVar("K")
 
-_Lacks = Callable[[snapshots.Part, snapshots.Part], frozenset[snapshots.ResourceName]]
+_Names = frozenset[snapshots.ResourceName]
 
 
 def dangling(several: Mapping[K, snapshots.Snapshot]) -> dict[K, tuple[snapshots.ResourceName, ...]]:
     """Return the references that name nothing, sorted, of those snapshots that have any (rule C12)."""
+    held = functools.cache(_names)
 
     @functools.cache
-    def lacks(part: snapshots.Part, other: snapshots.Part) -> frozenset[snapshots.ResourceName]:
-        return frozenset(name for name in part.references if not _holds(other, name))
+    def lacks(part: snapshots.Part, other: snapshots.Part) -> _Names:
+        return part.references - held(other)
 
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in several.items())
     return {key: tuple(sorted(missing)) for key, missing in found if missing}
 
 
-def _missing(parts: tuple[snapshots.Part, ...], lacks: _Lacks) -> set[snapshots.ResourceName]:
+def _missing(
+    parts: tuple[snapshots.Part, ...], lacks: Callable[[snapshots.Part, snapshots.Part], _Names]
+) -> set[snapshots.ResourceName]:
     """Return what these parts name and none of them holds; the largest, which most share, is asked first."""
     if not parts:
         return set()
@@ -33,13 +36,13 @@ def _missing(parts: tuple[snapshots.Part, ...], lacks: _Lacks) -> set[snapshots.
     return {name for part in parts for name in lacks(part, largest) if not _any_holds(parts, name)}
 
 
+def _names(part: snapshots.Part) -> _Names:
+    return frozenset((type_url, name) for type_url, named in part.entries.items() for name in named)
+
+
 def _any_holds(parts: Iterable[snapshots.Part], name: snapshots.ResourceName) -> bool:
-    return any(_holds(part, name) for part in parts)
-
-
-def _holds(part: snapshots.Part, name: snapshots.ResourceName) -> bool:
     type_url, resource = name
-    return resource in part.entries.get(type_url, ())
+    return any(resource in part.entries.get(type_url, ()) for part in parts)
 
 
 def _size(part: snapshots.Part) -> int:

@@ -7,7 +7,7 @@ stays the same object; whatever the number of proxies, nothing is built for each
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mesh import graph, layers
 from mesh.layers import Layer, Stage
@@ -15,6 +15,8 @@ from mesh.problems import Ref
 from translator import bundles, clusters, gateway, outbound, sidecar
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway, Proxy, Sidecar
+
+V = TypeVar("V")
 
 SiteKey = outbound.SiteKey | gateway.SiteKey
 
@@ -31,9 +33,19 @@ class Upstreams:
     All, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else.
     """
 
-    behind: Layer[Any, tuple[Ref, ...]]
+    behind_gateways: Stage[gateway.SiteKey, tuple[Ref, ...]]
+    behind: Stage[Any, tuple[Ref, ...]]
     by_deployment: Stage[Ref, Part]
     by_site: Stage[Any, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose bundles are asked for, and those of them in order that have a place in the graph."""
+
+    proxies: frozenset[Proxy]
+    sidecars: Stage[Sidecar, None]
+    gateways: Stage[Gateway, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,8 @@ class Compilation:
     """
 
     bundles: Mapping[Proxy, Bundle]
-    beside: tuple[Sidecar, ...]
+    joined: Stage[Proxy, Bundle]
+    asked: Asked
     reach: outbound.Reach
     doors: gateway.Sites
     upstreams: Upstreams
@@ -58,13 +71,14 @@ _NEVER: Stage[Any, Any] = Stage((), _NOTHING)
 
 NOTHING = Compilation(
     {},
-    (),
-    outbound.Reach(_NEVER, _NEVER, _NEVER, _NOTHING),
+    _NEVER,
+    Asked(frozenset(), _NEVER, _NEVER),
+    outbound.Reach(*[_NEVER] * 7),
     _NOTHING,
-    Upstreams(_NOTHING, _NEVER, _NEVER),
+    Upstreams(*[_NEVER] * 4),
     outbound.Outbound(_NEVER, _NEVER),
-    sidecar.Sidecars(_NEVER, _NEVER, _NOTHING, _NEVER, _NEVER, _NEVER, _NEVER),
-    gateway.Gateways(_NOTHING, _NOTHING, _NOTHING, _NOTHING),
+    sidecar.Sidecars(*[_NEVER] * 9),
+    gateway.Gateways(*[_NOTHING] * 4),
 )
 """The compile of nothing for nobody."""
 
@@ -72,33 +86,53 @@ NOTHING = Compilation(
 def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | None = None) -> Compilation:
     """Return the bundles of these proxies. One whose deployment or gateway is not in the graph has none."""
     before = previous or NOTHING
-    asked = sorted(set(proxies))
-    found = tuple(proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in of.deployments)
-    beside = before.beside if before.beside == found else found
-    edges = [proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in of.gateways]
+    asked = _asked(of, frozenset(proxies), before.asked)
+    beside, edges = asked.sidecars.values, asked.gateways.values
 
     reach = outbound.reach(of, beside, before.reach)
     doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
-    upstreams = _upstreams(of, (*outbound.behind(of, reach), *gateway.behind(of, doors)), before.upstreams)
+    upstreams = _upstreams(of, reach, doors, before.upstreams)
     shared = outbound.outbound(reach, upstreams.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
     gateways = gateway.gateways(of, edges, doors.values, upstreams.by_site.values, before.gateways)
-    made: dict[Proxy, Bundle] = dict((*gateways.bundles.values.items(), *sidecars.bundles.values.items()))
-    return Compilation(made, beside, reach, doors, upstreams, shared, sidecars, gateways)
+    joined = layers.grouped(before.joined, (gateways.bundles.values, sidecars.bundles.values), _joined)
+    return Compilation(joined.values, joined, asked, reach, doors, upstreams, shared, sidecars, gateways)
 
 
-def _upstreams(of: graph.Graph, sites: Iterable[tuple[SiteKey, tuple[Ref, ...]]], previous: Upstreams) -> Upstreams:
+def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked:
+    same = previous.proxies if previous.proxies == proxies else proxies
+    return Asked(
+        same,
+        layers.grouped(previous.sidecars, (same, of.deployments), _sidecars),
+        layers.grouped(previous.gateways, (same, of.gateways), _gateways),
+    )
+
+
+def _sidecars(asked: frozenset[Proxy], deployments: Mapping[Ref, graph.Deployment]) -> dict[Sidecar, None]:
+    found = (proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in deployments)
+    return dict.fromkeys(sorted(found))
+
+
+def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) -> dict[Gateway, None]:
+    found = (proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in gateways)
+    return dict.fromkeys(sorted(found))
+
+
+def _joined(ones: Mapping[Any, V], others: Mapping[Any, V]) -> dict[Any, V]:
+    return {**ones, **others}
+
+
+def _upstreams(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Upstreams) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
-    behind = layers.refreshed(previous.behind, {key: (refs,) for key, refs in sites}, _as_given)
+    given = (doors.values, of.deployments, of.services)
+    edges = layers.staged(previous.behind_gateways, given, gateway.behind_inputs, bundles.as_given)
+    behind = layers.grouped(previous.behind, (reach.behind.values, edges.values), _joined)
     by_deployment = layers.staged(
         previous.by_deployment, (behind.values, of.deployments), _named, clusters.of_deployment
     )
     sources = (behind.values, by_deployment.values)
-    return Upstreams(behind, by_deployment, layers.staged(previous.by_site, sources, _each, bundles.merged))
-
-
-def _as_given(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
-    return refs
+    by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
+    return Upstreams(edges, behind, by_deployment, by_site)
 
 
 def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment]) -> Inputs:

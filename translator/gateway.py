@@ -4,7 +4,7 @@ Law: a gateway gets the clusters of the services that its routes lead to and no 
 only when its host changes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mesh import graph, layers
@@ -38,14 +38,20 @@ def sites(of: graph.Graph, gateways: Iterable[Ref], previous: Sites) -> Sites:
     return layers.refreshed(previous, inputs, virtual_hosts.of_gateway)
 
 
-def behind(of: graph.Graph, given: Sites) -> Iterator[tuple[SiteKey, tuple[Ref, ...]]]:
-    """Yield each site with the deployments behind it: all of the services that its routes lead to."""
-    return ((key, _deployments(of, site.targets)) for key, site in given.values.items())
+def behind_inputs(
+    virtual: Mapping[SiteKey, Site], deployments: Mapping[Ref, graph.Deployment], services: Mapping[Ref, graph.Service]
+) -> dict[SiteKey, tuple[tuple[Ref, ...]]]:
+    """Return for each site the deployments behind it: all of the services that its routes lead to."""
+    return {key: (_behind(site.targets, deployments, services),) for key, site in virtual.items()}
 
 
-def _deployments(of: graph.Graph, targets: tuple[graph.Target, ...]) -> tuple[Ref, ...]:
-    services = dict.fromkeys(of.deployments[target.deployment].service for target in targets)
-    return tuple(deployment for service in services for deployment in of.services[service].deployments)
+def _behind(
+    targets: tuple[graph.Target, ...],
+    deployments: Mapping[Ref, graph.Deployment],
+    services: Mapping[Ref, graph.Service],
+) -> tuple[Ref, ...]:
+    owners = dict.fromkeys(deployments[target.deployment].service for target in targets)
+    return tuple(deployment for owner in owners for deployment in services[owner].deployments)
 
 
 def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost]]:
@@ -56,7 +62,7 @@ def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost]
 
 def gateways(
     of: graph.Graph,
-    proxies: Sequence[Gateway],
+    proxies: Collection[Gateway],
     virtual: Mapping[SiteKey, Site],
     clusters: Mapping[SiteKey, Part],
     previous: Gateways,

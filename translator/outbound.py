@@ -6,13 +6,13 @@ route configuration once for each distinct scope.
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from mesh import graph, layers
 from mesh.hosts import Host
-from mesh.layers import Layer, Stage
+from mesh.layers import Stage
 from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
@@ -34,25 +34,36 @@ class Scoped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The scopes of callers, the sites of each distinct one, and all sites that some scope holds."""
+    """The scopes of callers, the sites of each distinct one, and all sites that some scope holds.
+
+    `of_service` and `holders` say which sites belong to a service and which scopes hold a site.
+    """
 
     scopes: Stage[Ref, Scoped]
     distinct: Stage[str, tuple[SiteKey, ...]]
     keys: Stage[SiteKey, None]
-    sites: Layer[SiteKey, Site]
+    of_service: Stage[Ref, tuple[SiteKey, ...]]
+    holders: Stage[SiteKey, tuple[str, ...]]
+    sites: Stage[SiteKey, Site]
+    behind: Stage[SiteKey, tuple[Ref, ...]]
+    """The deployments behind each site: all of its service."""
 
 
-def reach(of: graph.Graph, sidecars: tuple[Sidecar, ...], previous: Reach) -> Reach:
+def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) -> Reach:
     """Return what the services of these sidecars may reach."""
     scopes = layers.staged(previous.scopes, (sidecars, of.deployments, of.scopes), _scope_inputs, scoped)
     apart = layers.grouped(previous.distinct, (scopes.values,), distinct)
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
-    inputs = {key: _site_inputs(of, key) for key in keys.values}
-    return Reach(scopes, apart, keys, layers.refreshed(previous.sites, inputs, virtual_hosts.of_service))
+    of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
+    holders = layers.grouped(previous.holders, (apart.values,), _holders)
+    sources, reads = (keys.values, of.services), (layers.same, layers.among(of_service.values))
+    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
+    behind = layers.staged(previous.behind, sources, _behind_inputs, bundles.as_given, reads)
+    return Reach(scopes, apart, keys, of_service, holders, sites, behind)
 
 
 def _scope_inputs(
-    sidecars: tuple[Sidecar, ...], deployments: Mapping[Ref, graph.Deployment], scopes: Mapping[Ref, graph.Scope]
+    sidecars: Mapping[Sidecar, None], deployments: Mapping[Ref, graph.Deployment], scopes: Mapping[Ref, graph.Scope]
 ) -> dict[Ref, tuple[graph.Scope]]:
     callers = dict.fromkeys(deployments[one.deployment].service for one in sidecars)
     return {caller: (scopes[caller],) for caller in callers}
@@ -62,18 +73,29 @@ def _keys(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, None]:
     return dict.fromkeys(itertools.chain.from_iterable(scopes.values()))
 
 
-def behind(of: graph.Graph, given: Reach) -> Iterator[tuple[SiteKey, tuple[Ref, ...]]]:
-    """Yield each site with the deployments behind it: all of its service."""
-    return ((key, _service(of, key).deployments) for key in given.sites.values)
+def _of_service(keys: Mapping[SiteKey, None]) -> dict[Ref, tuple[SiteKey, ...]]:
+    return layers.readers((key, (_service(key),)) for key in keys)
 
 
-def _site_inputs(of: graph.Graph, key: SiteKey) -> tuple[graph.Service, tuple[Host, ...]]:
-    service = _service(of, key)
-    return service, service.hosts if isinstance(key, Ref) else key[1]
+def _holders(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, tuple[str, ...]]:
+    return layers.readers(scopes.items())
 
 
-def _service(of: graph.Graph, key: SiteKey) -> graph.Service:
-    return of.services[key if isinstance(key, Ref) else key[0]]
+def _site_inputs(
+    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]
+) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...]]]:
+    found = ((key, services[_service(key)]) for key in keys)
+    return {key: (service, service.hosts if isinstance(key, Ref) else key[1]) for key, service in found}
+
+
+def _behind_inputs(
+    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]
+) -> dict[SiteKey, tuple[tuple[Ref, ...]]]:
+    return {key: (services[_service(key)].deployments,) for key in keys}
+
+
+def _service(key: SiteKey) -> Ref:
+    return key if isinstance(key, Ref) else key[0]
 
 
 def scoped(scope: graph.Scope) -> Scoped:
@@ -103,10 +125,10 @@ class Outbound:
 
 def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
-    scopes = given.distinct.values
+    scopes, reads = given.distinct.values, (layers.same, layers.among(given.holders.values))
     return Outbound(
-        layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged),
-        layers.staged(previous.routes, (scopes, given.sites.values), _each, _routes),
+        layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged, reads),
+        layers.staged(previous.routes, (scopes, given.sites.values), _each, _routes, reads),
     )
 
 

@@ -6,10 +6,10 @@ messages that hold its addresses.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from mesh import graph, layers, mtls
-from mesh.layers import Layer, Stage
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from translator import bundles, clusters, filter_chains, listeners, rbac, route_configurations, virtual_hosts
 from translator.bundles import Bundle, Part
@@ -17,8 +17,7 @@ from translator.outbound import Outbound, Reach, Scoped
 from translator.proxies import Explicit, Sidecar
 from translator.resources import EncodedResource
 
-V = TypeVar("V")
-
+Proxies = Mapping[Sidecar, None]
 Listeners = tuple[graph.Listener, ...]
 Deployments = tuple[tuple[Ref, Listeners], ...]
 Graphed = Mapping[Ref, graph.Deployment]
@@ -40,32 +39,34 @@ class Sidecars:
 
     deployments: Stage[Ref, Deployments]
     chains: Stage[Ref, bytes]
-    modes: Layer[Ref, mtls.Mode]
+    modes: Stage[Ref, mtls.Mode]
     inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
     inbound: Stage[Ref, Inbound]
     own: Stage[Sidecar, Part]
+    digests: Stage[Sidecar, str]
+    """Of the scope of each proxy."""
+    of_digest: Stage[str, tuple[Sidecar, ...]]
     bundles: Stage[Sidecar, Bundle]
 
 
-def sidecars(
-    of: graph.Graph, proxies: tuple[Sidecar, ...], reach: Reach, shared: Outbound, previous: Sidecars
-) -> Sidecars:
+def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, previous: Sidecars) -> Sidecars:
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
-    chains = layers.staged(previous.chains, (found.values,), _alone, filter_chains.outbound)
-    modes = layers.refreshed(previous.modes, {ref: (of.services[ref].mode,) for ref in found.values}, _as_given)
+    chains = layers.staged(previous.chains, (found.values,), _alone, filter_chains.outbound, (same,))
+    modes = layers.staged(previous.modes, (found.values, of.services), _modes, bundles.as_given, (same, same))
     sources = (found.values, modes.values, of.callers)
-    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound)
-    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, _as_given)
+    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
+    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, bundles.as_given)
     own = layers.staged(previous.own, (proxies, of.deployments, chains.values, inbound.values), _own_inputs, _own)
-    scopes, clusters, routes = reach.scopes.values, shared.clusters.values, shared.routes.values
-    given = (proxies, of.deployments, scopes, clusters, routes, inbound.values, own.values)
-    return Sidecars(
-        found, chains, modes, of_service, inbound, own, layers.staged(previous.bundles, given, _parts, bundles.bundle)
-    )
+    digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
+    of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
+    given = (digests.values, shared.clusters.values, shared.routes.values, inbound.values, own.values)
+    holders = layers.among(of_digest.values)
+    made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same))
+    return Sidecars(found, chains, modes, of_service, inbound, own, digests, of_digest, made)
 
 
-def _by_service(proxies: tuple[Sidecar, ...], deployments: Graphed) -> dict[Ref, Deployments]:
+def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
     grouped: dict[Ref, list[tuple[Ref, Listeners]]] = {}
     for item in (deployments[ref] for ref in dict.fromkeys(proxy.deployment for proxy in proxies)):
         grouped.setdefault(item.service, []).append((item.ref, item.listeners))
@@ -76,8 +77,8 @@ def _alone(found: Mapping[Ref, Deployments]) -> Inputs:
     return {ref: (ref,) for ref in found}
 
 
-def _as_given(value: V) -> V:
-    return value
+def _modes(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+    return {ref: (services[ref].mode,) for ref in found}
 
 
 # ---------------------------------------------------------------------------- calls to the application
@@ -124,7 +125,7 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 
 
 def _own_inputs(
-    proxies: tuple[Sidecar, ...], deployments: Graphed, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
+    proxies: Proxies, deployments: Graphed, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
 ) -> Inputs:
     return {
         proxy: (proxy.capture, chains[deployments[proxy.deployment].service], inbound[proxy.deployment].chains)
@@ -141,16 +142,21 @@ def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener
     )
 
 
+def _digests(proxies: Proxies, deployments: Graphed, scopes: Mapping[Ref, Scoped]) -> dict[Sidecar, str]:
+    return {proxy: scopes[deployments[proxy.deployment].service].digest for proxy in proxies}
+
+
+def _of_digest(digests: Mapping[Sidecar, str]) -> dict[str, tuple[Sidecar, ...]]:
+    return layers.readers((proxy, (digest,)) for proxy, digest in digests.items())
+
+
 def _parts(
-    proxies: tuple[Sidecar, ...],
-    deployments: Graphed,
-    scopes: Mapping[Ref, Scoped],
+    digests: Mapping[Sidecar, str],
     clusters: Mapping[str, Part],
     routes: Mapping[str, Part],
     inbound: Mapping[Ref, Inbound],
     own: Mapping[Sidecar, Part],
 ) -> Inputs:
-    digests = {proxy: scopes[deployments[proxy.deployment].service].digest for proxy in proxies}
     return {
         proxy: (clusters[digest], routes[digest], inbound[proxy.deployment].routes, own[proxy])
         for proxy, digest in digests.items()

@@ -5,6 +5,7 @@ whatever order they come; what snapshots share, they share by identity, and comp
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -210,10 +211,11 @@ def _entry(resource: Resource) -> Entry:
 
 
 def _check_names(type_url: str, several: list[Mapping[str, Entry]]) -> None:
-    names = set().union(*several)
-    if len(names) != sum(map(len, several)):
-        twice = sorted(name for name in names if sum(name in named for named in several) > 1)
-        raise ValueError(_twice(type_url, twice))
+    pairs = itertools.combinations(several, 2)
+    # views of dictionaries go through the smaller of both: what most snapshots share is not gone through for each
+    twice = {name for one, other in pairs if not one.keys().isdisjoint(other.keys()) for name in one if name in other}
+    if twice:
+        raise ValueError(_twice(type_url, sorted(twice)))
 
 
 def _twice(type_url: str, names: list[str]) -> str:

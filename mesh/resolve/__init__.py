@@ -6,10 +6,11 @@ the result always equals a fresh run).
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mesh import graph, resources
 from mesh.inventory import Inventory
+from mesh.layers import same
 from mesh.problems import Problem, Ref
 from mesh.resolve import core_stages, edge_stages, references
 from mesh.resolve.run import Run, Settings, Stages
@@ -55,11 +56,25 @@ def _is_untouched(inventory: Inventory, previous: Resolution, changed: Collectio
 
 
 def _resolution(run: Run, previous: Resolution | None) -> Resolution:
-    stages = _stages(run)
-    listed = (stages[name].values.values() for name in (*_JUDGED, *_WITH_PROBLEMS))
-    found = tuple(sorted({problem for values in listed for one in values for problem in one.problems}))
-    made = _graph(stages, previous.graph if previous else graph.Graph())
-    return Resolution(made, found, run.inventory, run.settings, stages)
+    made = _stages(run)
+    stages = {**made, **_problem_stages(run, made), **_graph_stages(run, made)}
+    meant = _graph(stages, previous.graph if previous else graph.Graph())
+    return Resolution(meant, tuple(stages["problems"].values), run.inventory, run.settings, stages)
+
+
+def _problem_stages(run: Run, made: Stages) -> Stages:
+    """Return the stage `problems`, sorted, and before it those of each stage that finds some."""
+    names = {name: f"problems of {name}" for name in (*_JUDGED, *_WITH_PROBLEMS)}
+    found = {mine: run.grouping(mine, (made[name].values,), _faulty) for name, mine in names.items()}
+    return {**found, "problems": run.grouping("problems", tuple(stage.values for stage in found.values()), _sorted)}
+
+
+def _faulty(settled: Mapping[Ref, references.Settled[Any]]) -> Mapping[Ref, tuple[Problem, ...]]:
+    return {ref: one.problems for ref, one in settled.items() if one.problems}
+
+
+def _sorted(*found: Mapping[Ref, tuple[Problem, ...]]) -> Mapping[Problem, None]:
+    return dict.fromkeys(sorted({problem for some in found for one in some.values() for problem in one}))
 
 
 _JUDGED = tuple(f"{stage} {kind}" for stage in ("judged", "bonds") for kind in resources.KINDS)
@@ -86,18 +101,38 @@ def _stages(run: Run) -> Stages:
 # ---------------------------------------------------------------------------- the graph
 
 
+_MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers")
+"""The stages whose values the graph is made of."""
+
+
+def _graph_stages(run: Run, made: Stages) -> Stages:
+    """Return the stages `graph <name>`: the values that there are, in order of their keys."""
+    gateways = run.stage("graph gateways", (made["gateways"].values,), _settled, _as_given, (same,))
+    others = (name for name in _MEANT if name != "gateways")
+    present = {
+        name: run.stage(name, (made[stage].values,), _present, _as_given, (same,))
+        for stage in others
+        if (name := f"graph {stage}")
+    }
+    return {**present, "graph gateways": gateways}
+
+
+def _settled(settled: Mapping[Ref, references.Settled[V | None]]) -> dict[Ref, tuple[V]]:
+    return _present({ref: one.value for ref, one in settled.items()})
+
+
+def _present(values: Mapping[Ref, V | None]) -> dict[Ref, tuple[V]]:
+    return {ref: (value,) for ref in sorted(values) if (value := values[ref]) is not None}
+
+
+def _as_given(value: V) -> V:
+    return value
+
+
 def _graph(stages: Stages, before: graph.Graph) -> graph.Graph:
-    made = graph.Graph(
-        meshes=_present(stages["meshes"].values, before.meshes),
-        services=_present(stages["services"].values, before.services),
-        deployments=_present(stages["deployments"].values, before.deployments),
-        gateways=_present({ref: one.value for ref, one in stages["gateways"].values.items()}, before.gateways),
-        scopes=_present(stages["scopes"].values, before.scopes),
-        callers=_present(stages["callers"].values, before.callers),
-    )
+    made = graph.Graph(**{name: _kept(stages[f"graph {name}"].values, getattr(before, name)) for name in _MEANT})
     return before if made == before else made
 
 
-def _present(values: Mapping[Ref, V | None], before: Mapping[Ref, V]) -> Mapping[Ref, V]:
-    made = {ref: value for ref in sorted(values) if (value := values[ref]) is not None}
-    return before if made == before else made
+def _kept(new: Mapping[Ref, V], old: Mapping[Ref, V]) -> Mapping[Ref, V]:
+    return old if new == old else new

@@ -3,15 +3,15 @@
 Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh import graph, identity, resources, rules
-from mesh.layers import Stage
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, by_precedence, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Shells = Mapping[Ref, Settled[services.Shell | None]]
@@ -22,18 +22,16 @@ Deployments = Mapping[Ref, graph.Deployment | None]
 
 def reference_stages(run: Run) -> Stages:
     """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
-    judged = {f"judged {kind}": run.stage(f"judged {kind}", (_of(run, kind),), _alone, _judged) for kind in _NINE}
-    links = {f"links {kind}": run.stage(f"links {kind}", (_of(run, kind),), _alone, references.links) for kind in _NINE}
-    ids = {
-        f"ids {kind}": run.stage(f"ids {kind}", (_of(run, kind),), _alone, identity.issued_id)
-        for kind in identity.TOKENS
-    }
+    judged = {f"judged {kind}": _single(run, f"judged {kind}", kind, _judged) for kind in _NINE}
+    links = {f"links {kind}": _single(run, f"links {kind}", kind, references.links) for kind in _NINE}
+    ids = {f"ids {kind}": _single(run, f"ids {kind}", kind, identity.issued_id) for kind in identity.TOKENS}
     known = run.grouping("known ids", tuple(stage.values for stage in ids.values()), _known)
-    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _same_refs(run, kind)) for kind in _READ}
+    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _refs) for kind in _READ}
     sources = (known.values, *(stage.values for stage in refs.values()))
     bonds = {
-        f"bonds {kind}": run.stage(f"bonds {kind}", (links[f"links {kind}"].values, *sources), _found, references.bonds)
+        name: run.stage(name, (links[f"links {kind}"].values, *sources), _found, references.bonds, (same,))
         for kind in _NINE
+        if (name := f"bonds {kind}")
     }
     others = {f"refs {kind}": stage for kind, stage in refs.items()}
     return {**judged, **links, **ids, "known ids": known, **others, **bonds}
@@ -45,6 +43,10 @@ _READ = tuple(references.READ_KINDS)
 
 def _of(run: Run, kind: str) -> Mapping[Ref, Any]:
     return run.of(references.READ_KINDS[kind])
+
+
+def _single(run: Run, name: str, kind: str, build: Callable[[Any], Any]) -> Stage[Ref, Any]:
+    return run.stage(name, (_of(run, kind),), _alone, build, (same,))
 
 
 def _alone(written: Mapping[Ref, Any]) -> Inputs:
@@ -59,16 +61,8 @@ def _known(*issued: Mapping[Ref, str]) -> Mapping[str, Ref]:
     return {name: ref for ids in issued for ref, name in ids.items()}
 
 
-def _same_refs(run: Run, kind: str) -> Any:
-    """Return how the addresses of one kind are listed: as the same object where none came or went."""
-    earlier = run.before.get(f"refs {kind}")
-
-    def listed(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
-        if earlier is not None and earlier.values.keys() == written.keys():
-            return earlier.values
-        return {ref: ref for ref in written}
-
-    return listed
+def _refs(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
+    return {ref: ref for ref in written}
 
 
 def _found(
@@ -86,25 +80,23 @@ def _found(
 
 def service_stages(run: Run, base: Stages) -> Stages:
     """Return the stages from meshes to routed services."""
-    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh)
+    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh, (same,))
     shells = run.stage(
         "shells",
         (run.of(resources.VirtualService), meshes.values, base["bonds VirtualService"].values),
         _shell_inputs,
         services.shell,
+        (same, None, same),
     )
     members = run.grouping("members", (shells.values,), _members)
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
     made = _deployments(run, base, shells)
     by_service = run.grouping("by service", (made.values,), _by_service)
     listed = _tables(run, base, made)
-    by_owner = run.grouping(
-        "tables by service",
-        (run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values, listed.values),
-        _by_owner,
-    )
+    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
+    owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
     segment = run.settings.paths_by_segment
-    sources = (shells.values, claimed.values, by_service.values, by_owner.values, segment)
+    sources = (shells.values, claimed.values, by_service.values, owned["tables by service"].values, segment)
     return {
         "meshes": meshes,
         "shells": shells,
@@ -113,10 +105,10 @@ def service_stages(run: Run, base: Stages) -> Stages:
         "deployments": made,
         "by service": by_service,
         "deployment faults": _deployment_faults(run, base),
-        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts),
+        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts, (same,)),
         "tables": listed,
-        "tables by service": by_owner,
-        "services": run.stage("services", sources, _service_inputs, services.service),
+        **owned,
+        "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
     }
 
 
@@ -153,7 +145,7 @@ def _service_inputs(
 
 def _deployments(run: Run, base: Stages, shells: Stage[Ref, Any]) -> Stage[Ref, graph.Deployment | None]:
     sources = (run.of(resources.VirtualDeployment), base["bonds VirtualDeployment"].values, shells.values)
-    return run.stage("deployments", sources, _deployment_inputs, services.deployment)
+    return run.stage("deployments", sources, _deployment_inputs, services.deployment, (same, same))
 
 
 def _deployment_inputs(written: Mapping[Ref, resources.VirtualDeployment], bound: Bound, shells: Shells) -> Inputs:
@@ -175,7 +167,7 @@ def _deployment_faults(run: Run, base: Stages) -> Stage[Ref, Settled[None]]:
         run.of(resources.VirtualService),
         base["bonds VirtualDeployment"].values,
     )
-    return run.stage("deployment faults", sources, _with_parents, _deployment_problems)
+    return run.stage("deployment faults", sources, _with_parents, _deployment_problems, (same, None, same))
 
 
 def _with_parents(
@@ -201,9 +193,8 @@ def _conflicts(members: tuple[graph.Deployment, ...]) -> Settled[None]:
 
 def _tables(run: Run, base: Stages, made: Stage[Ref, Any]) -> Stage[Ref, Settled[services.Table]]:
     written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
-    return run.stage(
-        "tables", (written, bound, made.values, run.settings.paths_by_segment), _table_inputs, tables.table
-    )
+    sources = (written, bound, made.values, run.settings.paths_by_segment)
+    return run.stage("tables", sources, _table_inputs, tables.table, (same, same))
 
 
 def _table_inputs(
@@ -214,12 +205,3 @@ def _table_inputs(
         return tuple(item for one in targets if (item := made.get(one)))
 
     return {ref: (item, bound[ref].value, named(ref), segment) for ref, item in written.items()}
-
-
-def _by_owner(
-    written: Mapping[Ref, resources.VirtualServiceRouteTable],
-    bound: Bound,
-    listed: Mapping[Ref, Settled[services.Table]],
-) -> Mapping[Ref, tuple[services.Table, ...]]:
-    owners = ((target(bound, ref, "spec.virtualService"), ref) for ref in by_precedence(written))
-    return tuples((owner, listed[ref].value) for owner, ref in owners if owner is not None)

@@ -11,7 +11,7 @@ from mesh.layers import Stage
 from mesh.problems import Ref
 from mesh.resolve import access, claims, deployments, gateways
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, by_precedence, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]
@@ -85,11 +85,9 @@ def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Sta
     """Return the stages from gateway route tables to routed gateways."""
     written, segment = run.of(resources.IngressGateway), run.settings.paths_by_segment
     listed = _gateway_tables(run, base, written, segment)
-    by_gateway = run.grouping(
-        "rules by gateway",
-        (run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values, listed.values),
-        _by_gateway,
-    )
+    routed, routed_bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
+    owned = owned_stages(run, "rules by gateway", routed, routed_bound, "spec.ingressGateway", listed.values)
+    by_gateway = owned["rules by gateway"]
     back = run.stage(
         "behind",
         (written, allowed["scopes"].values, core["services"].values, core["deployments"].values, by_gateway.values),
@@ -100,7 +98,7 @@ def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Sta
     sources = (written, bound, meshes, back.values, by_gateway.values, segment)
     return {
         "gateway tables": listed,
-        "rules by gateway": by_gateway,
+        **owned,
         "behind": back,
         "gateways": run.stage("gateways", sources, _gateway_inputs, gateways.gateway),
         "gateway deployments": _gateway_deployments(run, base, written),
@@ -124,14 +122,6 @@ def _gateway_table_inputs(
         for ref, item in written.items()
         if (owner := owners[ref]) is not None
     }
-
-
-def _by_gateway(
-    written: Mapping[Ref, resources.IngressGatewayRouteTable], bound: Bound, listed: Mapping[Ref, Any]
-) -> Mapping[Ref, tuple[gateways.Rules, ...]]:
-    ordered = [ref for ref in by_precedence(written) if ref in listed]
-    owners = ((target(bound, ref, "spec.ingressGateway"), ref) for ref in ordered)
-    return tuples((owner, listed[ref].value) for owner, ref in owners if owner is not None)
 
 
 def _behind_inputs(

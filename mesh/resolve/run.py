@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from mesh import layers, resources
 from mesh.inventory import Inventory
-from mesh.layers import Stage
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from mesh.resolve import tables
 from mesh.resolve.references import Bonds, Settled
@@ -47,12 +47,13 @@ class Run:
         sources: tuple[Any, ...],
         inputs: Callable[..., Mapping[K, tuple[Any, ...]]],
         build: Callable[..., V],
+        reads: layers.Reads = (),
     ) -> Stage[K, V]:
         """Return the stage with `build(*given)` for each key of `inputs(*sources)`, sharing all it can."""
-        return layers.staged(self.before.get(name), sources, inputs, build)
+        return layers.staged(self.before.get(name), sources, inputs, build, reads)
 
     def grouping(self, name: str, sources: tuple[Any, ...], grouped: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
-        """Return the stage with the values of `grouped(*sources)`, unless the sources are those of the run before."""
+        """Return the stage with the values of `grouped(*sources)`: those of the run before if they are equal."""
         return layers.grouped(self.before.get(name), sources, grouped)
 
     def of(self, kind: type[R]) -> Mapping[Ref, R]:
@@ -77,6 +78,43 @@ def tuples(pairs: Iterable[tuple[Ref, V]]) -> dict[Ref, tuple[V, ...]]:
     return {key: tuple(members) for key, members in groups.items()}
 
 
-def by_precedence(written: Mapping[Ref, Any]) -> list[Ref]:
-    """Return the addresses of route tables, the one that counts first in front."""
-    return sorted(written, key=lambda ref: tables.precedence(written[ref]))
+# ---------------------------------------------------------------------------- route tables by owner
+
+
+def owned_stages(
+    run: Run, name: str, written: Mapping[Ref, Any], bound: Bound, field: str, listed: Mapping[Ref, Settled[Any]]
+) -> Stages:
+    """Return the stage of this name: the settled route tables of each owner, the one that counts first in front.
+
+    `field` refers to the owner. The stages before it keep the order for as long as no table is ranked anew.
+    """
+
+    def rank_inputs(written: Mapping[Ref, Any], bound: Bound) -> dict[Ref, tuple[Any, ...]]:
+        return {ref: (item, target(bound, ref, field)) for ref, item in written.items()}
+
+    ranked = run.stage(f"{name}, ranks", (written, bound), rank_inputs, _rank, (same, same))
+    order = run.grouping(f"{name}, order", (ranked.values,), _in_order)
+
+    def owner(ref: Ref) -> tuple[Ref, ...]:
+        found = ranked.values[ref][0]
+        return (found,) if found is not None else ()
+
+    made = run.stage(name, (order.values, listed), _listed, _together, (same, owner))
+    return {f"{name}, ranks": ranked, f"{name}, order": order, name: made}
+
+
+def _rank(written: Any, owner: Ref | None) -> tuple[Ref | None, tuple[object, ...]]:
+    return owner, tables.precedence(written)
+
+
+def _in_order(ranked: Mapping[Ref, tuple[Ref | None, tuple[Any, ...]]]) -> Mapping[Ref, tuple[Ref, ...]]:
+    first_in_front = sorted(ranked, key=lambda ref: ranked[ref][1])
+    return tuples((owner, ref) for ref in first_in_front if (owner := ranked[ref][0]) is not None)
+
+
+def _listed(order: Mapping[Ref, tuple[Ref, ...]], listed: Mapping[Ref, Settled[Any]]) -> dict[Ref, tuple[Any, ...]]:
+    return {owner: tuple(listed[ref].value for ref in refs) for owner, refs in order.items()}
+
+
+def _together(*settled: V) -> tuple[V, ...]:
+    return settled

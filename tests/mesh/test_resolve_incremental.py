@@ -139,19 +139,39 @@ def edited(before: inventory.Inventory, edit: resources.Resource | Ref) -> inven
     return before.with_changes(deleted=[edit]) if isinstance(edit, Ref) else before.with_changes([edit])
 
 
+hints = st.sampled_from(["not yet", "told", "told without a hint"])
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(edits, st.booleans()), min_size=1, max_size=25))
+@given(st.lists(st.tuples(edits, hints, st.integers(0, 9).map(bool)), min_size=1, max_size=25))
 def test_after_any_edits_the_incremental_result_is_the_fresh_one(
-    made: list[tuple[resources.Resource | Ref, bool]],
+    made: list[tuple[resources.Resource | Ref, str, bool]],
 ) -> None:
     seen, last, pending = inventory.Inventory(), None, set()
-    for edit, is_told in made:
+    for edit, hint, by_segment in made:
         seen = edited(seen, edit)
         pending |= {edit if isinstance(edit, Ref) else edit.ref}
-        if is_told:
-            last, pending = resolve.resolve(seen, last, pending), set()
-            fresh = resolve.resolve(seen)
+        if hint != "not yet":
+            reading = resolve.Settings(paths_by_segment=by_segment)
+            last = resolve.resolve(seen, last, pending if hint == "told" else None, reading)
+            pending = set()
+            fresh = resolve.resolve(seen, settings=reading)
             assert (last.graph, last.problems) == (fresh.graph, fresh.problems)
+            assert repr(last.graph) == repr(fresh.graph)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(*KINDS).map(written.resource), min_size=5, max_size=25), st.data())
+def test_an_object_that_goes_and_comes_back_leaves_no_trace(
+    items: list[resources.Resource], data: st.DataObject
+) -> None:
+    seen = inventory.inventory_of(items)
+    first = last = resolve.resolve(seen)
+    for item in data.draw(st.lists(st.sampled_from([*seen]), min_size=1, max_size=4)):
+        without = resolve.resolve(seen.with_changes(deleted=[item.ref]), last, {item.ref})
+        seen = without.inventory.with_changes([item])
+        last = resolve.resolve(seen, without, {item.ref})
+        assert repr((last.graph, last.problems)) == repr((first.graph, first.problems))
 
 
 @settings(max_examples=50, deadline=None)
@@ -218,3 +238,38 @@ def test_a_layer_of_which_nothing_changed_is_the_same() -> None:
     assert layers.refreshed(first, {"a": (1,)}, lambda number: [number]) is first
     rebuilt = layers.refreshed(first, {"a": (1.0 + 1e-9,)}, lambda number: [round(number)])
     assert rebuilt.values is first.values
+
+
+tables = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["", "p", "q", "pq", "qx"]), max_size=4)
+lengths = st.dictionaries(st.sampled_from("pqxy"), st.integers(0, 2), max_size=4)
+
+
+def spelled(words: dict[str, str], sizes: dict[str, int]) -> dict[str, tuple[object, ...]]:
+    return {key: (word, tuple(sizes.get(letter) for letter in word)) for key, word in words.items() if word}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(tables, lengths), min_size=2, max_size=6))
+def test_a_stage_that_says_what_it_reads_equals_a_fresh_one(runs: list[tuple[dict[str, str], dict[str, int]]]) -> None:
+    last = None
+    for words, sizes in runs:
+        reads = (layers.same, layers.among(layers.readers(words.items())))
+        last = layers.staged(last, (words, sizes), spelled, lambda *given: [*given], reads)
+        fresh = layers.staged(None, (words, sizes), spelled, lambda *given: [*given])
+        assert (last.layer, [*last.values]) == (fresh.layer, [*fresh.values])
+
+
+def test_a_stage_that_says_what_it_reads_looks_at_nothing_else() -> None:
+    looked: list[list[str]] = []
+
+    def inputs(words: dict[str, str], sizes: dict[str, int]) -> dict[str, tuple[object, ...]]:
+        looked.append(sorted(words))
+        return spelled(words, sizes)
+
+    words = {"a": "p", "b": "q", "c": "pq"}
+    reads = (layers.same, layers.among(layers.readers(words.items())))
+    first = layers.staged(None, (words, {"p": 1, "q": 2}), inputs, lambda *given: [*given], reads)
+    second = layers.staged(first, (words, {"p": 7, "q": 2}), inputs, lambda *given: [*given], reads)
+    assert looked == [["a", "b", "c"], ["a", "c"]]
+    assert second.values["b"] is first.values["b"]
+    assert second.values["c"] == ["pq", (7, 2)]

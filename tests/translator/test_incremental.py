@@ -1,5 +1,7 @@
 """A compile that starts from another equals a fresh one, and what is equal stays the same object."""
 
+import dataclasses
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +34,34 @@ def test_a_compile_from_a_previous_one_equals_a_fresh_one(mesh, steps):
         fresh = compiler.compiled(of, asked)
         assert bodies(last) == bodies(fresh)
         assert [*last.bundles] == [*fresh.bundles]
+
+
+def sharing(now: graph.Graph, before: graph.Graph) -> graph.Graph:
+    """Return the graph with all that is equal in the one before as the same objects, as `resolve` makes it."""
+
+    def kept(name: str) -> dict[object, object]:
+        new, old = getattr(now, name), getattr(before, name)
+        made = {key: old[key] if old.get(key) == value else value for key, value in new.items()}
+        return old if made == old and [*made] == [*old] else made
+
+    return graph.Graph(**{field.name: kept(field.name) for field in dataclasses.fields(graph.Graph)})
+
+
+@settings(max_examples=40, deadline=None)
+@given(meshes, st.lists(edits, min_size=2, max_size=6))
+def test_a_compile_of_a_graph_that_shares_with_the_last_equals_a_fresh_one(mesh, steps):
+    of, asked = changing.graph_of(mesh), changing.proxies_of(mesh)
+    last = compiler.compiled(of, asked)
+    for step in steps:
+        mesh = {**mesh, **dict(step[:1])}
+        of, asked = sharing(changing.graph_of(mesh), of), changing.proxies_of(mesh)
+        before, last = last, compiler.compiled(of, asked, last)
+        fresh = compiler.compiled(of, asked)
+        assert bodies(last) == bodies(fresh)
+        assert [*last.bundles] == [*fresh.bundles]
+        assert all(
+            new is old or new != old for proxy, new in last.bundles.items() if (old := before.bundles.get(proxy))
+        )
 
 
 @settings(max_examples=40, deadline=None)
