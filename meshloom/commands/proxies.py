@@ -3,6 +3,7 @@
 Law: nothing is found out here; the control plane says it, and it is shown as it was said.
 """
 
+import contextlib
 import datetime
 import json
 import time
@@ -43,13 +44,26 @@ def watched(console: rich.console.Console, look: Callable[[], shapes.Proxies], p
     """Show the newest table until Ctrl-C; a control plane that does not answer is said, and asked again."""
     try:
         shown = table(look(), _now())
-        with rich.live.Live(shown, console=console, auto_refresh=False) as live:
+        with _screen(console, shown) as show:
             for found in _looks(look, pause):
                 shown = table(found, _now()) if isinstance(found, shapes.Proxies) else shown
                 fault = asking.cell(str(found)) if isinstance(found, errors.UserError) else None
-                live.update(rich.console.Group(*(each for each in (shown, fault) if each is not None)), refresh=True)
+                show(rich.console.Group(*(each for each in (shown, fault) if each is not None)))
     except KeyboardInterrupt:
         return
+
+
+@contextlib.contextmanager
+def _screen(
+    console: rich.console.Console, first: rich.console.RenderableType
+) -> Iterator[Callable[[rich.console.RenderableType], None]]:
+    """Yield how to show something in the place of what was shown, or below it where a terminal cannot do that."""
+    if console.is_dumb_terminal or not console.is_terminal:
+        console.print(first)
+        yield console.print
+    else:
+        with rich.live.Live(first, console=console, auto_refresh=False) as live:
+            yield lambda shown: live.update(shown, refresh=True)
 
 
 def table(found: shapes.Proxies, now: datetime.datetime) -> rich.console.RenderableType:

@@ -239,11 +239,16 @@ async def test_watching_at_a_terminal_ends_with_ctrl_c_and_no_traceback(plane):
     command = [sys.executable, "-m", "meshloom", "proxies", "--watch", "--operator-socket", plane.socket]
     process = await asyncio.create_subprocess_exec(*command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    shown = await asyncio.to_thread(until, ours, b"no proxies are connected")
-    process.send_signal(signal.SIGINT)
-    shown += await asyncio.to_thread(until, ours, None)
-    os.close(ours)
-    assert await process.wait() == 0
+    try:
+        async with asyncio.timeout(30):
+            shown = await asyncio.to_thread(until, ours, b"no proxies are connected")
+            process.send_signal(signal.SIGINT)
+            shown += await asyncio.to_thread(until, ours, None)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()  # ends the reading thread, too
+        os.close(ours)
     assert b"Traceback" not in shown
     assert b"Aborted" not in shown
 

@@ -128,8 +128,10 @@ class Looks:
         self.pauses += 1
 
 
-def watched(looks: Looks) -> str:
-    console = rich.console.Console(file=io.StringIO(), width=160, force_terminal=True)
+def watched(looks: Looks, terminal: str = "xterm") -> str:
+    """Return what is shown at a terminal of this type, or in a file where it is none."""
+    environment = {"TERM": terminal}
+    console = rich.console.Console(file=io.StringIO(), width=160, force_terminal=bool(terminal), _environ=environment)
     proxies.watched(console, looks.look, looks.pause)
     return console.file.getvalue()
 
@@ -140,6 +142,13 @@ def test_watching_shows_the_newest_and_ctrl_c_ends_it_with_the_cursor_back():
     assert text.index("no proxies are connected") < text.index("1 connected: 1 rejected")
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown again"
     assert looks.pauses == 2
+
+
+@pytest.mark.parametrize("terminal", ["dumb", ""])
+def test_watching_shows_one_table_below_the_other_where_nothing_can_be_replaced(terminal):
+    text = watched(Looks(told(), told(refusing("no"))), terminal)
+    assert text.index("no proxies are connected") < text.index("1 connected: 1 rejected")
+    assert "\x1b[?25l" not in text
 
 
 def test_watching_goes_on_while_the_control_plane_is_away():
