@@ -81,8 +81,14 @@ class Accepted:
 
 
 def blamed(names: Iterable[str], words: str) -> frozenset[str]:
-    """Return those of these names that a client's complaint mentions, each as a word of its own."""
-    return frozenset(name for name in names if re.search(_AS_A_WORD.format(re.escape(name)), words))
+    """Return those of these names that a client's complaint blames; none if it mentions none.
+
+    Envoy says `Error adding/updating cluster(s) a: why, b: why`; a name is also an ordinary word sometimes (`only one
+    of ...`), so those before a colon count first.
+    """
+    patterns = {name: _AS_A_WORD.format(re.escape(name)) for name in names}
+    accused = frozenset(name for name, pattern in patterns.items() if re.search(f"{pattern}:", words))
+    return accused or frozenset(name for name, pattern in patterns.items() if re.search(pattern, words))
 
 
 _AS_A_WORD: Final = r"(?<![\w|/\-])(?<!\w\.){}(?![\w|/\-]|\.\w)"

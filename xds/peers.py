@@ -4,14 +4,13 @@ Law: one owner, the event loop; what is handed out is immutable. What a peer acc
 somebody wants to know, so that a connected peer costs no memory per resource.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from xds import effects
+from xds import accepted, effects
 from xds import standing as standings
 
 _MOST_NACKS: Final = 16
@@ -155,15 +154,6 @@ def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, 
 
 
 def culprits(effect: effects.Nacked) -> tuple[str, ...]:
-    """Return the resources that the client's words blame, all in the response if they blame none.
-
-    Envoy says `Error adding/updating cluster(s) a: why, b: why`; a name is also an ordinary word sometimes (`only one
-    of ...`), so those before a colon count first.
-    """
-    blamed = tuple(name for name in effect.names if _mentions(effect.message, name, ":"))
-    return blamed or tuple(name for name in effect.names if _mentions(effect.message, name, "")) or effect.names
-
-
-def _mentions(words: str, name: str, then: str) -> bool:
-    """Return whether words mention a name as a whole: `in/80` does not stand in `in/8080`."""
-    return re.search(rf"(?<![\w/.-]){re.escape(name)}{then}(?![\w/-])", words) is not None
+    """Return the resources that the client's words blame, all in the response if they blame none."""
+    blamed = accepted.blamed(effect.names, effect.message)
+    return tuple(name for name in effect.names if name in blamed) or effect.names
