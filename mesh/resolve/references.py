@@ -126,22 +126,17 @@ GatewayRoute = resources.GatewayHttpRoute | resources.GatewayTcpRoute | resource
 
 def routes(rule: resources.RouteRule) -> tuple[tuple[str, Route], ...]:
     """Return the routes of a rule with the names of their fields: one in a sound rule."""
-    named = (
-        ("httpRoute", rule.http_route),
-        ("tcpRoute", rule.tcp_route),
-        ("tlsPassthroughRoute", rule.tls_passthrough_route),
-    )
-    return tuple((name, route) for name, route in named if route)
+    return _named(rule.http_route, rule.tcp_route, rule.tls_passthrough_route)
 
 
 def gateway_routes(rule: resources.GatewayRouteRule) -> tuple[tuple[str, GatewayRoute], ...]:
     """Return the routes of a gateway's rule with the names of their fields: one in a sound rule."""
-    named = (
-        ("httpRoute", rule.http_route),
-        ("tcpRoute", rule.tcp_route),
-        ("tlsPassthroughRoute", rule.tls_passthrough_route),
-    )
-    return tuple((name, route) for name, route in named if route)
+    return _named(rule.http_route, rule.tcp_route, rule.tls_passthrough_route)
+
+
+def _named(http: V | None, tcp: V | None, tls_passthrough: V | None) -> tuple[tuple[str, V], ...]:
+    named = (("httpRoute", http), ("tcpRoute", tcp), ("tlsPassthroughRoute", tls_passthrough))
+    return tuple((name, route) for name, route in named if route is not None)
 
 
 # ---------------------------------------------------------------------------- what is there
