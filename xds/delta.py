@@ -4,102 +4,59 @@ Law: every branch names the rule it implements; subscriptions change by what a r
 its nonce (rule D2).
 """
 
-from collections.abc import Mapping
-
-from xds import differences, effects, gate, multiplex, requests, resource_types, responses, snapshot
+from xds import differences, effects, multiplex, requests, resource_types, responses
 from xds import node as nodes
-from xds import standing as standings
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
-
-class Stream:
+class Stream(multiplex.Multiplex[differences.Differences]):
     """One delta stream. `most_names` bounds the names of each list in a request, and of a subscription."""
 
-    __slots__ = ("_most_names", "_multiplex", "_pool", "_responses", "_states", "node")
+    __slots__ = ("_most_names", "_pool", "_responses")
 
     def __init__(self, shared: responses.Responses, pool: subscriptions.Pool, most_names: int) -> None:
+        super().__init__()
         self._responses = shared
         self._pool = pool
         self._most_names = most_names
-        self._multiplex = multiplex.Multiplex(shared)
-        self._states: dict[str, differences.Differences] = {}
-        self.node: nodes.Node | None = None
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[effects.Effect, ...]:
         """Take one request and return what follows from it."""
-        if (
-            refusal := requests.refusal(request, self.node is not None, _longest(request), self._most_names)
-        ) is not None:
+        longest = _longest(request)
+        if (refusal := requests.refusal(request, self.node is not None, longest, self._most_names)) is not None:
             return (refusal,)
-        self.node = self.node or nodes.node(request.node)  # C1: later requests may omit it
+        if self.node is None:
+            self.node = nodes.node(request.node)  # C1: later requests may omit it
+        if not longest and request.type_url in self.types:
+            return self._answered(request) + self.flush()  # what most requests are: an answer and nothing else
         wanted = self._wanted(request)
         if len(wanted.names) > self._most_names:
             return (requests.too_many(len(wanted.names), self._most_names),)
         answered = self._answered(request)
         self._ask(request, self._pool.shared(wanted))  # D2: also with a stale nonce; C8: also with a NACK
-        return answered + self._multiplex.flush()
-
-    def publish(self, new: snapshot.Snapshot) -> tuple[effects.Effect, ...]:
-        """Make this the snapshot to converge to, and return what follows from it."""
-        return self._multiplex.publish(new)
-
-    def release(self, nonce: str) -> tuple[effects.Effect, ...]:
-        """Stop waiting for the answer to a nonce, and return what may go now."""
-        return self._multiplex.release(nonce)
-
-    def rests(self) -> None:
-        """From now on leave withdrawn clusters in place until `rested` is called twice after nothing needs them."""
-        self._multiplex.rests()
-
-    @property
-    def resting(self) -> bool:
-        """Whether withdrawn clusters wait for time to pass."""
-        return self._multiplex.resting
-
-    def rested(self) -> tuple[effects.Effect, ...]:
-        """Note that a while has passed, and return what may go now."""
-        return self._multiplex.rested()
-
-    @property
-    def held_back(self) -> bool:
-        """Whether anything waits for other resources; cheap."""
-        return self._multiplex.held_back
-
-    def waits(self) -> tuple[gate.Wait, ...]:
-        """Return what is held back, and by what."""
-        return self._multiplex.waits()
-
-    def holdings(self, type_url: str) -> Mapping[str, str]:
-        """Return name -> version of what the client has accepted of a type and is still current."""
-        return self._multiplex.holdings(type_url)
-
-    def standing(self, type_url: str) -> standings.Standing:
-        """Return how far the client is with a type."""
-        return self._multiplex.standing(type_url)
+        return answered + self.flush()
 
     def _wanted(self, request: discovery_pb2.DeltaDiscoveryRequest) -> subscriptions.Subscription:
-        state = self._states.get(request.type_url)  # C2: everything is separate per type
+        state = self.types.get(request.type_url)  # C2: everything is separate per type
         more, less = _lists(request)
         wildcards = request.type_url in resource_types.WILDCARD_TYPES
         return subscriptions.amended(state.subscription if state is not None else None, more, less, wildcards)
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[effects.Effect, ...]:
-        if request.type_url not in self._states or not request.response_nonce:
+        if request.type_url not in self.types or not request.response_nonce:
             return ()  # D1: spontaneous
-        return self._multiplex.answer(request.type_url, request.response_nonce, requests.complaint(request))
+        return self.answer(request.type_url, request.response_nonce, requests.complaint(request))
 
     def _ask(self, request: discovery_pb2.DeltaDiscoveryRequest, wanted: subscriptions.Subscription) -> None:
-        state = self._states.get(request.type_url)
+        state = self.types.get(request.type_url)
         if state is None:
             claims = dict(request.initial_resource_versions)  # D11: only in the first request of a type
-            state = differences.Differences(request.type_url, self._responses, wanted, claims)
-            self._multiplex.types[request.type_url] = self._states[request.type_url] = state
+            self.types[request.type_url] = differences.Differences(request.type_url, self._responses, wanted, claims)
             return
         widened = wanted.wildcard and not state.subscription.wildcard
-        state.ask(wanted, *_lists(request), self._multiplex.snapshot)
-        if widened and self._multiplex.snapshot is not None:
-            state.widen(self._multiplex.snapshot)
+        state.ask(wanted, *_lists(request), self.snapshot)
+        if widened and self.snapshot is not None:
+            state.widen(self.snapshot)
 
 
 def _lists(request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[frozenset[str], frozenset[str]]:

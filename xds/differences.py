@@ -39,6 +39,12 @@ class Differences:
         self.gated: tuple[snapshot.Entry, ...] = ()
         self.withdrawing = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is or becomes due before something is asked, answered or changed."""
+        busy = self._ledger.pending or self.waiting or self.gated or self.withdrawing
+        return not busy and self.begun and self._answered
+
     def ask(
         self,
         wanted: subscriptions.Subscription,

@@ -22,7 +22,7 @@ class FullSet:
 
     __slots__ = (
         "_asked", "_bad", "_claim", "_dropped", "_instead", "_kept", "_news", "_quiet", "_refused", "_responses",
-        "_seen", "_sent", "_sent_news", "_type_url", "accepted", "begun", "flight", "gated", "subscription", "waiting",
+        "_seen", "_sent", "_sent_news", "_stirred", "_type_url", "accepted", "begun", "flight", "gated", "subscription", "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:
@@ -33,6 +33,7 @@ class FullSet:
         self.subscription = subscriptions.Subscription()
         self.begun = False
         self.waiting = False
+        self._stirred = True  # something happened since `updates` looked
         self.gated: tuple[snapshot.Entry, ...] = ()
         self._claim = ""
         self._dropped: frozenset[str] = frozenset()  # by stale requests
@@ -52,12 +53,19 @@ class FullSet:
         """Whether withdrawn resources are still in the set."""
         return bool(self._kept)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is or becomes due before something is asked, answered or changed."""
+        open_ = self._asked or self.waiting or self._kept or self._instead or self.accepted.noted
+        return self.begun and not (self._stirred or open_)
+
     def claim(self, version: str) -> None:
         """Note the version in the first request of a stream (rule S4)."""
         self._claim = version
 
     def ask(self, wanted: subscriptions.Subscription, held: snapshot.Snapshot | None) -> None:
         """Note a subscription; what is newly named is owed an answer, what is dropped is not (rules S7, S8)."""
+        self._stirred = True
         last, self.subscription = self.subscription, wanted
         again, self._dropped = wanted.names & self._dropped, frozenset()
         if wanted.wildcard > last.wildcard or not wanted.names <= last.names or again:
@@ -72,7 +80,7 @@ class FullSet:
 
     def begin(self, held: snapshot.Snapshot, _warming: Callable[[], frozenset[str]]) -> None:
         """Skip the first answer if the client proved to hold it: an equal version is an equal set (rule S4)."""
-        self.begun = True
+        self.begun = self._stirred = True
         if self._claim == snapshot.version_text(self._digest(held, self.subscription)):
             self._skip(held)
             return
@@ -85,6 +93,7 @@ class FullSet:
         changed = self._responses.changed(old, new, self._type_url)
         if not changed:
             return
+        self._stirred = True
         url, covered = self._type_url, [name for name in changed if self.subscription.covers(name)]
         busy, sent = self.flight.busy, self.flight.names
         self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), bool(sent))
@@ -108,6 +117,7 @@ class FullSet:
 
     def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
         """Yield the set if it differs from what was sent, unless an answer is waited for or others go first."""
+        self._stirred = False
         self._substitute(held, gates)
         digest = self._digest(held, self.subscription)
         due = self._due(digest)
@@ -135,12 +145,13 @@ class FullSet:
 
     def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
         """Note that the client accepted a set."""
+        self._stirred = True
         self._refused = self._quiet = None
         self._took(content, frozenset(), held)
 
     def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
         """Note a set the client refused: it is not sent again before something in it changes (rule C8)."""
-        self._refused, self._quiet = snapshot.total(content.marks), None
+        self._stirred, self._refused, self._quiet = True, snapshot.total(content.marks), None
         # which of the changed ones were applied is not known: what they wait for goes out again with the next set
         self._news = None if self._news is None or self._sent_news is None else self._news | self._sent_news
         if blamed := accepted.blamed(content.names, words):

@@ -6,9 +6,10 @@ change of one of them ends in `flush`, which sends all that may go now; the newe
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from xds import accepted, effects, flight, gate, requests, resource_types, responses, rest, snapshot
+from xds import node as nodes
 from xds import standing as standings
 from xds import subscription as subscriptions
 
@@ -54,6 +55,10 @@ class TypeState(Protocol):
     def withdrawing(self) -> bool:
         """Whether removals of this type are held back."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of this type is or becomes due before something is asked, answered or changed; cheap."""
+
     def begin(self, held: snapshot.Snapshot, warming: Callable[[], frozenset[str]]) -> None:
         """Compare what the client said with the snapshot; the warming names are sent whatever it holds (rule C11)."""
 
@@ -88,15 +93,21 @@ class TypeState(Protocol):
         """Return the names that the snapshot has no more and whose removal is held back."""
 
 
-class Multiplex:
-    """The types of one stream. Types are wholly separate (rule C2) but for the order of sending (C10, C11)."""
+S = TypeVar("S", bound=TypeState)
 
-    __slots__ = ("_parents", "_responses", "_rest", "snapshot", "types")
 
-    def __init__(self, shared: responses.Responses) -> None:
-        self._responses = shared
+class Multiplex(Generic[S]):
+    """The types of one stream. Types are wholly separate (rule C2) but for the order of sending (C10, C11).
+
+    Both variants are made of it, and differ in what a request means.
+    """
+
+    __slots__ = ("_parents", "_rest", "node", "snapshot", "types")
+
+    def __init__(self) -> None:
+        self.node: nodes.Node | None = None
         self.snapshot: snapshot.Snapshot | None = None
-        self.types: dict[str, TypeState] = {}
+        self.types: dict[str, S] = {}
         self._rest = rest.Rest()
         self._parents: dict[str, dict[str, tuple[str, ...] | None]] = {}  # child type -> parent type -> names, or all
 
@@ -106,8 +117,9 @@ class Multiplex:
         if old is new:
             return ()
         if old is not None:
-            for state in self.types.values():
-                state.change(old, new)
+            for type_url, state in self.types.items():
+                if old.digest(type_url) != new.digest(type_url):
+                    state.change(old, new)
         return self.flush()
 
     def answer(self, type_url: str, nonce: str, message: str | None) -> tuple[effects.Effect, ...]:
@@ -131,7 +143,7 @@ class Multiplex:
 
     def flush(self) -> tuple[effects.Effect, ...]:
         """Return all that may be sent now, in push order, removals last (rule C10)."""
-        if self.snapshot is None:
+        if self.snapshot is None or self._idle:
             return ()
         return tuple(self._sends(self.snapshot))
 
@@ -175,22 +187,25 @@ class Multiplex:
         return standings.Standing(asked.wildcard, asked.names, marks, state.withdrawn(self.snapshot), settled)
 
     @property
+    def _idle(self) -> bool:
+        return not self._rest and all(state.idle for state in self.types.values())
+
+    @property
     def _snapshot(self) -> snapshot.Snapshot:
         return self.snapshot if self.snapshot is not None else _EMPTY
 
     def _sends(self, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         for type_url in resource_types.PUSH_ORDER:
-            if type_url in self.types:
-                yield from self._updates(type_url, held)
+            state = self.types.get(type_url)
+            if state is not None and not state.idle:
+                yield from self._updates(type_url, state, held)
         for type_url in resource_types.REMOVAL_ORDER:
-            if type_url in self.types:
-                self._wake(type_url, held)
-                removals = self.types[type_url].removals(held, self._free(type_url, held))
-                yield from (self._sent(type_url, outgoing) for outgoing in removals)
-
-    def _wake(self, type_url: str, held: snapshot.Snapshot) -> None:
-        if self._rest and type_url in resource_types.KEPT_UNTIL_UNUSED:
-            self._rest = self._rest.among(self.types[type_url].withdrawn(held))  # what came back rests no more
+            state = self.types.get(type_url)
+            if self._rest and state is not None and type_url in resource_types.KEPT_UNTIL_UNUSED:
+                self._rest = self._rest.among(state.withdrawn(held))  # what came back rests no more
+            if state is not None and not state.idle:
+                for outgoing in state.removals(held, self._free(type_url, held)):
+                    yield _sent(type_url, state, outgoing)
 
     def _free(self, type_url: str, held: snapshot.Snapshot) -> Callable[[frozenset[str]], frozenset[str]]:
         def free(names: frozenset[str]) -> frozenset[str]:
@@ -202,13 +217,12 @@ class Multiplex:
 
         return free
 
-    def _updates(self, type_url: str, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
-        state = self.types[type_url]
+    def _updates(self, type_url: str, state: S, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         if not state.begun:
             parents = self._parents.pop(type_url, {})
             state.begin(held, lambda: _warming(type_url, parents, held))
         for outgoing in state.updates(held, self._gate(type_url, held)):
-            yield self._sent(type_url, outgoing)
+            yield _sent(type_url, state, outgoing)
             self._warm(type_url, outgoing.news, held)
 
     def _gate(self, type_url: str, held: snapshot.Snapshot) -> gate.Gate:
@@ -228,11 +242,6 @@ class Multiplex:
                 behind[name].add(user)
             yield from (gate.Wait(type_url, name, tuple(sorted(users))) for name, users in behind.items())
 
-    def _sent(self, type_url: str, outgoing: Outgoing) -> effects.Send:
-        response, content = outgoing.response, outgoing.response.content
-        self.types[type_url].flight.sent(response)
-        return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
-
     def _quiet(self, type_url: str) -> bool:
         state = self.types.get(type_url)
         return state is None or not (state.waiting or state.gated or state.withdrawing or state.flight.busy)
@@ -246,6 +255,12 @@ class Multiplex:
             else:
                 parents = self._parents.setdefault(child, {})
                 parents[parent] = None if parent in parents else news
+
+
+def _sent(type_url: str, state: TypeState, outgoing: Outgoing) -> effects.Send:
+    response, content = outgoing.response, outgoing.response.content
+    state.flight.sent(response)
+    return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
 
 
 def _warming(child: str, parents: Mapping[str, tuple[str, ...] | None], held: snapshot.Snapshot) -> frozenset[str]:

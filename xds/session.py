@@ -101,8 +101,9 @@ class Session:
     """
 
     __slots__ = (
-        "_ended", "_machine", "_note", "_observer", "_patience", "_receive", "_removal_delay", "_requests",
-        "_rests_until", "_sent", "_since", "_stopping", "_taken", "_transport", "_wake", "_watch",
+        "_alarm", "_ended", "_loop", "_machine", "_note", "_observer", "_patience", "_receive", "_refusal",
+        "_removal_delay", "_rests_until", "_sent", "_since", "_stopping", "_taken", "_transport", "_turn", "_wake",
+        "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -124,12 +125,15 @@ class Session:
         self._observer = observer
         self._patience = patience
         self._removal_delay = removal_delay
+        self._loop = asyncio.get_running_loop()
         self._rests_until: float | None = None
         self._since: dict[snapshot.ResourceName, float] = {}
-        self._requests: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._turn = asyncio.Lock()  # fair: neither requests nor snapshots starve
         self._wake = asyncio.Event()
         self._ended = False
         self._stopping = False
+        self._refusal: effects.Refuse | None = None
         self._sent: dict[str, tuple[str, float]] = {}  # nonce -> type URL and time, oldest first
         self._watch: cache.Watch | None = None
         self._taken: snapshot.Snapshot | None = None
@@ -141,7 +145,7 @@ class Session:
     def waits(self) -> tuple[tuple[gate.Wait, float], ...]:
         """Return what is held back and by what, each with how many seconds it has been."""
         self._time_waits()
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         return tuple((wait, now - self._since[wait.type_url, wait.name]) for wait in self._machine.waits())
 
     def stop(self) -> None:
@@ -153,49 +157,47 @@ class Session:
         """Serve the stream until the client ends it or `stop` is called (None), or it must be refused."""
         self._watch = watch
         self._wake.set()
-        reader = asyncio.create_task(self._read())
+        requests = asyncio.create_task(self._requests())
         try:
-            return await self._serve()
+            await self._snapshots()
+            if requests.done() and not requests.cancelled():
+                requests.result()  # raises what went wrong in there
+            return self._refusal
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            requests.cancel()
+            await asyncio.gather(requests, return_exceptions=True)
+            if self._alarm is not None:
+                self._alarm.cancel()
 
-    async def _read(self) -> None:
+    async def _requests(self) -> None:
         try:
             while (data := await self._transport.read()) is not None:
-                await self._requests.put(data)  # waits while one is held: the rest stays with the peer
-                self._wake.set()
+                async with self._turn:  # one request is held until then: the rest stays with the peer
+                    if self._stopping or not await self._carry_out(self._receive(data)):
+                        return
+                    self._keep_time()
         finally:
             self._ended = True
             self._wake.set()
 
-    async def _serve(self) -> effects.Refuse | None:
-        while not (self._stopping or (self._ended and self._requests.empty())):
-            await self._woken()
-            for turn in self._turns():
-                if (refusal := await self._carry_out(turn)) is not None:
-                    return refusal
-        return None
+    async def _snapshots(self) -> None:
+        while not self._is_over():
+            await self._wake.wait()
+            self._wake.clear()
+            async with self._turn:
+                for turn in () if self._is_over() else self._turns():
+                    await self._carry_out(turn)
+                self._keep_time()
 
-    async def _woken(self) -> None:
-        oldest = next(iter(self._sent.values()), None)
-        overdue = oldest[1] + self._patience if oldest is not None else None
-        times = [time for time in (overdue, self._rests_until) if time is not None]
-        try:
-            async with asyncio.timeout_at(min(times, default=None)):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+    def _is_over(self) -> bool:
+        return self._stopping or self._ended
 
     def _turns(self) -> Iterator[tuple[effects.Effect, ...]]:
-        # a snapshot between any two requests, so that neither starves the other
-        while not (self._stopping or self._requests.empty()):
-            yield self._receive(self._requests.get_nowait())
-            yield self._published()
         yield self._published()
         yield from map(self._machine.release, self._overdue())
-        yield self._rested()
+        if self._rests_until is not None and self._rests_until <= self._loop.time():
+            self._rests_until = None
+            yield self._machine.rested()
 
     def _published(self) -> tuple[effects.Effect, ...]:
         newest = self._watch.snapshot if self._watch is not None else None
@@ -204,41 +206,27 @@ class Session:
         self._taken = newest
         return self._machine.publish(newest)
 
-    def _rested(self) -> tuple[effects.Effect, ...]:
-        now = asyncio.get_running_loop().time()
-        done = self._machine.rested() if self._rests_until is not None and self._rests_until <= now else ()
-        if not self._machine.resting:
-            self._rests_until = None
-        elif self._rests_until is None or self._rests_until <= now:
-            self._rests_until = now + self._removal_delay
-        if self._since or self._machine.held_back:
-            self._time_waits()
-        return done
-
-    def _time_waits(self) -> None:
-        now = asyncio.get_running_loop().time()
-        waits = self._machine.waits()
-        self._since = {key: self._since.get(key, now) for key in ((wait.type_url, wait.name) for wait in waits)}
-
     def _overdue(self) -> list[str]:
-        latest = asyncio.get_running_loop().time() - self._patience
+        latest = self._loop.time() - self._patience
         nonces = [nonce for nonce, (_, at) in self._sent.items() if at <= latest]
         for nonce in nonces:
             self._observer.overdue(self._sent.pop(nonce)[0])
         return nonces
 
-    async def _carry_out(self, turn: tuple[effects.Effect, ...]) -> effects.Refuse | None:
+    async def _carry_out(self, turn: tuple[effects.Effect, ...]) -> bool:
+        """Say whether the stream goes on."""
         for effect in turn:
             if isinstance(effect, effects.Refuse):
-                return effect
+                self._refusal = effect
+                return False
             if isinstance(effect, effects.Send):
                 await self._transport.write(effect.data)
             self._measure(effect)
             self._note(effect)
-        return None
+        return True
 
     def _measure(self, effect: effects.Send | effects.Acked | effects.Nacked) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if isinstance(effect, effects.Send):
             self._sent[effect.nonce] = (effect.type_url, now)
             self._observer.sent(effect.type_url, len(effect.data))
@@ -246,3 +234,33 @@ class Session:
             type_url, at = self._sent.pop(effect.nonce)
             answered = self._observer.acked if isinstance(effect, effects.Acked) else self._observer.nacked
             answered(type_url, now - at)
+
+    def _keep_time(self) -> None:
+        """See to it that time is noticed though nothing else happens."""
+        if not self._machine.resting:
+            self._rests_until = None
+        elif self._rests_until is None:
+            self._rests_until = self._loop.time() + self._removal_delay
+        if self._since or self._machine.held_back:
+            self._time_waits()
+        if self._sent or self._rests_until is not None:
+            self._set_alarm()
+
+    def _time_waits(self) -> None:
+        now = self._loop.time()
+        waits = self._machine.waits()
+        self._since = {key: self._since.get(key, now) for key in ((wait.type_url, wait.name) for wait in waits)}
+
+    def _set_alarm(self) -> None:
+        # an alarm that is too early costs a look, so one that is set already is mostly left alone
+        oldest = next(iter(self._sent.values()), None)
+        due = [] if oldest is None else [oldest[1] + self._patience]
+        at = min(due if self._rests_until is None else [*due, self._rests_until])
+        if self._alarm is None or at < self._alarm.when():
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake.set()

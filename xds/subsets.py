@@ -37,6 +37,11 @@ class Subsets:
         self.begun = False
         self.waiting = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is or becomes due before something is asked, answered or changed."""
+        return self.begun and not (self._ledger.pending or self.waiting or self.gated)
+
     def claim(self, version: str) -> None:
         """Note the version in the first request of a stream (rule S4)."""
         self._claim = version
