@@ -49,6 +49,7 @@ class Stream(multiplex.Multiplex[differences.Differences]):
 
     def _ask(self, request: discovery_pb2.DeltaDiscoveryRequest, wanted: subscriptions.Subscription) -> None:
         state = self.types.get(request.type_url)
+        self._busy.add(request.type_url)
         if state is None:
             claims = dict(request.initial_resource_versions)  # D11: only in the first request of a type
             self.types[request.type_url] = differences.Differences(request.type_url, self._responses, wanted, claims)

@@ -83,9 +83,8 @@ class Ledger:
         if not self.pending:
             return NOTHING
         entries, absent = [], []
-        found = {entry.name: entry for entry in held.select(type_url, frozenset(self.pending))}
-        for name, mark in list(self.pending.items()):
-            entry = found.get(name)
+        for name, mark in tuple(self.pending.items()):
+            entry = held.get(type_url, name)
             if mark == (entry.mark if entry is not None else snapshot.ABSENT):
                 del self.pending[name]  # C6: changed, and changed back
             elif entry is None:

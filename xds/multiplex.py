@@ -102,12 +102,13 @@ class Multiplex(Generic[S]):
     Both variants are made of it, and differ in what a request means.
     """
 
-    __slots__ = ("_parents", "_rest", "node", "snapshot", "types")
+    __slots__ = ("_busy", "_parents", "_rest", "node", "snapshot", "types")
 
     def __init__(self) -> None:
         self.node: nodes.Node | None = None
         self.snapshot: snapshot.Snapshot | None = None
         self.types: dict[str, S] = {}
+        self._busy: set[str] = set()  # all types that are not idle, and perhaps others
         self._rest = rest.Rest()
         self._parents: dict[str, dict[str, tuple[str, ...] | None]] = {}  # child type -> parent type -> names, or all
 
@@ -119,12 +120,14 @@ class Multiplex(Generic[S]):
         if old is not None:
             for type_url, state in self.types.items():
                 if old.digest(type_url) != new.digest(type_url):
+                    self._busy.add(type_url)
                     state.change(old, new)
         return self.flush()
 
     def answer(self, type_url: str, nonce: str, message: str | None) -> tuple[effects.Effect, ...]:
         """Take note of an ACK, or of a NACK if there is a `message` (C7: never inferred from the version)."""
         state = self.types[type_url]
+        self._busy.add(type_url)
         content = state.flight.answered(nonce)
         if content is None:
             return ()  # S3, D2: a stale nonce, or a spontaneous request
@@ -136,14 +139,16 @@ class Multiplex(Generic[S]):
 
     def release(self, nonce: str) -> tuple[effects.Effect, ...]:
         """Stop waiting for the answer to a nonce, and return what may go now."""
-        for state in self.types.values():
+        for type_url, state in self.types.items():
             if (content := state.flight.release(nonce)) is not None:
+                self._busy.add(type_url)
                 state.released(content)
         return self.flush()
 
     def flush(self) -> tuple[effects.Effect, ...]:
         """Return all that may be sent now, in push order, removals last (rule C10)."""
-        if self.snapshot is None or self._idle:
+        self._busy = {type_url for type_url in self._busy if not self.types[type_url].idle}
+        if self.snapshot is None or not (self._busy or self._rest):
             return ()
         return tuple(self._sends(self.snapshot))
 
@@ -156,7 +161,7 @@ class Multiplex(Generic[S]):
     @property
     def held_back(self) -> bool:
         """Whether anything waits for clusters or for what still names a withdrawn resource."""
-        return any(state.gated or state.withdrawing for state in self.types.values())
+        return any(self.types[type_url].gated or self.types[type_url].withdrawing for type_url in self._busy)
 
     def waits(self) -> tuple[gate.Wait, ...]:
         """Return what is held back, and by what."""
@@ -187,25 +192,19 @@ class Multiplex(Generic[S]):
         return standings.Standing(asked.wildcard, asked.names, marks, state.withdrawn(self.snapshot), settled)
 
     @property
-    def _idle(self) -> bool:
-        return not self._rest and all(state.idle for state in self.types.values())
-
-    @property
     def _snapshot(self) -> snapshot.Snapshot:
         return self.snapshot if self.snapshot is not None else _EMPTY
 
     def _sends(self, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
         for type_url in resource_types.PUSH_ORDER:
-            state = self.types.get(type_url)
-            if state is not None and not state.idle:
-                yield from self._updates(type_url, state, held)
+            if type_url in self._busy:
+                yield from self._updates(type_url, held)
         for type_url in resource_types.REMOVAL_ORDER:
-            state = self.types.get(type_url)
-            if self._rest and state is not None and type_url in resource_types.KEPT_UNTIL_UNUSED:
-                self._rest = self._rest.among(state.withdrawn(held))  # what came back rests no more
-            if state is not None and not state.idle:
-                for outgoing in state.removals(held, self._free(type_url, held)):
-                    yield _sent(type_url, state, outgoing)
+            if self._rest and type_url in self.types and type_url in resource_types.KEPT_UNTIL_UNUSED:
+                self._rest = self._rest.among(self.types[type_url].withdrawn(held))  # what came back rests no more
+            if type_url in self._busy and not self.types[type_url].idle:
+                for outgoing in self.types[type_url].removals(held, self._free(type_url, held)):
+                    yield self._sent(type_url, outgoing)
 
     def _free(self, type_url: str, held: snapshot.Snapshot) -> Callable[[frozenset[str]], frozenset[str]]:
         def free(names: frozenset[str]) -> frozenset[str]:
@@ -217,13 +216,15 @@ class Multiplex(Generic[S]):
 
         return free
 
-    def _updates(self, type_url: str, state: S, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
+    def _updates(self, type_url: str, held: snapshot.Snapshot) -> Iterator[effects.Effect]:
+        state = self.types[type_url]
         if not state.begun:
             parents = self._parents.pop(type_url, {})
             state.begin(held, lambda: _warming(type_url, parents, held))
         for outgoing in state.updates(held, self._gate(type_url, held)):
-            yield _sent(type_url, state, outgoing)
-            self._warm(type_url, outgoing.news, held)
+            yield self._sent(type_url, outgoing)
+            if type_url in resource_types.WARMED_BY:
+                self._warm(type_url, outgoing.news, held)
 
     def _gate(self, type_url: str, held: snapshot.Snapshot) -> gate.Gate:
         if type_url not in resource_types.GATED:
@@ -242,25 +243,25 @@ class Multiplex(Generic[S]):
                 behind[name].add(user)
             yield from (gate.Wait(type_url, name, tuple(sorted(users))) for name, users in behind.items())
 
+    def _sent(self, type_url: str, outgoing: Outgoing) -> effects.Send:
+        response, content = outgoing.response, outgoing.response.content
+        self.types[type_url].flight.sent(response)
+        return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
+
     def _quiet(self, type_url: str) -> bool:
         state = self.types.get(type_url)
         return state is None or not (state.waiting or state.gated or state.withdrawing or state.flight.busy)
 
     def _warm(self, parent: str, news: tuple[str, ...], held: snapshot.Snapshot) -> None:
         # C11: a resource just sent waits for what it names, also where that did not change
-        for child in resource_types.WARMED_BY.get(parent, ()):
+        for child in resource_types.WARMED_BY[parent]:
             state = self.types.get(child)
             if state is not None and state.begun:
+                self._busy.add(child)
                 state.forget(_named(held, parent, news, child))
             else:
                 parents = self._parents.setdefault(child, {})
                 parents[parent] = None if parent in parents else news
-
-
-def _sent(type_url: str, state: TypeState, outgoing: Outgoing) -> effects.Send:
-    response, content = outgoing.response, outgoing.response.content
-    state.flight.sent(response)
-    return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
 
 
 def _warming(child: str, parents: Mapping[str, tuple[str, ...] | None], held: snapshot.Snapshot) -> frozenset[str]:

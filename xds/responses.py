@@ -20,12 +20,15 @@ BATCH_BYTES: Final = 3 << 20
 CACHE_BYTES: Final = 64 << 20
 
 _MEMOISED: Final = 16
-"""Differences and digests remembered; each keeps its snapshots alive, and streams of one key are woken together."""
+"""Digests remembered; each keeps its snapshot alive, and streams of one key are woken together."""
 
 _MOST_SETS: Final = 1024
 """Full sets remembered, for clients that come back: the version they bring then tells what they hold."""
 
 Entries = Sequence[snapshot.Entry]
+_Draft = tuple[bytes, "Content"]
+"""A serialised response without its nonce."""
+
 T = TypeVar("T")
 
 
@@ -47,39 +50,18 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A finished response; `number` is its nonce as a number."""
+    """A finished response; `number` is its nonce as a number, which stands at the end of `data`."""
 
     type_url: str
     number: int
+    nonce: str
     data: bytes = field(repr=False)
     content: Content
 
-    @property
-    def nonce(self) -> str:
-        """The nonce as it travels."""
-        return str(self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A serialised response without its nonce."""
-
-    type_url: str
-    body: bytes
-    content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    """Responses made together, with the length of each without its nonce field."""
-
-    responses: tuple[Response, ...]
-    lengths: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        bodies = (len(entry.body) for response in self.responses for entry in response.content.entries)
-        return sum(len(response.data) for response in self.responses) + sum(bodies)
+    def renumbered(self, number: int) -> "Response":
+        """Return the same response with another nonce."""
+        body = self.data[: -len(_nonce(self.nonce))]
+        return _response(self.type_url, body, self.content, number)
 
 
 class Responses:
@@ -97,15 +79,15 @@ class Responses:
         self._batch_bytes = batch_bytes
         self._cached_bytes = 0
         self._numbers = itertools.count(1)
-        self._cache: OrderedDict[Hashable, _Cached] = OrderedDict()
-        self._differences: OrderedDict[Hashable, tuple[object, Mapping[str, int]]] = OrderedDict()
+        self._cache: OrderedDict[Hashable, tuple[Response, ...]] = OrderedDict()
+        self._differences: dict[str, tuple[snapshot.Snapshot, snapshot.Snapshot, Mapping[str, int]]] = {}
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
 
     def sotw(self, type_url: str, version: str, entries: Entries, after: int) -> Response:
         """Return a state-of-the-world response whose nonce is above `after`, the last of its type on the stream."""
         key = ("sotw", type_url, version, _identity(entries))
-        (response,) = self._finished(key, after, lambda: [_sotw_draft(type_url, version, entries)])
+        (response,) = self._finished(key, type_url, after, lambda: [_sotw(type_url, version, entries)])
         if type_url in resource_types.WILDCARD_TYPES:
             self._sets[type_url, version] = response.content
             self._sets.move_to_end((type_url, version))
@@ -121,18 +103,16 @@ class Responses:
         """Yield delta responses holding these resources: batches, or one resource each where the type says so."""
         alone = type_url in resource_types.ONE_PER_RESPONSE
         for group in [(entry,) for entry in _by_name(entries)] if alone else [entries] if entries else []:
-            for response in self._finished(
-                ("delta", type_url, _identity(group)), after, self._batched(type_url, group)
-            ):
+            key = ("delta", type_url, _identity(group))
+            for response in self._finished(key, type_url, after, self._batched(type_url, group)):
                 after = response.number
                 yield response
 
     def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
         """Return a delta response saying that these names do not exist (rules D8, D9); no names: nothing does."""
         removed = tuple(sorted(names))
-        (response,) = self._finished(
-            ("removed", type_url, removed), after, lambda: [_delta_draft(type_url, (), removed)]
-        )
+        key = ("removed", type_url, removed)
+        (response,) = self._finished(key, type_url, after, lambda: [_delta(type_url, (), removed)])
         return response
 
     def first_batch(self, entries: Entries) -> Entries:
@@ -140,9 +120,11 @@ class Responses:
         return next(_batches(_by_name(entries), self._batch_bytes))
 
     def changed(self, old: snapshot.Snapshot, new: snapshot.Snapshot, type_url: str) -> Mapping[str, int]:
-        """Return `snapshot.changed`, found once for all streams that go from one snapshot to the same other."""
-        key = (type_url, id(old), id(new))
-        return _memoised(self._differences, key, (old, new), lambda: snapshot.changed(old, new, type_url))
+        """Return `snapshot.changed`, found once for the streams of one key, which are woken one after the other."""
+        known = self._differences.get(type_url)
+        if known is None or known[0] is not old or known[1] is not new:
+            known = self._differences[type_url] = (old, new, snapshot.changed(old, new, type_url))
+        return known[2]
 
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
         """Return the digest of those names that exist, found once for all streams that share the set of names."""
@@ -152,29 +134,32 @@ class Responses:
 
     def _batched(self, type_url: str, entries: Entries) -> Callable[[], list[_Draft]]:
         limit = self._batch_bytes
-        return lambda: [_delta_draft(type_url, batch, ()) for batch in _batches(_by_name(entries), limit)]
+        return lambda: [_delta(type_url, batch, ()) for batch in _batches(_by_name(entries), limit)]
 
-    def _finished(self, key: Hashable, after: int, drafts: Callable[[], list[_Draft]]) -> tuple[Response, ...]:
+    def _finished(
+        self, key: Hashable, type_url: str, after: int, drafts: Callable[[], list[_Draft]]
+    ) -> tuple[Response, ...]:
         cached = self._cache.get(key)
-        if cached is not None and cached.responses[0].number > after:  # C3: not yet used on this stream
+        if cached is None:
+            fresh = tuple(_response(type_url, body, content, next(self._numbers)) for body, content in drafts())
+        elif cached[0].number > after:  # C3: not yet used on this stream
             self._cache.move_to_end(key)
-            return cached.responses
-        fresh = self._numbered(_drafts(cached) if cached is not None else drafts())
-        self._remember(key, fresh)
-        return fresh.responses
+            return cached
+        else:
+            fresh = tuple(response.renumbered(next(self._numbers)) for response in cached)
+        self._remember(key, fresh, cached or ())
+        return fresh
 
-    def _numbered(self, drafts: list[_Draft]) -> _Cached:
-        return _Cached(
-            tuple(_response(draft, next(self._numbers)) for draft in drafts),
-            tuple(len(draft.body) for draft in drafts),
-        )
-
-    def _remember(self, key: Hashable, fresh: _Cached) -> None:
-        forgotten = self._cache.pop(key, None)
-        self._cached_bytes += fresh.size - (forgotten.size if forgotten is not None else 0)
+    def _remember(self, key: Hashable, fresh: tuple[Response, ...], forgotten: tuple[Response, ...]) -> None:
+        self._cached_bytes += _size(fresh) - _size(forgotten)
         self._cache[key] = fresh
+        self._cache.move_to_end(key)
         while self._cached_bytes > self._cache_bytes:
-            self._cached_bytes -= self._cache.popitem(last=False)[1].size
+            self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
+
+
+def _size(responses: tuple[Response, ...]) -> int:
+    return 2 * sum(len(response.data) for response in responses)  # bytes and, as large, the entries they are made of
 
 
 def _identity(entries: Entries) -> Hashable:
@@ -200,14 +185,14 @@ def _content(version: str, entries: Entries, removed: tuple[str, ...] = ()) -> C
     return Content(version, names, marks, removed, tuple(entries))
 
 
-def _sotw_draft(type_url: str, version: str, entries: Entries) -> _Draft:
+def _sotw(type_url: str, version: str, entries: Entries) -> _Draft:
     entries = _by_name(entries)
     resources = [entry.body for entry in entries]
     message = discovery_pb2.DiscoveryResponse(version_info=version, resources=resources, type_url=type_url)
-    return _Draft(type_url, message.SerializeToString(), _content(version, entries))
+    return message.SerializeToString(), _content(version, entries)
 
 
-def _delta_draft(type_url: str, entries: Entries, removed: tuple[str, ...]) -> _Draft:
+def _delta(type_url: str, entries: Entries, removed: tuple[str, ...]) -> _Draft:
     # D10: system_version_info is for people; a digest of this response, so that snapshots that differ can share it
     version = snapshot.version_text(snapshot.total(entry.mark for entry in entries))
     message = discovery_pb2.DeltaDiscoveryResponse(
@@ -216,22 +201,21 @@ def _delta_draft(type_url: str, entries: Entries, removed: tuple[str, ...]) -> _
         type_url=type_url,
         removed_resources=removed,
     )
-    return _Draft(type_url, message.SerializeToString(), _content(version, entries, removed))
+    return message.SerializeToString(), _content(version, entries, removed)
 
 
 def _resource(entry: snapshot.Entry) -> discovery_pb2.Resource:
     return discovery_pb2.Resource(version=entry.version, resource=entry.body, name=entry.name)
 
 
-def _response(draft: _Draft, number: int) -> Response:
+def _response(type_url: str, body: bytes, content: Content, number: int) -> Response:
+    nonce = str(number)
+    return Response(type_url, number, nonce, body + _nonce(nonce), content)
+
+
+def _nonce(nonce: str) -> bytes:
     # encoded messages may be concatenated: their fields merge; `nonce` has the same number in both variants
-    nonce = discovery_pb2.DiscoveryResponse(nonce=str(number)).SerializeToString()
-    return Response(draft.type_url, number, draft.body + nonce, draft.content)
-
-
-def _drafts(cached: _Cached) -> list[_Draft]:
-    pairs = zip(cached.responses, cached.lengths, strict=True)
-    return [_Draft(response.type_url, response.data[:length], response.content) for response, length in pairs]
+    return discovery_pb2.DiscoveryResponse(nonce=nonce).SerializeToString()
 
 
 def _memoised(known: OrderedDict[Hashable, tuple[object, T]], key: Hashable, kept: object, find: Callable[[], T]) -> T:

@@ -193,16 +193,14 @@ def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
     """
     if old is new or old.digest(type_url) == new.digest(type_url):
         return {}
-    before, after = _only_in(old, new, type_url), _only_in(new, old, type_url)
-    return {
-        name: before.get(name, ABSENT) for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-    }
+    before, after = {*old.parts}, {*new.parts}
+    gone, come = _marks(before - after, type_url), _marks(after - before, type_url)
+    return {name: gone.get(name, ABSENT) for name in gone.keys() | come.keys() if gone.get(name) != come.get(name)}
 
 
-def _only_in(one: Snapshot, other: Snapshot, type_url: str) -> dict[str, int]:
-    shared = {id(part) for part in other.parts}
-    parts = (part.entries.get(type_url, _NOTHING) for part in one.parts if id(part) not in shared)
-    return {name: entry.mark for named in parts for name, entry in named.items()}
+def _marks(parts: Iterable[Part], type_url: str) -> dict[str, int]:
+    several = (part.entries.get(type_url, _NOTHING) for part in parts)
+    return {name: entry.mark for named in several for name, entry in named.items()}
 
 
 def _entry(resource: Resource) -> Entry:

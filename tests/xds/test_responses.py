@@ -67,7 +67,8 @@ def test_the_cache_is_bounded_by_bytes():
     for number in range(100):
         held = model.holding(model.resource(CLUSTER, f"c{number}", padding=500))
         shared.sotw(CLUSTER, "v", entries(held), 0)
-    assert sum(cached.size for cached in shared._cache.values()) == shared._cached_bytes <= 3000
+    assert sum(map(responses._size, shared._cache.values())) == shared._cached_bytes <= 3000
+    assert shared._cache
 
 
 def test_a_response_larger_than_the_cache_is_sent_all_the_same():
@@ -86,7 +87,7 @@ def test_what_is_remembered_of_differences_is_bounded():
     shared = responses.Responses()
     for number in range(200):
         shared.changed(HELD, model.holding(model.cluster("c0", number)), CLUSTER)
-    assert len(shared._differences) <= 16
+    assert len(shared._differences) == 1
 
 
 def test_the_digest_of_a_subscription_counts_what_exists():
