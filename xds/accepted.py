@@ -13,6 +13,9 @@ from xds import snapshot
 Versions = tuple[snapshot.Entry | None, ...]
 """What a client may hold of a name, one of these; None is that it holds nothing."""
 
+Entries = Callable[[str], snapshot.Entry | None]
+"""A name -> what a snapshot has of it."""
+
 UNKNOWN: Final = snapshot.Entry("", "", b"", frozenset(), -1)
 """A version from an earlier stream that is not known any more, and so may refer to anything."""
 
@@ -36,10 +39,7 @@ class Accepted:
         else:
             self.noted[name] = versions
 
-    def change(
-        self, names: Iterable[str], old: Callable[[str], snapshot.Entry | None],
-        new: Callable[[str], snapshot.Entry | None], moving: bool,
-    ) -> None:  # fmt: skip
+    def change(self, names: Iterable[str], old: Entries, new: Entries, moving: bool) -> None:
         """Note that the snapshot changed for these names, from `old` to `new`; while a set is `moving`, keep all."""
         for name in names:
             versions = self.noted.get(name) or (old(name),)

@@ -3,19 +3,46 @@
 Law: effects are carried out in the order given; they hold finished bytes, and nothing is decided after them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from xds import responses
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write these bytes, an encoded response holding these resources and withdrawing `removed` (delta only)."""
+    """Write this response."""
 
-    type_url: str
-    nonce: str
-    version: str
-    data: bytes = field(repr=False)
-    names: tuple[str, ...]
-    removed: tuple[str, ...] = ()
+    response: responses.Response
+
+    @property
+    def type_url(self) -> str:
+        """The type of its resources."""
+        return self.response.type_url
+
+    @property
+    def nonce(self) -> str:
+        """Its nonce."""
+        return self.response.nonce
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return self.response.content.version
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return self.response.data
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The resources in it."""
+        return self.response.content.names
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The names that it withdraws (delta only)."""
+        return self.response.content.removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,31 +43,42 @@ class Wait:
     behind: tuple[snapshot.ResourceName, ...]
 
 
+@dataclass(frozen=True, slots=True)
 class Gate:
-    """Lets listeners and routes through whose clusters are in place. Made anew whenever something may be sent.
+    """Lets listeners and routes through whose clusters are in place: `doubted` are those that are not.
 
     `behind` says that an earlier type has changes of its own to send first, `soon` that an answer about clusters is
     still waited for.
     """
 
-    __slots__ = ("_doubted", "_held", "behind", "soon")
-
-    def __init__(self, held: snapshot.Snapshot, clusters: State | None = None, behind: bool = False) -> None:
-        self._held = held
-        self._doubted = _doubted(clusters, held) if clusters is not None else frozenset[str]()
-        self.soon = clusters is not None and (clusters.flight.busy or clusters.waiting)
-        self.behind = behind
+    held: snapshot.Snapshot
+    doubted: frozenset[str] = frozenset()
+    soon: bool = False
+    behind: bool = False
 
     def culprits(self, entry: snapshot.Entry) -> Names:
         """Return the clusters in question that a resource names, or that routes name which it names."""
-        if not self._doubted:
+        if not self.doubted:
             return _NONE
-        routes = (self._held.get(type_url, name) for type_url, name in entry.references if _are_routes(type_url))
+        routes = (self.held.get(type_url, name) for type_url, name in entry.references if _are_routes(type_url))
         named = (entry, *(several for several in routes if several is not None))
         return frozenset(reference for each in named for reference in each.references if self._is_doubted(reference))
 
     def _is_doubted(self, reference: snapshot.ResourceName) -> bool:
-        return reference[0] == resource_types.CLUSTER and reference[1] in self._doubted
+        return reference[0] == resource_types.CLUSTER and reference[1] in self.doubted
+
+
+OPEN: Final = Gate(snapshot.Snapshot.of())
+"""Holds nothing back."""
+
+
+def gate(held: snapshot.Snapshot, clusters: State | None, behind: bool) -> Gate:
+    """Return the gate of this moment for listeners and routes."""
+    if clusters is None or not (clusters.accepted.noted or clusters.flight.busy or clusters.waiting):
+        return Gate(held, behind=True) if behind else OPEN
+    # C12: not accepted in any version, or changed and still to be accepted; a refused change leaves the old in place
+    doubted = clusters.unsettled(held).union(clusters.accepted.lacking())
+    return Gate(held, doubted, clusters.flight.busy or clusters.waiting, behind)
 
 
 def unused(names: frozenset[str], type_url: str, held: snapshot.Snapshot, types: Mapping[str, State]) -> frozenset[str]:
@@ -97,13 +108,6 @@ def _possible(
         orphan = type_url == resource_types.ROUTES and held.get(type_url, name) is None
         if not orphan or any(users((name,), type_url, held, types)):
             yield name, entry
-
-
-def _doubted(clusters: State, held: snapshot.Snapshot) -> frozenset[str]:
-    # C12: not accepted in any version, or changed and still to be accepted; a refused change leaves the old in place
-    if not (clusters.accepted.noted or clusters.flight.busy or clusters.waiting):
-        return frozenset()
-    return clusters.unsettled(held).union(clusters.accepted.lacking())
 
 
 def _are_routes(type_url: str) -> bool:

@@ -5,8 +5,7 @@ change of one of them ends in `flush`, which sends all that may go now; the newe
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from xds import accepted, effects, flight, gate, requests, resource_types, responses, rest, snapshot
 from xds import node as nodes
@@ -16,8 +15,7 @@ from xds import subscription as subscriptions
 _EMPTY: Final = snapshot.Snapshot.of()
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A response to send, and the names in it that are new or changed for this client."""
 
     response: responses.Response
@@ -119,7 +117,7 @@ class Multiplex(Generic[S]):
             return ()
         if old is not None:
             for type_url, state in self.types.items():
-                if old.digest(type_url) != new.digest(type_url):
+                if old.digests.get(type_url) != new.digests.get(type_url):
                     self._busy.add(type_url)
                     state.change(old, new)
         return self.flush()
@@ -228,11 +226,11 @@ class Multiplex(Generic[S]):
 
     def _gate(self, type_url: str, held: snapshot.Snapshot) -> gate.Gate:
         if type_url not in resource_types.GATED:
-            return gate.Gate(held)
+            return gate.OPEN
         # C10: routes do not overtake the listeners that they may belong to
         listeners = self.types.get(resource_types.LISTENER) if type_url == resource_types.ROUTES else None
         clusters = self.types.get(resource_types.CLUSTER)
-        return gate.Gate(held, clusters, listeners is not None and listeners.waiting)
+        return gate.gate(held, clusters, listeners is not None and listeners.waiting)
 
     def _waits(self, held: snapshot.Snapshot) -> Iterator[gate.Wait]:
         for type_url, state in self.types.items():
@@ -244,9 +242,8 @@ class Multiplex(Generic[S]):
             yield from (gate.Wait(type_url, name, tuple(sorted(users))) for name, users in behind.items())
 
     def _sent(self, type_url: str, outgoing: Outgoing) -> effects.Send:
-        response, content = outgoing.response, outgoing.response.content
-        self.types[type_url].flight.sent(response)
-        return effects.Send(type_url, response.nonce, content.version, response.data, content.names, content.removed)
+        self.types[type_url].flight.sent(outgoing.response)
+        return effects.Send(outgoing.response)
 
     def _quiet(self, type_url: str) -> bool:
         state = self.types.get(type_url)

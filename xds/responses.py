@@ -87,7 +87,7 @@ class Responses:
     def sotw(self, type_url: str, version: str, entries: Entries, after: int) -> Response:
         """Return a state-of-the-world response whose nonce is above `after`, the last of its type on the stream."""
         key = ("sotw", type_url, version, _identity(entries))
-        (response,) = self._finished(key, type_url, after, lambda: [_sotw(type_url, version, entries)])
+        (response,) = self._known(key, after) or self._made(key, type_url, (_sotw(type_url, version, entries),))
         if type_url in resource_types.WILDCARD_TYPES:
             self._sets[type_url, version] = response.content
             self._sets.move_to_end((type_url, version))
@@ -104,15 +104,15 @@ class Responses:
         alone = type_url in resource_types.ONE_PER_RESPONSE
         for group in [(entry,) for entry in _by_name(entries)] if alone else [entries] if entries else []:
             key = ("delta", type_url, _identity(group))
-            for response in self._finished(key, type_url, after, self._batched(type_url, group)):
-                after = response.number
-                yield response
+            made = self._known(key, after) or self._made(key, type_url, self._batched(type_url, group))
+            after = made[-1].number
+            yield from made
 
     def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
         """Return a delta response saying that these names do not exist (rules D8, D9); no names: nothing does."""
         removed = tuple(sorted(names))
         key = ("removed", type_url, removed)
-        (response,) = self._finished(key, type_url, after, lambda: [_delta(type_url, (), removed)])
+        (response,) = self._known(key, after) or self._made(key, type_url, (_delta(type_url, (), removed),))
         return response
 
     def first_batch(self, entries: Entries) -> Entries:
@@ -132,34 +132,33 @@ class Responses:
         marks = (entry.mark for entry in held.select(type_url, names))
         return _memoised(self._digests, key, (held, names), lambda: snapshot.total(marks))
 
-    def _batched(self, type_url: str, entries: Entries) -> Callable[[], list[_Draft]]:
-        limit = self._batch_bytes
-        return lambda: [_delta(type_url, batch, ()) for batch in _batches(_by_name(entries), limit)]
+    def _batched(self, type_url: str, entries: Entries) -> Iterator[_Draft]:
+        return (_delta(type_url, batch, ()) for batch in _batches(_by_name(entries), self._batch_bytes))
 
-    def _finished(
-        self, key: Hashable, type_url: str, after: int, drafts: Callable[[], list[_Draft]]
-    ) -> tuple[Response, ...]:
-        cached = self._cache.get(key)
-        if cached is None:
-            fresh = tuple(_response(type_url, body, content, next(self._numbers)) for body, content in drafts())
-        elif cached[0].number > after:  # C3: not yet used on this stream
+    def _known(self, key: Hashable, after: int) -> tuple[Response, ...]:
+        cached = self._cache.get(key, ())
+        if not cached:
+            return ()
+        if cached[0].number > after:  # C3: not yet used on this stream
             self._cache.move_to_end(key)
             return cached
-        else:
-            fresh = tuple(response.renumbered(next(self._numbers)) for response in cached)
-        self._remember(key, fresh, cached or ())
-        return fresh
+        return self._remember(key, tuple(response.renumbered(next(self._numbers)) for response in cached))
 
-    def _remember(self, key: Hashable, fresh: tuple[Response, ...], forgotten: tuple[Response, ...]) -> None:
-        self._cached_bytes += _size(fresh) - _size(forgotten)
+    def _made(self, key: Hashable, type_url: str, drafts: Iterable[_Draft]) -> tuple[Response, ...]:
+        made = [_response(type_url, body, content, next(self._numbers)) for body, content in drafts]
+        return self._remember(key, tuple(made))
+
+    def _remember(self, key: Hashable, fresh: tuple[Response, ...]) -> tuple[Response, ...]:
+        self._cached_bytes += _size(fresh) - _size(self._cache.pop(key, ()))
         self._cache[key] = fresh
-        self._cache.move_to_end(key)
         while self._cached_bytes > self._cache_bytes:
             self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
+        return fresh
 
 
-def _size(responses: tuple[Response, ...]) -> int:
-    return 2 * sum(len(response.data) for response in responses)  # bytes and, as large, the entries they are made of
+def _size(several: tuple[Response, ...]) -> int:
+    # bytes, and the entries they are made of, which are as large
+    return 2 * sum([len(response.data) for response in several])
 
 
 def _identity(entries: Entries) -> Hashable:

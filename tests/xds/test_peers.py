@@ -1,7 +1,7 @@
 """Peers: what is told of them."""
 
 from tests.xds import model
-from xds import effects, peers
+from xds import effects, peers, responses
 
 PEER = peers.Peer(7, ("shop", "pets"), "sidecar~1", "envoy", "1.40.0", "delta", "unix:", 100.0)
 
@@ -13,7 +13,8 @@ def known():
 
 
 def sent(*names, nonce="1", removed=()):
-    return effects.Send(model.CLUSTER, nonce, "v" + nonce, b"", names, removed)
+    content = responses.Content("v" + nonce, names, (1,) * len(names), removed)
+    return effects.Send(responses.Response(model.CLUSTER, int(nonce), nonce, b"", content))
 
 
 def test_a_connected_peer_is_shown_until_it_goes():
