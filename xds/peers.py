@@ -80,11 +80,40 @@ def _unknown(_type_url: str) -> standings.Standing:
 
 
 @dataclass(slots=True)
+class _Progress:
+    """One type on one stream, as in `TypeView`."""
+
+    sent: str = ""
+    acked: str = ""
+    nacks: tuple[Nack, ...] = ()
+    sent_at: float = 0.0
+    acked_at: float = 0.0
+
+    def note(self, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> None:
+        if isinstance(effect, effects.Send):
+            self.sent, self.sent_at = effect.version, at
+            self.nacks = _standing(self.nacks, effect.removed)
+        elif isinstance(effect, effects.Acked):
+            self.acked, self.acked_at = effect.version, at
+            self.nacks = _standing(self.nacks, effect.names)
+        else:
+            nack = Nack(effect.type_url, culprits(effect), effect.message, effect.nonce, effect.version, at)
+            self.nacks = (*self.nacks, nack)[-_MOST_NACKS:]
+
+    def view(self) -> TypeView:
+        return TypeView(self.sent, self.acked, self.nacks, self.sent_at, self.acked_at)
+
+
+@dataclass(slots=True)
 class _Record:
     peer: Peer
     holdings: Holdings
     standings: Standings
-    types: dict[str, TypeView]
+    types: dict[str, _Progress] = field(default_factory=dict)
+
+    def view(self) -> PeerView:
+        types = {type_url: progress.view() for type_url, progress in self.types.items()}
+        return PeerView(self.peer, MappingProxyType(types))
 
 
 class Peers:
@@ -98,7 +127,7 @@ class Peers:
 
     def opened(self, peer: Peer, holdings: Holdings, standing: Standings = _unknown) -> None:
         """Note a stream whose peer is identified."""
-        self._records[peer.stream] = _Record(peer, holdings, standing, {})
+        self._records[peer.stream] = _Record(peer, holdings, standing)
         self._open[peer.key, peer.node_id] += 1
 
     def closed(self, stream: int) -> None:
@@ -114,8 +143,10 @@ class Peers:
         """Note what was sent to, accepted or refused by a peer."""
         record = self._records.get(stream)
         if record is not None and not isinstance(effect, effects.Refuse):
-            view = record.types.get(effect.type_url, TypeView())
-            record.types[effect.type_url] = _after(view, effect, at)
+            progress = record.types.get(effect.type_url)
+            if progress is None:
+                progress = record.types[effect.type_url] = _Progress()
+            progress.note(effect, at)
 
     def streams(self, key: Hashable, node_id: str) -> int:
         """Return how many streams a peer has open."""
@@ -123,7 +154,7 @@ class Peers:
 
     def views(self) -> tuple[PeerView, ...]:
         """Return all connected streams, oldest first."""
-        return tuple(PeerView(record.peer, MappingProxyType(dict(record.types))) for record in self._records.values())
+        return tuple(record.view() for record in self._records.values())
 
     def held(self, stream: int, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what a peer has accepted and is still current; empty for an unknown stream."""
@@ -134,18 +165,6 @@ class Peers:
         """Return how far a peer is with a type; for an unknown stream, that it asks for nothing."""
         record = self._records.get(stream)
         return record.standings(type_url) if record is not None else standings.Standing()
-
-
-def _after(view: TypeView, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> TypeView:
-    match effect:
-        case effects.Send():
-            return TypeView(effect.version, view.acked, _standing(view.nacks, effect.removed), at, view.acked_at)
-        case effects.Acked():
-            return TypeView(view.sent, effect.version, _standing(view.nacks, effect.names), view.sent_at, at)
-        case effects.Nacked():
-            nack = Nack(effect.type_url, culprits(effect), effect.message, effect.nonce, effect.version, at)
-            nacks = (*view.nacks, nack)[-_MOST_NACKS:]
-            return TypeView(view.sent, view.acked, nacks, view.sent_at, view.acked_at)
 
 
 def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, ...]:
