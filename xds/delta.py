@@ -9,6 +9,7 @@ from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
 
+
 class Stream(multiplex.Multiplex[differences.Differences]):
     """One delta stream. `most_names` bounds the names of each list in a request, and of a subscription."""
 

@@ -22,7 +22,8 @@ class FullSet:
 
     __slots__ = (
         "_asked", "_bad", "_claim", "_dropped", "_instead", "_kept", "_news", "_quiet", "_refused", "_responses",
-        "_seen", "_sent", "_sent_news", "_stirred", "_type_url", "accepted", "begun", "flight", "gated", "subscription", "waiting",
+        "_seen", "_sent", "_sent_news", "_stirred", "_type_url", "accepted", "begun", "flight", "gated", "subscription",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:
@@ -31,9 +32,8 @@ class FullSet:
         self.accepted = accepted.Accepted()
         self.flight = flight.Flight()
         self.subscription = subscriptions.Subscription()
-        self.begun = False
+        self.begun, self._stirred = False, True  # stirred: something happened since `updates` looked
         self.waiting = False
-        self._stirred = True  # something happened since `updates` looked
         self.gated: tuple[snapshot.Entry, ...] = ()
         self._claim = ""
         self._dropped: frozenset[str] = frozenset()  # by stale requests
@@ -106,7 +106,7 @@ class FullSet:
                 self._keep(name, old.get(url, name) if busy and name in sent else None)
 
     def forget(self, names: frozenset[str]) -> None:
-        """Do nothing: no resource waits for a cluster or a listener to be sent again (rule C11)."""
+        """Do nothing: nothing waits for a cluster or a listener to be sent again (rule C11)."""
 
     def unsettled(self, held: snapshot.Snapshot) -> frozenset[str]:
         """Return the names that changed and are unsent, or sent and waited for."""

@@ -5,12 +5,12 @@ somebody wants to know, so that a connected peer costs no memory per resource.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
-from xds import accepted, effects
+from xds import accepted, effects, gate
 from xds import standing as standings
 
 _MOST_NACKS: Final = 16
@@ -68,15 +68,21 @@ class PeerView:
     types: Mapping[str, TypeView] = field(default_factory=dict)
 
 
-Holdings = Callable[[str], Mapping[str, str]]
-"""Type URL -> name -> version of what a client has accepted and is still current."""
-
-Standings = Callable[[str], standings.Standing]
-"""Type URL -> how far a client is with it."""
+Waits = tuple[tuple[gate.Wait, float], ...]
+"""What is held back and by what, each with how many seconds it has been."""
 
 
-def _unknown(_type_url: str) -> standings.Standing:
-    return standings.Standing()
+class Stream(Protocol):
+    """What is asked of a stream when somebody wants to know."""
+
+    def holdings(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client has accepted of a type and is still current."""
+
+    def standing(self, type_url: str) -> standings.Standing:
+        """Return how far the client is with a type."""
+
+    def waits(self) -> Waits:
+        """Return what is held back."""
 
 
 @dataclass(slots=True)
@@ -107,8 +113,7 @@ class _Progress:
 @dataclass(slots=True)
 class _Record:
     peer: Peer
-    holdings: Holdings
-    standings: Standings
+    stream: Stream
     types: dict[str, _Progress] = field(default_factory=dict)
 
     def view(self) -> PeerView:
@@ -125,9 +130,9 @@ class Peers:
         self._records: dict[int, _Record] = {}
         self._open: Counter[tuple[Hashable, str]] = Counter()
 
-    def opened(self, peer: Peer, holdings: Holdings, standing: Standings = _unknown) -> None:
+    def opened(self, peer: Peer, stream: Stream) -> None:
         """Note a stream whose peer is identified."""
-        self._records[peer.stream] = _Record(peer, holdings, standing)
+        self._records[peer.stream] = _Record(peer, stream)
         self._open[peer.key, peer.node_id] += 1
 
     def closed(self, stream: int) -> None:
@@ -159,12 +164,17 @@ class Peers:
     def held(self, stream: int, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what a peer has accepted and is still current; empty for an unknown stream."""
         record = self._records.get(stream)
-        return record.holdings(type_url) if record is not None else {}
+        return record.stream.holdings(type_url) if record is not None else {}
 
     def standing(self, stream: int, type_url: str) -> standings.Standing:
         """Return how far a peer is with a type; for an unknown stream, that it asks for nothing."""
         record = self._records.get(stream)
-        return record.standings(type_url) if record is not None else standings.Standing()
+        return record.stream.standing(type_url) if record is not None else standings.Standing()
+
+    def waits(self, stream: int) -> Waits:
+        """Return what is held back on a stream, and by what; nothing for an unknown stream."""
+        record = self._records.get(stream)
+        return record.stream.waits() if record is not None else ()
 
 
 def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, ...]:

@@ -174,38 +174,36 @@ class Server:
         peer = peers.Peer(
             next(self._numbers), key, node.id, node.user_agent, node.version, variant, context.peer(), self._now()
         )
-        with self._open(peer, machine[0]):
-            return await self._session(peer, machine, transport)
+        running = self._session(peer, machine, transport)
+        with self._open(peer, running):
+            watch = self._snapshots.watch(peer.key, running.wake)
+            try:
+                return await running.run(watch)
+            finally:
+                watch.close()
 
     @contextlib.contextmanager
-    def _open(self, peer: peers.Peer, state: session.Machine) -> Iterator[None]:
+    def _open(self, peer: peers.Peer, running: session.Session) -> Iterator[None]:
         log = _log.bind(stream=peer.stream, node=peer.node_id, peer=peer.address, variant=peer.variant)
-        self.peers.opened(peer, state.holdings, state.standing)
+        self._sessions[peer.stream] = running
+        self.peers.opened(peer, running)
         self._observer.opened(peer.variant)
         log.info("ads.opened", version=peer.version)
         try:
             yield
         finally:
+            del self._sessions[peer.stream]
             self.peers.closed(peer.stream)
             self._observer.closed(peer.variant)
             log.info("ads.closed")
 
-    async def _session(
-        self, peer: peers.Peer, machine: _Machine, transport: session.Transport
-    ) -> effects.Refuse | None:
+    def _session(self, peer: peers.Peer, machine: _Machine, transport: session.Transport) -> session.Session:
         def note(effect: effects.Effect) -> None:
             self.peers.noted(peer.stream, effect, self._now())
             if isinstance(effect, effects.Nacked):
                 _log.warning("ads.nacked", **_told(peer, effect))
 
-        running = session.Session(*machine, transport, note, self._observer, self._limits.ack)
-        watch = self._snapshots.watch(peer.key, running.wake)
-        self._sessions[peer.stream] = running
-        try:
-            return await running.run(watch)
-        finally:
-            del self._sessions[peer.stream]
-            watch.close()
+        return session.Session(*machine, transport, note, self._observer, self._limits.ack)
 
 
 def _options(limits: Limits) -> tuple[tuple[str, int], ...]:

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from google.protobuf import message as protobuf
 
-from xds import cache, effects, gate, ports, snapshot
+from xds import cache, effects, gate, peers, ports, snapshot
 from xds import node as nodes
 from xds import standing as standings
 
@@ -142,7 +142,15 @@ class Session:
         """Look for something to do, when it is this stream's turn."""
         self._wake.set()
 
-    def waits(self) -> tuple[tuple[gate.Wait, float], ...]:
+    def holdings(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client has accepted of a type and is still current."""
+        return self._machine.holdings(type_url)
+
+    def standing(self, type_url: str) -> standings.Standing:
+        """Return how far the client is with a type."""
+        return self._machine.standing(type_url)
+
+    def waits(self) -> peers.Waits:
         """Return what is held back and by what, each with how many seconds it has been."""
         self._time_waits()
         now = self._loop.time()

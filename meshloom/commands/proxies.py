@@ -67,14 +67,15 @@ def _screen(
 
 
 def table(found: shapes.Proxies, now: datetime.datetime) -> rich.console.RenderableType:
-    """Return the proxies as a table with a line for each rejection under it, and one line that sums up."""
+    """Return the proxies as a table, a line for each rejection and each wait under it, and one line that sums up."""
     made = rich.table.Table(box=rich.box.SIMPLE)
     for head in ("Proxy", "Node", "Envoy", "xDS", "Capture", "Connected", *short_names.OF.values()):
         made.add_column(head, overflow="fold")
     for proxy in found.proxies:
         made.add_row(*_cells(proxy, now))
     summary = rich.text.Text(_summary(found))
-    return rich.console.Group(made, *_rejections(found, now), summary) if found.proxies else summary
+    told = (*_rejections(found, now), *_waits(found, now))
+    return rich.console.Group(made, *told, summary) if found.proxies else summary
 
 
 def _once(console: rich.console.Console, at: addresses.Pipe, wanted: str | None, form: choices.Listing) -> int:
@@ -114,6 +115,17 @@ def _rejections(found: shapes.Proxies, now: datetime.datetime) -> Iterator[rich.
                 names = ", ".join(rejection.resources) + (f" and {rejection.more} more" if rejection.more else "")
                 where = f"{proxy.namespace}/{proxy.name} ({proxy.node}) rejected {each.type} {names}"
                 yield asking.cell(f"{where} {asking.ago(rejection.since, now)} ago: {rejection.message}", 1000)
+
+
+def _waits(found: shapes.Proxies, now: datetime.datetime) -> Iterator[rich.text.Text]:
+    for proxy in found.proxies:
+        whose = f"{proxy.namespace}/{proxy.name} ({proxy.node})"
+        for each in proxy.types:
+            for wait in each.waits:
+                age = asking.ago(wait.since, now)
+                yield asking.cell(f"{whose}: {each.type} {wait.resource} {shapes.reason(wait)}, for {age}", 1000)
+            if each.more_waits:
+                yield asking.cell(f"{whose}: {each.more_waits} more of {each.type} wait", 1000)
 
 
 def _summary(found: shapes.Proxies) -> str:

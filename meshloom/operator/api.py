@@ -5,6 +5,7 @@ and writing JSON is done in a thread.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class Peers(Protocol):
 
     def standing(self, stream: int, type_url: str) -> standing.Standing:
         """Return how far a peer is with a type."""
+
+    def waits(self, stream: int) -> peers.Waits:
+        """Return what is held back on a stream, and by what."""
 
 
 class Snapshots(Protocol):
@@ -90,7 +94,8 @@ class _Desk:
                 await asyncio.sleep(0)
             stream = told.peer.stream
             standings = {type_url: self._peers.standing(stream, type_url) for type_url in short_names.OF}
-            found.append(view.Connected(proxy, told, standings, self._snapshots.get(proxy)))
+            waits = view.since(self._peers.waits(stream), time.time())
+            found.append(view.Connected(proxy, told, standings, self._snapshots.get(proxy), waits))
         if asked and not found:
             raise _fault(web.HTTPNotFound, f"no proxy {asked} is connected")
         return found

@@ -34,6 +34,7 @@ class _OfType:
     held: Mapping[str, str]
     refused: Mapping[str, str]
     last_words: str
+    waits: Mapping[str, shapes.Wait]
 
 
 def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wanted: Wanted) -> shapes.Config:
@@ -58,7 +59,8 @@ def _of_type(connected: view.Connected, type_url: str, held: Mapping[str, str]) 
     refused = dict(_refusals(told))
     last_words = next(reversed(refused.values()), "")
     named = {entry.name: entry for entry in entries}
-    return _OfType(type_url, named, connected.standings[type_url], held, refused, last_words)
+    waits = {wait.resource: wait for wait in view.waits(connected, type_url)}
+    return _OfType(type_url, named, connected.standings[type_url], held, refused, last_words, waits)
 
 
 def _refusals(told: peers.TypeView) -> Iterator[tuple[str, str]]:
@@ -77,9 +79,13 @@ def _resource(of: _OfType, name: str, with_body: bool) -> shapes.Resource:
         should=should,
         sent=should if _is_sent(of, name, state) else "",
         acked=of.held.get(name, ""),
-        message=of.refused.get(name, of.last_words) if state == "rejected" else "",
+        message=of.refused.get(name, of.last_words) if state == "rejected" else _waits(of, name),
         body=decoding.resource(entry) if with_body and entry is not None else None,
     )
+
+
+def _waits(of: _OfType, name: str) -> str:
+    return shapes.reason(of.waits[name]) if name in of.waits else ""
 
 
 def _state(of: _OfType, name: str) -> shapes.ResourceState:

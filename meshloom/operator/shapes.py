@@ -19,7 +19,7 @@ Time = datetime.datetime
 
 
 class _Shape(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class Rejection(_Shape):
@@ -32,11 +32,31 @@ class Rejection(_Shape):
     since: Time
 
 
+class Wait(_Shape):
+    """A resource whose change is held back until the proxy has accepted others, or a withdrawn one that stays until it
+    has accepted others without it. `behind` are these others, as type and name; `more` counts those left out.
+    """
+
+    resource: str
+    withdrawn: bool
+    behind: tuple[str, ...]
+    more: int
+    since: Time
+
+
+def reason(wait: Wait) -> str:
+    """Return why something is held back, for people."""
+    others = ", ".join(wait.behind) + (f" and {wait.more} more" if wait.more else "")
+    if not others:
+        return "waits"
+    return f"stays until {others} no longer needs it" if wait.withdrawn else f"waits until {others} is accepted"
+
+
 class Type(_Shape):
     """One resource type at one proxy.
 
     `sent` and `acked` are versions of responses, empty if there was none on this stream. `since` is when the state
-    began, None for a type that is not used.
+    began, None for a type that is not used. `more_waits` counts waits left out.
     """
 
     type: short_names.ShortName
@@ -45,6 +65,8 @@ class Type(_Shape):
     sent: str
     acked: str
     rejections: tuple[Rejection, ...]
+    waits: tuple[Wait, ...] = ()
+    more_waits: int = 0
 
 
 class Proxy(_Shape):
@@ -74,7 +96,8 @@ class Proxies(_Shape):
 class Resource(_Shape):
     """One resource at one proxy: the versions it should have, was sent and has acknowledged, empty where not known.
 
-    `message` is why the proxy refused it. `body` is the resource that the proxy should have, if it was asked for.
+    `message` is why the proxy refused it, or what it waits for. `body` is the resource that the proxy should have, if
+    it was asked for.
     """
 
     type: short_names.ShortName

@@ -12,15 +12,26 @@ from meshloom import plain, short_names
 from meshloom.identity import claim
 from meshloom.operator import shapes
 from translator import proxies
-from xds import peers, snapshot, standing
+from xds import gate, peers, snapshot, standing
 
 NAMES_SHOWN: Final = 20
 """Resources of one rejection that are named."""
+
+WAITS_SHOWN: Final = 20
+"""Resources of one type that are held back and named."""
 
 WORDS_SHOWN: Final = 4096
 IDENTITY_SHOWN: Final = 1024
 
 _WORST: Final[tuple[shapes.TypeState, ...]] = ("rejected", "pending", "synced", "unused")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is held back, behind what, and since when, in seconds since the epoch."""
+
+    wait: gate.Wait
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Connected:
     told: peers.PeerView
     standings: Mapping[str, standing.Standing]
     should: snapshot.Snapshot | None
+    waits: tuple[Waiting, ...] = ()
 
 
 def proxy(connected: Connected) -> shapes.Proxy:
@@ -63,6 +75,17 @@ def moment(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(round(seconds, 3), datetime.UTC)
 
 
+def since(several: peers.Waits, now: float) -> tuple[Waiting, ...]:
+    """Return what is held back, with when that began."""
+    return tuple(Waiting(wait, now - seconds) for wait, seconds in several)
+
+
+def waits(connected: Connected, type_url: str) -> tuple[shapes.Wait, ...]:
+    """Return what is held back of a type, longest first."""
+    own = sorted((each for each in connected.waits if each.wait.type_url == type_url), key=_longest)
+    return tuple(_wait(connected, each) for each in own)
+
+
 def rejections(told: peers.TypeView) -> tuple[shapes.Rejection, ...]:
     """Return the rejections that stand, oldest first."""
     return tuple(
@@ -88,6 +111,7 @@ def is_due(connected: Connected, type_url: str) -> bool:
 def _type(connected: Connected, type_url: str) -> shapes.Type:
     told = connected.told.types.get(type_url, peers.TypeView())
     state = _state(connected, type_url, told)
+    held_back = waits(connected, type_url)
     return shapes.Type(
         type=short_names.OF[type_url],
         state=state,
@@ -95,6 +119,8 @@ def _type(connected: Connected, type_url: str) -> shapes.Type:
         sent=told.sent,
         acked=told.acked,
         rejections=rejections(told),
+        waits=held_back[:WAITS_SHOWN],
+        more_waits=max(0, len(held_back) - WAITS_SHOWN),
     )
 
 
@@ -114,3 +140,19 @@ def _since(state: shapes.TypeState, told: peers.TypeView, connected: float) -> f
     if state == "rejected":
         return told.nacks[0].at
     return (told.acked_at if state == "synced" else max(told.sent_at, told.acked_at)) or connected
+
+
+def _longest(waiting: Waiting) -> tuple[float, str]:
+    return waiting.at, waiting.wait.name
+
+
+def _wait(connected: Connected, waiting: Waiting) -> shapes.Wait:
+    wait = waiting.wait
+    behind = tuple(f"{short_names.OF[type_url]} {name}" for type_url, name in wait.behind)
+    return shapes.Wait(
+        resource=wait.name,
+        withdrawn=connected.should is None or connected.should.get(wait.type_url, wait.name) is None,
+        behind=behind[:NAMES_SHOWN],
+        more=max(0, len(behind) - NAMES_SHOWN),
+        since=moment(waiting.at),
+    )

@@ -6,12 +6,31 @@ from meshloom import short_names
 from meshloom.identity import claim
 from meshloom.operator import comparison, shapes, view
 from tests.xds import model
-from xds import effects, peers, snapshot
+from xds import effects, peers, session, snapshot
 from xds.wire import discovery_pb2
 
 FRONT = claim.sidecar("shop/front-v1", "127.0.9.1", "127.0.0.1", {})
 NODE = claim.node_id(FRONT)
 CONNECTED, NOW = 1000.0, 1060.0
+
+
+@dataclass
+class Quiet:
+    """A stream as the record of peers asks it, of which nobody waits for anything."""
+
+    machine: session.Machine
+
+    def holdings(self, type_url):
+        """Return what the client has accepted."""
+        return self.machine.holdings(type_url)
+
+    def standing(self, type_url):
+        """Return how far the client is."""
+        return self.machine.standing(type_url)
+
+    def waits(self):
+        """Return nothing."""
+        return ()
 
 
 @dataclass
@@ -21,6 +40,7 @@ class Observed:
     variant: str
     should: snapshot.Snapshot | None = None
     clock: float = CONNECTED
+    waited: float = 7.0
     known: peers.Peers = field(default_factory=peers.Peers)
     sent: dict[str, effects.Send] = field(default_factory=dict)
 
@@ -28,7 +48,7 @@ class Observed:
         self.client = model.Delta(self.should) if self.variant == "delta" else model.Sotw(self.should)
         machine = self.client.machine
         peer = peers.Peer(1, FRONT, NODE, "envoy", "1.40.0", self.variant, "unix:", CONNECTED)
-        self.known.opened(peer, machine.holdings, machine.standing)
+        self.known.opened(peer, Quiet(machine))
 
     def _noted(self, several) -> None:
         self.clock += 1
@@ -59,7 +79,8 @@ class Observed:
     def connected(self) -> view.Connected:
         """Return all that is known of it."""
         standings = {type_url: self.known.standing(1, type_url) for type_url in short_names.OF}
-        return view.Connected(FRONT, self.known.views()[0], standings, self.should)
+        waits = view.since(tuple((wait, self.waited) for wait in self.client.machine.waits()), NOW)
+        return view.Connected(FRONT, self.known.views()[0], standings, self.should, waits)
 
     def shown(self) -> shapes.Proxy:
         """Return how far it is."""

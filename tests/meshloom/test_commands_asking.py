@@ -10,7 +10,7 @@ import rich.console
 from meshloom import errors
 from meshloom.commands import asking, config, proxies
 from meshloom.operator import client, shapes, sockets
-from tests.meshloom import observed
+from tests.meshloom import observed, test_operator_view
 from tests.xds import model
 
 NOW = datetime.datetime.fromtimestamp(observed.NOW, datetime.UTC)
@@ -44,6 +44,12 @@ def test_a_proxy_is_a_row_and_what_it_rejected_a_line_below():
     ]  # fmt: skip
     assert f"shop/front-v1 ({observed.NODE}) rejected CDS a 57s ago: cluster a: no such filter" in text
     assert text.endswith("1 connected: 1 rejected\n")
+
+
+def test_what_is_held_back_is_a_line_below_with_what_it_waits_for():
+    text = printed(proxies.table(told(test_operator_view.held_back(observed.Observed("delta"))), NOW))
+    assert f"shop/front-v1 ({observed.NODE}): RDS l waits until CDS b is accepted, for 7s" in text
+    assert f"shop/front-v1 ({observed.NODE}): CDS a stays until RDS l no longer needs it, for 7s" in text
 
 
 def test_nobody_connected_is_said():

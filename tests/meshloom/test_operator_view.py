@@ -78,6 +78,56 @@ def test_a_change_that_is_held_back_is_pending(proxy):
     assert proxy.type("LDS").sent == proxy.type("LDS").acked, "the new one waits for the clusters' answer"
 
 
+def held_back(proxy: observed.Observed) -> observed.Observed:
+    """Let its routes wait for a new cluster that it has not accepted, while an older one stays for their sake."""
+    for name in (model.CLUSTER, model.LISTENER):
+        proxy.ask(name)
+    proxy.publish(model.cluster("a"), model.endpoints("a"), model.listener("l"), model.routes("l", 1, "a"))
+    proxy.ack(model.CLUSTER)
+    proxy.ack(model.LISTENER)
+    proxy.ask(model.ROUTES, "l")
+    proxy.ack(model.ROUTES, "l")
+    proxy.publish(model.cluster("b"), model.endpoints("b"), model.listener("l"), model.routes("l", 2, "b"))
+    return proxy
+
+
+def test_what_is_held_back_is_told_with_what_it_waits_for_and_since_when(proxy):
+    held_back(proxy)
+    (wait,) = proxy.type("RDS").waits
+    assert (wait.resource, wait.withdrawn, wait.behind, wait.more) == ("l", False, ("CDS b",), 0)
+    assert wait.since == view.moment(observed.NOW - proxy.waited)
+    assert proxy.type("RDS").state == proxy.compared()["RDS", "l"].state == "pending"
+    assert proxy.compared()["RDS", "l"].message == "waits until CDS b is accepted"
+
+
+def test_what_is_withdrawn_is_told_with_what_still_needs_it(proxy):
+    held_back(proxy)
+    (wait,) = proxy.type("CDS").waits
+    assert (wait.resource, wait.withdrawn, wait.behind) == ("a", True, ("RDS l",))
+    assert proxy.compared()["CDS", "a"].message == "stays until RDS l no longer needs it"
+
+
+def test_what_waited_is_told_no_more_when_it_may_go(proxy):
+    held_back(proxy)
+    proxy.ack(model.CLUSTER)
+    assert proxy.type("RDS").waits == ()
+
+
+def test_of_many_that_wait_the_first_are_named_and_the_others_counted(proxy):
+    names = [f"r{number:02}" for number in range(30)]
+    before = [each for name in names for each in (model.listener(name), model.routes(name, 1, "a"))]
+    after = [each for name in names for each in (model.listener(name), model.routes(name, 2, "b"))]
+    for name in (model.CLUSTER, model.LISTENER):
+        proxy.ask(name)
+    proxy.publish(model.cluster("a"), model.endpoints("a"), *before)
+    proxy.ack(model.CLUSTER)
+    proxy.ack(model.LISTENER)
+    proxy.ask(model.ROUTES, *names)
+    proxy.publish(model.cluster("b"), model.endpoints("b"), *after)
+    routes = proxy.type("RDS")
+    assert (len(routes.waits), routes.more_waits) == (view.WAITS_SHOWN, 10)
+
+
 def test_what_is_refused_is_told_in_its_own_words_since_when(proxy):
     synced(proxy)
     proxy.publish(model.cluster("a", 2), model.endpoints("a"))

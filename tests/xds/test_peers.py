@@ -1,14 +1,28 @@
 """Peers: what is told of them."""
 
 from tests.xds import model
-from xds import effects, peers, responses
+from xds import effects, gate, peers, responses, standing
 
+WAIT = gate.Wait(model.ROUTES, "r", ((model.CLUSTER, "b"),))
 PEER = peers.Peer(7, ("shop", "pets"), "sidecar~1", "envoy", "1.40.0", "delta", "unix:", 100.0)
+
+
+class Known:
+    """A stream that has accepted one resource and waits for another."""
+
+    def holdings(self, _type_url):
+        return {"a": "1"}
+
+    def standing(self, _type_url):
+        return standing.Standing(wildcard=True)
+
+    def waits(self):
+        return ((WAIT, 3.0),)
 
 
 def known():
     registry = peers.Peers()
-    registry.opened(PEER, lambda _type_url: {"a": "1"})
+    registry.opened(PEER, Known())
     return registry
 
 
@@ -113,3 +127,8 @@ def test_a_stream_says_what_its_client_has_accepted():
         proxy.nack(clusters)
         assert proxy.machine.holdings(model.CLUSTER) == {}
         assert proxy.machine.holdings(model.SECRET) == {}
+
+
+def test_what_a_peer_waits_for_is_asked_of_its_stream():
+    assert known().waits(7) == ((WAIT, 3.0),)
+    assert known().waits(8) == ()
