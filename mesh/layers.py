@@ -43,14 +43,29 @@ def _value(previous: Layer[K, V], key: K, given: Inputs, build: Callable[..., V]
     if previous.inputs.get(key) == given:  # tuples compare their items by identity first: what is shared costs nothing
         return before[key]
     new = build(*given)
-    return before[key] if key in before and new == before[key] else new
+    return _kept(before[key], new) if key in before else new
+
+
+def _kept(before: V, new: V) -> V:
+    return before if new == before else new
 
 
 def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K] | None:
     """Return the keys at which two mappings hold different objects; None if keys came, went or moved."""
+    if before is after:
+        return []
     if list(before) != list(after):
         return None
     return list(itertools.compress(after, map(operator.is_not, before.values(), after.values())))
+
+
+def changed(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K]:
+    """Return the keys at which two mappings hold different objects, then those that only one of them has."""
+    keys = differing(before, after)
+    if keys is not None:
+        return keys
+    here = (key for key, value in after.items() if key not in before or before[key] is not value)
+    return [*here, *(key for key in before if key not in after)]
 
 
 # ---------------------------------------------------------------------------- stages
@@ -114,12 +129,24 @@ def staged(
 
 
 def grouped(previous: Stage[K, V] | None, sources: Inputs, grouping: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
-    """Return the stage with the values of `grouping(*sources)`: those of the run before if they are equal."""
-    if previous is not None and are_same(previous.sources, sources):
+    """Return the stage with the values of `grouping(*sources)`: each that of the run before if they are equal."""
+    if previous is None:
+        return Stage(sources, Layer({}, grouping(*sources)))
+    if are_same(previous.sources, sources):
         return previous
-    values = grouping(*sources)
-    is_equal = previous is not None and values == previous.values and list(values) == list(previous.values)
-    return Stage(sources, previous.layer if previous is not None and is_equal else Layer({}, values))
+    before = previous.values
+    made = grouping(*sources).items()
+    values = {key: _kept(before[key], value) if key in before else value for key, value in made}
+    return Stage(sources, previous.layer if differing(before, values) == [] else Layer({}, values))
+
+
+def united(previous: Stage[K, V] | None, ones: Mapping[K, V], others: Mapping[K, V]) -> Stage[K, V]:
+    """Return the stage with the entries of two mappings that have no keys in common."""
+    if previous is not None and are_same(previous.sources, (ones, others)):
+        return previous
+    values = {**ones, **others} if ones and others else ones or others
+    is_same = previous is not None and differing(previous.values, values) == []
+    return Stage((ones, others), previous.layer if previous is not None and is_same else Layer({}, values))
 
 
 def are_same(ones: Inputs, others: Inputs) -> bool:
@@ -151,6 +178,9 @@ def _patched(
     given = inputs({key: first[key] for key in concerned if key in first}, *others)
     if given.keys() != concerned & layer.inputs.keys():
         return None
-    made = {key: _value(layer, key, mine, build) for key, mine in given.items()}
+    fresh = {key: mine for key, mine in given.items() if not are_same(mine, layer.inputs[key])}
+    if not fresh:
+        return layer
+    made = {key: _kept(layer.values[key], build(*mine)) for key, mine in fresh.items()}
     changed = {key: value for key, value in made.items() if value is not layer.values[key]}
-    return Layer({**layer.inputs, **given}, {**layer.values, **changed} if changed else layer.values)
+    return Layer({**layer.inputs, **fresh}, {**layer.values, **changed} if changed else layer.values)

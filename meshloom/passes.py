@@ -4,25 +4,21 @@ Law: pure. A pass that follows another equals a fresh one and shares with it, by
 What must not be published never is: the proxy keeps the last snapshot it was given.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mesh import inventory, layers, problems, resolve
-from mesh.layers import Layer, Stage
 from mesh.problems import Problem, Ref
-from meshloom import references
+from meshloom import references, shared_parts
 from meshloom.identity import claim
-from translator import bundles, proxies
 from translator import compile as compiler
+from translator import proxies
+from translator.bundles import Bundle
 from xds import snapshot as snapshots
 
 Snapshots = Mapping[proxies.Proxy, snapshots.Snapshot]
 NOTHING: Snapshots = MappingProxyType({})
-
-_Parts = Mapping[int, tuple[bundles.Part, snapshots.Part]]
-"""The compiler's parts and the protocol's, by the identity of the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +32,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """What a pass found. `snapshots` holds what each wanted proxy should have, as far as there is anything to have."""
+    """What a pass found. `snapshots` holds what each wanted proxy should have, as far as there is anything to have;
+    `published` those of them that were not held before.
+    """
 
     resolution: resolve.Resolution
     compilation: compiler.Compilation
-    parts: _Parts = field(repr=False)
-    made: Stage[proxies.Proxy, snapshots.Snapshot] = field(repr=False)
+    parts: shared_parts.Parts = field(repr=False)
+    made: Snapshots = field(repr=False)
     """The snapshot of each bundle, those that are held back included."""
     snapshots: Snapshots
+    published: Snapshots
     problems: tuple[Problem, ...]
 
 
@@ -65,57 +64,40 @@ def compiled(
 ) -> Pass:
     """Return the second half of a pass: what these proxies should have of what was resolved."""
     compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
-    parts = _parts(compilation.bundles, previous.parts if previous else {})
-    made = _made(compilation.bundles, parts, previous.made if previous else _published(held))
-    differing = changes(held, made.values)
-    fresh = {proxy: new for proxy, new in differing.items() if new != held.get(proxy)}
-    dangling = references.dangling(fresh)
-    missing = wanted.difference(made.values)
-    if missing or dangling or len(fresh) < len(differing):
-        kept = {proxy: held[proxy] for proxy in wanted if proxy in held}
-        settled = {**kept, **{proxy: new for proxy, new in fresh.items() if proxy not in dangling}}
+    bundles, before = compilation.bundles, previous.compilation.bundles if previous else {}
+    differing = layers.changed(before, bundles)
+    shared = shared_parts.parts(previous.parts if previous else {}, before, bundles, differing)
+    made = _made(bundles, differing, shared, previous.made if previous else held)
+    other = changes(held, made)
+    fresh = {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
+    dangling = references.dangling(fresh, held)
+    missing = wanted.difference(made) if len(made) < len(wanted) else frozenset()
+    published = {proxy: new for proxy, new in fresh.items() if proxy not in dangling} if dangling else fresh
+    if missing or len(published) < len(other):
+        settled = {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
     else:
-        settled = {**made.values}
+        settled = made
     found = (*_unserved(missing, held), *_faults(dangling))
-    return Pass(resolution, compilation, parts, made, settled, tuple(sorted({*found})))
+    return Pass(resolution, compilation, shared, made, settled, published, tuple(sorted({*found})))
 
 
 def changes(before: Snapshots, after: Snapshots) -> Snapshots:
     """Return those snapshots of `after` that are not the same objects in `before`."""
-    keys = layers.differing(before, after)
-    return {proxy: after[proxy] for proxy in (after if keys is None else keys) if after[proxy] is not before.get(proxy)}
+    return {proxy: after[proxy] for proxy in layers.changed(before, after) if proxy in after}
 
 
-def _parts(several: Mapping[proxies.Proxy, bundles.Bundle], before: _Parts) -> _Parts:
-    """Return for the compiler's parts those of the protocol, made once and kept as long as the compiler's is."""
-    everything = [*itertools.chain.from_iterable(several.values())]
-    keys = [*map(id, everything)]
-    used = set(keys)
-    new = used.difference(before)
-    arriving = dict(itertools.compress(zip(keys, everything, strict=True), map(new.__contains__, keys)))
-    kept = _without(before, itertools.filterfalse(used.__contains__, before))
-    return {**kept, **{key: (part, snapshots.Part.of(part)) for key, part in arriving.items()}}
+def _made(bundles: shared_parts.Bundles, changed: Iterable[proxies.Proxy], shared: shared_parts.Parts, before: Snapshots) -> Snapshots:
+    """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
+    new = {proxy: _snapshot(bundles[proxy], shared, before.get(proxy)) for proxy in changed if proxy in bundles}
+    if [*before] == [*bundles]:
+        return {**before, **new}
+    return {proxy: new[proxy] if proxy in new else before[proxy] for proxy in bundles}
 
 
-def _without(before: _Parts, gone: Iterable[int]) -> _Parts:
-    left = {**before}
-    for key in gone:
-        del left[key]
-    return left
-
-
-def _made(
-    several: Mapping[proxies.Proxy, bundles.Bundle], parts: _Parts, previous: Stage[proxies.Proxy, snapshots.Snapshot]
-) -> Stage[proxies.Proxy, snapshots.Snapshot]:
-    def snapshot(*bundle: bundles.Part) -> snapshots.Snapshot:
-        return snapshots.Snapshot.of(*(parts[id(part)][1] for part in bundle))
-
-    return layers.staged(previous, (several,), dict, snapshot, (layers.same,))
-
-
-def _published(held: Snapshots) -> Stage[proxies.Proxy, snapshots.Snapshot]:
-    """Return a stage of which nothing is known but its values."""
-    return Stage((), Layer(dict.fromkeys(held, ()), held))
+def _snapshot(bundle: Bundle, shared: shared_parts.Parts, before: snapshots.Snapshot | None) -> snapshots.Snapshot:
+    given = tuple(shared[id(part)].part for part in bundle)
+    new = before.replaced(given) if before is not None else snapshots.Snapshot.of(*given)
+    return before if before is not None and new == before else new
 
 
 def _unserved(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Problem]:

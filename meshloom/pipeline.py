@@ -85,6 +85,8 @@ class Pipeline:
         self._seen: feed.Observation | None = None
         self._changed: frozenset[Ref] = frozenset()
         self._ended = 0
+        self._wanted: frozenset[proxies.Proxy] | None = None
+        self._kept: frozenset[proxies.Proxy] = frozenset()
         self._offered: frozenset[Hashable] = frozenset()
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
@@ -92,10 +94,12 @@ class Pipeline:
 
     def wanted(self, _proxy: Hashable) -> None:
         """Say that a proxy has a stream now, which had none."""
+        self._wanted = None
         self._news.set()
 
     def unwanted(self, _proxy: Hashable) -> None:
         """Say that a proxy has no stream any more."""
+        self._wanted = None
         self._ended += 1
         self._news.set()
 
@@ -136,7 +140,8 @@ class Pipeline:
     async def _settle(self, seen: feed.Observation, cache: Cache) -> None:
         changed, self._changed = self._changed, frozenset()
         before = self.status
-        task = passes.Task(seen.inventory, changed, _proxies(cache))
+        wanted = self._wanted = _proxies(cache) if self._wanted is None else self._wanted
+        task = passes.Task(seen.inventory, changed, wanted)
         try:
             outcome = await self._worker.outcome(task, self._sweeps())
         except Exception as error:
@@ -144,18 +149,22 @@ class Pipeline:
             self._observer.failed(error)
         else:
             await self._publish(outcome.published, task.wanted, cache)
-            self.status = replace(outcome.status, problems=(*seen.problems, *outcome.status.problems))
+            self.status = replace(outcome.status, problems=_joined(seen.problems, outcome.status.problems))
         self._observer.settled(before, self.status)
         self._settled.set()
 
-    async def _publish(self, fresh: passes.Snapshots, kept: frozenset[Hashable], cache: Cache) -> None:
+    async def _publish(self, fresh: passes.Snapshots, kept: frozenset[proxies.Proxy], cache: Cache) -> None:
         """Hand snapshots over in batches, so that no callback of the loop takes long; forget those nobody wants.
 
-        What the worker holds stays in the cache, for it would not be published again.
+        What the worker holds stays in the cache, for it would not be published again. As long as nobody comes or goes
+        the proxies that are kept are one object, and there is nothing to forget.
         """
-        gone = self._offered - kept - cache.wanted
-        cache.discard(gone)
-        self._offered = (self._offered - gone) | fresh.keys()
+        if kept is not self._kept:
+            gone = self._offered - kept - cache.wanted
+            cache.discard(gone)
+            self._kept, self._offered = kept, self._offered - gone
+        if not self._offered.issuperset(fresh):
+            self._offered |= fresh.keys()
         keys = tuple(fresh)
         for start in range(0, len(keys), BATCH):
             cache.replace({key: fresh[key] for key in keys[start : start + BATCH]})
@@ -165,6 +174,10 @@ class Pipeline:
         due = self._ended >= memory.ENDED_STREAMS
         self._ended = 0 if due else self._ended
         return due
+
+
+def _joined(ones: tuple[Problem, ...], others: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return (*ones, *others) if ones and others else ones or others
 
 
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
@@ -202,11 +215,11 @@ class _Worker:
         self.last = passes.compiled(resolution, task.wanted, last, self.held)
         compiled = time.perf_counter()
         del last
-        published = passes.changes(self.held, self.last.snapshots)
         self.held = self.last.snapshots
         if sweep:
             memory.sweep()
-        found = (*self.last.resolution.problems, *self.last.problems)
+        found = _joined(self.last.resolution.problems, self.last.problems)
+        published = self.last.published
         took = LastPass(time.time(), resolved - begun, compiled - resolved, len(published))
         services = len(self.last.resolution.graph.services)
         return _Outcome(published, Status(services, len(self.held), found, last=took))

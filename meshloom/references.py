@@ -1,10 +1,12 @@
 """Which snapshots name what they lack: `xds.snapshot.dangling` for thousands of snapshots that share their parts.
 
-Law: the same answer, at a cost of the parts and not of the snapshots: what a part lacks of another is asked once.
+Law: the same answer, at a cost of the parts and not of the snapshots: what a part lacks of another is asked once. Of
+a snapshot that follows a sound one only the parts are looked at that took the place of others.
 """
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from xds import snapshot as snapshots
@@ -14,15 +16,35 @@ K = TypeVar("K")
 _Names = frozenset[snapshots.ResourceName]
 
 
-def dangling(several: Mapping[K, snapshots.Snapshot]) -> dict[K, tuple[snapshots.ResourceName, ...]]:
-    """Return the references that name nothing, sorted, of those snapshots that have any (rule C12)."""
+NOTHING: Mapping[object, snapshots.Snapshot] = MappingProxyType({})
+
+
+def dangling(
+    several: Mapping[K, snapshots.Snapshot], sound: Mapping[K, snapshots.Snapshot] = NOTHING
+) -> dict[K, tuple[snapshots.ResourceName, ...]]:
+    """Return the references that name nothing, sorted, of those snapshots that have any (rule C12).
+
+    `sound` are the snapshots before, by the same keys and as far as there are any; they have none.
+    """
     held = functools.cache(_names)
 
     @functools.cache
     def lacks(part: snapshots.Part, other: snapshots.Part) -> _Names:
         return part.references - held(other)
 
-    found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in several.items())
+    @functools.cache
+    def stands_in(new: snapshots.Part, old: snapshots.Part) -> bool:
+        return new.references <= old.references and held(new) >= held(old)
+
+    def is_sound(parts: tuple[snapshots.Part, ...], before: tuple[snapshots.Part, ...]) -> bool:
+        return len(parts) == len(before) and all(new is old or stands_in(new, old) for new, old in zip(parts, before))
+
+    unknown = (
+        (key, snapshot)
+        for key, snapshot in several.items()
+        if key not in sound or not is_sound(snapshot.parts, sound[key].parts)
+    )
+    found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)
     return {key: tuple(sorted(missing)) for key, missing in found if missing}
 
 

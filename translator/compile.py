@@ -7,7 +7,7 @@ stays the same object; whatever the number of proxies, nothing is built for each
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from mesh import graph, layers
 from mesh.layers import Layer, Stage
@@ -15,8 +15,6 @@ from mesh.problems import Ref
 from translator import bundles, clusters, gateway, outbound, sidecar
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway, Proxy, Sidecar
-
-V = TypeVar("V")
 
 SiteKey = outbound.SiteKey | gateway.SiteKey
 
@@ -95,12 +93,12 @@ def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | 
     shared = outbound.outbound(reach, upstreams.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
     gateways = gateway.gateways(of, edges, doors.values, upstreams.by_site.values, before.gateways)
-    joined = layers.grouped(before.joined, (gateways.bundles.values, sidecars.bundles.values), _joined)
+    joined: Stage[Any, Bundle] = layers.united(before.joined, gateways.bundles.values, sidecars.bundles.values)
     return Compilation(joined.values, joined, asked, reach, doors, upstreams, shared, sidecars, gateways)
 
 
 def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked:
-    same = previous.proxies if previous.proxies == proxies else proxies
+    same = previous.proxies if proxies is previous.proxies or proxies == previous.proxies else proxies
     return Asked(
         same,
         layers.grouped(previous.sidecars, (same, of.deployments), _sidecars),
@@ -118,15 +116,11 @@ def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) ->
     return dict.fromkeys(sorted(found))
 
 
-def _joined(ones: Mapping[Any, V], others: Mapping[Any, V]) -> dict[Any, V]:
-    return {**ones, **others}
-
-
 def _upstreams(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Upstreams) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
     given = (doors.values, of.deployments, of.services)
     edges = layers.staged(previous.behind_gateways, given, gateway.behind_inputs, bundles.as_given)
-    behind = layers.grouped(previous.behind, (reach.behind.values, edges.values), _joined)
+    behind: Stage[Any, tuple[Ref, ...]] = layers.united(previous.behind, reach.behind.values, edges.values)
     by_deployment = layers.staged(
         previous.by_deployment, (behind.values, of.deployments), _named, clusters.of_deployment
     )

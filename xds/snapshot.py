@@ -6,7 +6,7 @@ whatever order they come; what snapshots share, they share by identity, and comp
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -129,6 +129,20 @@ class Snapshot:
             _check_names(type_url, several)
         return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
 
+    def replaced(self, parts: tuple[Part, ...]) -> "Snapshot":
+        """Return `of` these parts, at a cost of those that do not stand here in the same place."""
+        moved = [(old, new) for old, new in zip(self.parts, parts, strict=False) if old is not new]
+        if len(parts) != len(self.parts) or any(old.entries.keys() != new.entries.keys() for old, new in moved):
+            return Snapshot.of(*parts)
+        entries, digests = {**self._entries}, {**self.digests}
+        for old, new in moved:
+            for type_url, named in new.entries.items():
+                entries[type_url] = tuple(named if one is old.entries[type_url] else one for one in entries[type_url])
+                digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
+        for type_url in {type_url for _, new in moved for type_url in new.entries}:
+            _check_names(type_url, entries[type_url])
+        return Snapshot(parts, digests, entries)
+
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
 
@@ -208,7 +222,7 @@ def _entry(resource: Resource) -> Entry:
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
 
 
-def _check_names(type_url: str, several: list[Mapping[str, Entry]]) -> None:
+def _check_names(type_url: str, several: Sequence[Mapping[str, Entry]]) -> None:
     pairs = itertools.combinations(several, 2)
     # views of dictionaries go through the smaller of both: what most snapshots share is not gone through for each
     twice = {name for one, other in pairs if not one.keys().isdisjoint(other.keys()) for name in one if name in other}

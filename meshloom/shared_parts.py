@@ -1,0 +1,53 @@
+"""The protocol's parts of the compiler's: each made once, for as long as some bundle holds it.
+
+Law: what comes of one pass after another is what all bundles of the last would give; a pass costs the bundles that it
+changed.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+from translator import bundles, proxies
+from xds import snapshot as snapshots
+
+V = TypeVar("V")
+Bundles = Mapping[proxies.Proxy, bundles.Bundle]
+
+
+class Held(NamedTuple):
+    """A part of the compiler's, the protocol's of the same content, and how many bundles hold it."""
+
+    compiled: bundles.Part
+    part: snapshots.Part
+    holders: int
+
+
+Parts = Mapping[int, Held]
+"""By the identity of the compiler's."""
+
+
+def parts(previous: Parts, before: Bundles, after: Bundles, changed: Iterable[proxies.Proxy]) -> Parts:
+    """Return the parts of the bundles `after`. `previous` are those of `before`; both are the same but for `changed`."""
+    moves = [move for proxy in changed for move in moved(before.get(proxy, ()), after.get(proxy, ()))]
+    known = {id(part): part for move in moves for part in move if part is not None}
+    more = Counter(id(new) for _, new in moves if new is not None)
+    less = Counter(id(old) for old, _ in moves if old is not None)
+    made = {key: _held(previous.get(key), part, more[key] - less[key]) for key, part in known.items()}
+    after_all = {**previous, **made}
+    for key, held in made.items():
+        if not held.holders:
+            del after_all[key]
+    return after_all
+
+
+def _held(before: Held | None, compiled: bundles.Part, more: int) -> Held:
+    if before is None:
+        return Held(compiled, snapshots.Part.of(compiled), more)
+    return Held(compiled, before.part, before.holders + more)
+
+
+def moved(before: tuple[V, ...], after: tuple[V, ...]) -> list[tuple[V | None, V | None]]:
+    """Return what stands in another's place, beside that other: None where one of the two is shorter."""
+    return [(old, new) for old, new in itertools.zip_longest(before, after) if old is not new]
