@@ -71,7 +71,7 @@ NOTHING = Compilation(
     {},
     _NEVER,
     Asked(frozenset(), _NEVER, _NEVER),
-    outbound.Reach(*[_NEVER] * 7),
+    outbound.Reach(*[_NEVER] * 9),
     _NOTHING,
     Upstreams(*[_NEVER] * 4),
     outbound.Outbound(_NEVER, _NEVER),

@@ -12,12 +12,12 @@ from typing import NamedTuple, TypeVar
 
 from mesh import graph, layers
 from mesh.hosts import Host
-from mesh.layers import Stage
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
 from translator.proxies import Sidecar
-from translator.virtual_hosts import Site
+from translator.virtual_hosts import Elsewhere, Site
 
 V = TypeVar("V")
 
@@ -36,7 +36,8 @@ class Scoped(NamedTuple):
 class Reach:
     """The scopes of callers, the sites of each distinct one, and all sites that some scope holds.
 
-    `of_service` and `holders` say which sites belong to a service and which scopes hold a site.
+    `of_service` and `holders` say which sites belong to a service and which scopes hold a site; `routeless` are the
+    services of the sites as far as routes do not count.
     """
 
     scopes: Stage[Ref, Scoped]
@@ -44,6 +45,8 @@ class Reach:
     keys: Stage[SiteKey, None]
     of_service: Stage[Ref, tuple[SiteKey, ...]]
     holders: Stage[SiteKey, tuple[str, ...]]
+    routeless: Stage[SiteKey, graph.Service]
+    elsewhere: Stage[SiteKey, Elsewhere]
     sites: Stage[SiteKey, Site]
     behind: Stage[SiteKey, tuple[Ref, ...]]
     """The deployments behind each site: all of its service."""
@@ -56,10 +59,14 @@ def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) ->
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
     of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
     holders = layers.grouped(previous.holders, (apart.values,), _holders)
-    sources, reads = (keys.values, of.services), (layers.same, layers.among(of_service.values))
+    sources, sites_of = (keys.values, of.services), layers.among(of_service.values)
+    routeless = layers.staged(previous.routeless, sources, _services, virtual_hosts.routeless, (same, sites_of))
+    given = (keys.values, routeless.values)
+    elsewhere = layers.staged(previous.elsewhere, given, _called, virtual_hosts.elsewhere, (same, same))
+    behind = layers.staged(previous.behind, given, _behind_inputs, bundles.as_given, (same, same))
+    sources, reads = (*sources, elsewhere.values), (same, sites_of, same)
     sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
-    behind = layers.staged(previous.behind, sources, _behind_inputs, bundles.as_given, reads)
-    return Reach(scopes, apart, keys, of_service, holders, sites, behind)
+    return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, behind)
 
 
 def _scope_inputs(
@@ -81,17 +88,31 @@ def _holders(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, tuple[s
     return layers.readers(scopes.items())
 
 
-def _site_inputs(
+def _services(
     keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]
+) -> dict[SiteKey, tuple[graph.Service]]:
+    return {key: (services[_service(key)],) for key in keys}
+
+
+def _called(
+    keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]
 ) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...]]]:
+    return {key: (services[key], services[key].hosts if isinstance(key, Ref) else key[1]) for key in keys}
+
+
+def _site_inputs(
+    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service], elsewhere: Mapping[SiteKey, Elsewhere]
+) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...], Elsewhere]]:
     found = ((key, services[_service(key)]) for key in keys)
-    return {key: (service, service.hosts if isinstance(key, Ref) else key[1]) for key, service in found}
+    return {
+        key: (service, service.hosts if isinstance(key, Ref) else key[1], elsewhere[key]) for key, service in found
+    }
 
 
 def _behind_inputs(
-    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]
+    keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]
 ) -> dict[SiteKey, tuple[tuple[Ref, ...]]]:
-    return {key: (services[_service(key)].deployments,) for key in keys}
+    return {key: (services[key].deployments,) for key in keys}
 
 
 def _service(key: SiteKey) -> Ref:
@@ -125,7 +146,7 @@ class Outbound:
 
 def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
-    scopes, reads = given.distinct.values, (layers.same, layers.among(given.holders.values))
+    scopes, reads = given.distinct.values, (same, layers.among(given.holders.values))
     return Outbound(
         layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged, reads),
         layers.staged(previous.routes, (scopes, given.sites.values), _each, _routes, reads),

@@ -4,6 +4,7 @@ Law: encoded once for all proxies that have them; Envoy refuses a domain that st
 so of two virtual hosts that claim one domain the first has it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +17,19 @@ from mesh.hosts import Host
 from translator import authorities, names, replies, resources, routes, wire
 from translator.resources import ResourceName
 
-_DOMAINS, _ROUTES = 2, 3  # the numbers of the fields
+_DOMAINS, _ROUTES, _IN_CONFIGURATION = 2, 3, 2  # the numbers of the fields, the last one of a RouteConfiguration
 _EVERYTHING: authorities.Domains = (hosts.ANY,)
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualHost:
-    """An encoded virtual host. `settings` is the encoding without domains, `body` the whole."""
+    """An encoded virtual host: `settings` is the encoding without domains, `element` the whole, ready to be joined to
+    a route configuration.
+    """
 
     domains: authorities.Domains
     settings: bytes
-    body: bytes
+    element: bytes
 
     def only_for(self, domains: authorities.Domains) -> "VirtualHost":
         """Return it with these domains in place of its own."""
@@ -42,34 +45,57 @@ class Wildcard:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What says 404 to requests for ports that a service does not have: `refusing`, for the hosts in `open`, which
+    stand for every port, and `wildcards` where there is no domain for them.
+    """
+
+    refusing: tuple[VirtualHost, ...] = ()
+    open: tuple[Host, ...] = ()
+    wildcards: tuple[Wildcard, ...] = ()
+
+
+_NOWHERE = Elsewhere()
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """What a service or a gateway's host is to its callers.
 
     `answering` lead to `targets`, whose clusters are `references`; `wild` are the wildcards among their domains, each
-    with its port. The rest says 404 to requests for ports that are not served: `refusing`, for the hosts in `open`,
-    which stand for every port, and `wildcards` where there is no domain for them.
+    with its port.
     """
 
     answering: tuple[VirtualHost, ...]
     targets: tuple[graph.Target, ...]
     references: tuple[ResourceName, ...]
     wild: tuple[Host, ...] = ()
-    refusing: tuple[VirtualHost, ...] = ()
-    open: tuple[Host, ...] = ()
-    wildcards: tuple[Wildcard, ...] = ()
+    elsewhere: Elsewhere = _NOWHERE
 
 
-def of_service(service: graph.Service, called_by: tuple[Host, ...]) -> Site:
+def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: Elsewhere) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
     domains = ((port, authorities.leading_to(service, port.port, called_by)) for port in service.http)
     called = [(port, named) for port, named in domains if named]
     targets = routes.targets(route for port, _ in called for route in port.routes)
-    open_hosts = authorities.open_hosts(called_by)
     return Site(
         tuple(_of_port(service, port, named) for port, named in called),
         targets,
         _clusters(targets),
         authorities.wild(service, called_by),
+        elsewhere,
+    )
+
+
+def routeless(service: graph.Service) -> graph.Service:
+    """Return a service without its routes, which is all that counts where nothing is routed."""
+    return dataclasses.replace(service, http=tuple(graph.HttpPort(port.port, ()) for port in service.http))
+
+
+def elsewhere(service: graph.Service, called_by: tuple[Host, ...]) -> Elsewhere:
+    """Return what answers requests through these hosts for ports that a service, given without routes, does not have."""
+    open_hosts = authorities.open_hosts(called_by)
+    return Elsewhere(
         (_other_ports(service, called_by),) if open_hosts else (),
         open_hosts,
         tuple(_wildcard(service, host) for host in open_hosts if authorities.has_pattern(host)),
@@ -129,17 +155,18 @@ def of_nobody(wildcards: Iterable[Wildcard]) -> VirtualHost:
     Requests for other ports of wildcards end up there too, and are told so, by the longest wildcard.
     """
     told = [item.route for item in sorted(wildcards, key=lambda item: item.host.precedence)]
-    return _with_domains(_nobody() + wire.repeated(_ROUTES, [*told, _forbidden()]), _EVERYTHING)
+    return _telling(told) if told else _silent()
 
 
 @functools.cache
-def _nobody() -> bytes:
-    return wire.encode(route_v3.VirtualHost(name=names.NOBODY))
+def _silent() -> VirtualHost:
+    return _telling([])
 
 
-@functools.cache
-def _forbidden() -> bytes:
-    return wire.encode(routes.everything(replies.FORBIDDEN))
+def _telling(told: Iterable[bytes]) -> VirtualHost:
+    nobody = wire.encode(route_v3.VirtualHost(name=names.NOBODY))
+    forbidden = wire.encode(routes.everything(replies.FORBIDDEN))
+    return _with_domains(nobody + wire.repeated(_ROUTES, [*told, forbidden]), _EVERYTHING)
 
 
 def refusing(sites: Sequence[Site]) -> Iterator[VirtualHost]:
@@ -148,15 +175,16 @@ def refusing(sites: Sequence[Site]) -> Iterator[VirtualHost]:
     To Envoy `*.pets:81` is nearer to `my.pets:81` than `my.pets:*`; to people the service of `my.pets` is meant.
     """
     wild = [host for site in sites for host in site.wild]
-    for site in sites:
-        taken = authorities.taken_by(wild, site.open) if wild else ()
-        yield from (host.only_for((*host.domains, *taken)) for host in site.refusing)
+    for each in (site.elsewhere for site in sites):
+        taken = authorities.taken_by(wild, each.open) if wild else ()
+        yield from (host.only_for((*host.domains, *taken)) for host in each.refusing) if taken else each.refusing
 
 
 def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:
     """Return the virtual hosts, each with the domains that none before it has; those left without any are gone."""
     given = tuple(virtual_hosts)
-    if len({domain for host in given for domain in host.domains}) == sum(len(host.domains) for host in given):
+    domains = [domain for host in given for domain in host.domains]
+    if len({*domains}) == len(domains):
         return given
     owners: dict[str, int] = {}
     for index, host in enumerate(given):
@@ -181,4 +209,4 @@ def _encoded(
 
 def _with_domains(settings: bytes, domains: authorities.Domains) -> VirtualHost:
     body = settings + wire.repeated(_DOMAINS, (domain.encode() for domain in domains))
-    return VirtualHost(domains, settings, body)
+    return VirtualHost(domains, settings, wire.repeated(_IN_CONFIGURATION, [body]))
