@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar, cast
 
+from mesh import layers
 from mesh.problems import Ref
 from mesh.resources import Resource
 
@@ -26,7 +27,7 @@ class Inventory:
 
     def of(self, kind: type[R]) -> Mapping[Ref, R]:
         """Return the objects of one kind by address."""
-        return cast(Mapping[Ref, R], self.kinds.get(kind.__name__, _NOTHING))
+        return cast("Mapping[Ref, R]", self.kinds.get(kind.__name__, _NOTHING))
 
     def get(self, ref: Ref) -> Resource | None:
         """Return the object at this address, or None."""
@@ -39,10 +40,16 @@ class Inventory:
         """Return an inventory in which these objects are added or replaced and those are gone."""
         arriving, leaving = _by_kind((item.ref, item) for item in applied), _by_kind((ref, ref) for ref in deleted)
         touched = {
-            kind: {**_without(self.kinds.get(kind, _NOTHING), leaving.get(kind, ())), **arriving.get(kind, {})}
+            kind: _changed(self.kinds.get(kind, _NOTHING), arriving.get(kind, {}), leaving.get(kind, ()))
             for kind in {*arriving, *leaving}
         }
         return Inventory({**self.kinds, **touched})
+
+
+def _changed(objects: Objects, arriving: Objects, leaving: Collection[Ref]) -> Objects:
+    if not leaving and all(ref in objects and objects[ref] is not item for ref, item in arriving.items()):
+        return layers.patched(objects, arriving)
+    return {**_without(objects, leaving), **arriving}
 
 
 def _without(objects: Objects, leaving: Collection[Ref]) -> Objects:

@@ -2,11 +2,12 @@
 
 Law: a layer equals the one a fresh run would build; entries with equal inputs, and equal results, stay the same
 objects. Whoever says what a stage reads (`reads`) spares it a look at all the rest: a change then costs what it
-touches, and for each whole mapping that it touches one comparison of object identities, which is done in C.
+touches, and for each whole mapping that it touches a copy, which is done in C.
 """
 
 import itertools
 import operator
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -50,10 +51,33 @@ def _kept(before: V, new: V) -> V:
     return before if new == before else new
 
 
+class Patched(dict[K, V]):
+    """A mapping that knows which it was made from, for as long as that is there, and where the two differ."""
+
+    __slots__ = ("__weakref__", "others", "source")
+
+    def __init__(self, source: Mapping[K, V], others: Mapping[K, V]) -> None:
+        super().__init__(source)
+        self.update(others)
+        self.others = others.keys()
+        self.source = weakref.ref(source) if isinstance(source, Patched) else None
+
+    def differing(self, source: Mapping[K, V]) -> list[K] | None:
+        """Return the keys at which this mapping and its source hold different objects; None if that is another one."""
+        return [*self.others] if self.source is not None and self.source() is source else None
+
+
+def patched(before: Mapping[K, V], others: Mapping[K, V]) -> Mapping[K, V]:
+    """Return a mapping with other objects at some of its keys; itself where there are none."""
+    return Patched(before, others) if others else before
+
+
 def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K] | None:
     """Return the keys at which two mappings hold different objects; None if keys came, went or moved."""
     if before is after:
         return []
+    if isinstance(after, Patched) and (known := after.differing(before)) is not None:
+        return known
     if list(before) != list(after):
         return None
     return list(itertools.compress(after, map(operator.is_not, before.values(), after.values())))
@@ -91,6 +115,11 @@ Reads = tuple[Callable[[Any], Iterable[Any]] | None, ...]
 def same(key: K) -> tuple[K]:
     """Say that a key is read by the equal key of the stage and no other."""
     return (key,)
+
+
+def as_given(value: V) -> V:
+    """Return a value that has been built already."""
+    return value
 
 
 def among(readers: Mapping[K, tuple[V, ...]]) -> Callable[[K], tuple[V, ...]]:
@@ -183,4 +212,4 @@ def _patched(
         return layer
     made = {key: _kept(layer.values[key], build(*mine)) for key, mine in fresh.items()}
     changed = {key: value for key, value in made.items() if value is not layer.values[key]}
-    return Layer({**layer.inputs, **fresh}, {**layer.values, **changed} if changed else layer.values)
+    return Layer({**layer.inputs, **fresh}, patched(layer.values, changed))

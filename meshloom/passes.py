@@ -90,7 +90,7 @@ def _made(bundles: shared_parts.Bundles, changed: Iterable[proxies.Proxy], share
     """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
     new = {proxy: _snapshot(bundles[proxy], shared, before.get(proxy)) for proxy in changed if proxy in bundles}
     if [*before] == [*bundles]:
-        return {**before, **new}
+        return layers.patched(before, {proxy: one for proxy, one in new.items() if one is not before[proxy]})
     return {proxy: new[proxy] if proxy in new else before[proxy] for proxy in bundles}
 
 

@@ -3,11 +3,7 @@
 Law: a part is one object for all proxies that have it, and stays that object for as long as its content does.
 """
 
-from typing import TypeVar
-
 from translator.resources import EncodedResource
-
-V = TypeVar("V")
 
 Part = tuple[EncodedResource, ...]
 Bundle = tuple[Part, ...]
@@ -22,8 +18,3 @@ def bundle(*parts: Part) -> Bundle:
 def merged(*parts: Part) -> Part:
     """Return one part of several, each resource once."""
     return tuple({(item.type_url, item.name): item for part in parts for item in part}.values())
-
-
-def as_given(value: V) -> V:
-    """Return a value that has been built already."""
-    return value

@@ -119,7 +119,7 @@ def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) ->
 def _upstreams(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Upstreams) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
     given = (doors.values, of.deployments, of.services)
-    edges = layers.staged(previous.behind_gateways, given, gateway.behind_inputs, bundles.as_given)
+    edges = layers.staged(previous.behind_gateways, given, gateway.behind_inputs, layers.as_given)
     behind: Stage[Any, tuple[Ref, ...]] = layers.united(previous.behind, reach.behind.values, edges.values)
     by_deployment = layers.staged(
         previous.by_deployment, (behind.values, of.deployments), _named, clusters.of_deployment

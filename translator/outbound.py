@@ -63,7 +63,7 @@ def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) ->
     routeless = layers.staged(previous.routeless, sources, _services, virtual_hosts.routeless, (same, sites_of))
     given = (keys.values, routeless.values)
     elsewhere = layers.staged(previous.elsewhere, given, _called, virtual_hosts.elsewhere, (same, same))
-    behind = layers.staged(previous.behind, given, _behind_inputs, bundles.as_given, (same, same))
+    behind = layers.staged(previous.behind, given, _behind_inputs, layers.as_given, (same, same))
     sources, reads = (*sources, elsewhere.values), (same, sites_of, same)
     sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
     return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, behind)

@@ -53,10 +53,10 @@ def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, 
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
     chains = layers.staged(previous.chains, (found.values,), _alone, filter_chains.outbound, (same,))
-    modes = layers.staged(previous.modes, (found.values, of.services), _modes, bundles.as_given, (same, same))
+    modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
     sources = (found.values, modes.values, of.callers)
     of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
-    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, bundles.as_given)
+    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, layers.as_given)
     own = layers.staged(previous.own, (proxies, of.deployments, chains.values, inbound.values), _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from mesh import graph, resources
 from mesh.inventory import Inventory
-from mesh.layers import same
+from mesh.layers import as_given, same
 from mesh.problems import Problem, Ref
 from mesh.resolve import core_stages, edge_stages, references
 from mesh.resolve.run import Run, Settings, Stages
@@ -65,12 +65,12 @@ def _resolution(run: Run, previous: Resolution | None) -> Resolution:
 def _problem_stages(run: Run, made: Stages) -> Stages:
     """Return the stage `problems`, sorted, and before it those of each stage that finds some."""
     names = {name: f"problems of {name}" for name in (*_JUDGED, *_WITH_PROBLEMS)}
-    found = {mine: run.grouping(mine, (made[name].values,), _faulty) for name, mine in names.items()}
+    found = {mine: run.stage(mine, (made[name].values,), _faults, as_given, (same,)) for name, mine in names.items()}
     return {**found, "problems": run.grouping("problems", tuple(stage.values for stage in found.values()), _sorted)}
 
 
-def _faulty(settled: Mapping[Ref, references.Settled[Any]]) -> Mapping[Ref, tuple[Problem, ...]]:
-    return {ref: one.problems for ref, one in settled.items() if one.problems}
+def _faults(settled: Mapping[Ref, references.Settled[Any]]) -> dict[Ref, tuple[tuple[Problem, ...]]]:
+    return {ref: (one.problems,) for ref, one in settled.items()}
 
 
 def _sorted(*found: Mapping[Ref, tuple[Problem, ...]]) -> Mapping[Problem, None]:
@@ -107,10 +107,10 @@ _MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers")
 
 def _graph_stages(run: Run, made: Stages) -> Stages:
     """Return the stages `graph <name>`: the values that there are, in order of their keys."""
-    gateways = run.stage("graph gateways", (made["gateways"].values,), _settled, _as_given, (same,))
+    gateways = run.stage("graph gateways", (made["gateways"].values,), _settled, as_given, (same,))
     others = (name for name in _MEANT if name != "gateways")
     present = {
-        name: run.stage(name, (made[stage].values,), _present, _as_given, (same,))
+        name: run.stage(name, (made[stage].values,), _present, as_given, (same,))
         for stage in others
         if (name := f"graph {stage}")
     }
@@ -125,14 +125,10 @@ def _present(values: Mapping[Ref, V | None]) -> dict[Ref, tuple[V]]:
     return {ref: (value,) for ref in sorted(values) if (value := values[ref]) is not None}
 
 
-def _as_given(value: V) -> V:
-    return value
-
-
 def _graph(stages: Stages, before: graph.Graph) -> graph.Graph:
     made = graph.Graph(**{name: _kept(stages[f"graph {name}"].values, getattr(before, name)) for name in _MEANT})
-    return before if made == before else made
+    return before if all(getattr(made, name) is getattr(before, name) for name in _MEANT) else made
 
 
 def _kept(new: Mapping[Ref, V], old: Mapping[Ref, V]) -> Mapping[Ref, V]:
-    return old if new == old else new
+    return old if new is old or new == old else new

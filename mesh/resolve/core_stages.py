@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh import graph, identity, resources, rules
-from mesh.layers import Stage, same
+from mesh.layers import Stage, as_given, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
 from mesh.resolve.references import Settled
@@ -26,7 +26,7 @@ def reference_stages(run: Run) -> Stages:
     links = {f"links {kind}": _single(run, f"links {kind}", kind, references.links) for kind in _NINE}
     ids = {f"ids {kind}": _single(run, f"ids {kind}", kind, identity.issued_id) for kind in identity.TOKENS}
     known = run.grouping("known ids", tuple(stage.values for stage in ids.values()), _known)
-    refs = {kind: run.grouping(f"refs {kind}", (_of(run, kind),), _refs) for kind in _READ}
+    refs = {kind: run.stage(f"refs {kind}", (_of(run, kind),), _refs, as_given, (same,)) for kind in _READ}
     sources = (known.values, *(stage.values for stage in refs.values()))
     bonds = {
         name: run.stage(name, (links[f"links {kind}"].values, *sources), _found, references.bonds, (same,))
@@ -61,8 +61,8 @@ def _known(*issued: Mapping[Ref, str]) -> Mapping[str, Ref]:
     return {name: ref for ids in issued for ref, name in ids.items()}
 
 
-def _refs(written: Mapping[Ref, Any]) -> Mapping[Ref, Ref]:
-    return {ref: ref for ref in written}
+def _refs(written: Mapping[Ref, Any]) -> dict[Ref, tuple[Ref]]:
+    return {ref: (ref,) for ref in written}
 
 
 def _found(
