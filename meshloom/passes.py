@@ -73,10 +73,8 @@ def compiled(
     dangling = references.dangling(fresh, held)
     missing = wanted.difference(made) if len(made) < len(wanted) else frozenset()
     published = {proxy: new for proxy, new in fresh.items() if proxy not in dangling} if dangling else fresh
-    if missing or len(published) < len(other):
-        settled = {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
-    else:
-        settled = made
+    is_whole = not missing and len(published) == len(other)
+    settled = made if is_whole else {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
     found = (*_unserved(missing, held), *_faults(dangling))
     return Pass(resolution, compilation, shared, made, settled, published, tuple(sorted({*found})))
 
@@ -86,7 +84,9 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
     return {proxy: after[proxy] for proxy in layers.changed(before, after) if proxy in after}
 
 
-def _made(bundles: shared_parts.Bundles, changed: Iterable[proxies.Proxy], shared: shared_parts.Parts, before: Snapshots) -> Snapshots:
+def _made(
+    bundles: shared_parts.Bundles, changed: Iterable[proxies.Proxy], shared: shared_parts.Parts, before: Snapshots
+) -> Snapshots:
     """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
     new = {proxy: _snapshot(bundles[proxy], shared, before.get(proxy)) for proxy in changed if proxy in bundles}
     if [*before] == [*bundles]:

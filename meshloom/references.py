@@ -7,8 +7,9 @@ a snapshot that follows a sound one only the parts are looked at that took the p
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from meshloom import shared_parts
 from xds import snapshot as snapshots
 
 K = TypeVar("K")
@@ -16,7 +17,7 @@ K = TypeVar("K")
 _Names = frozenset[snapshots.ResourceName]
 
 
-NOTHING: Mapping[object, snapshots.Snapshot] = MappingProxyType({})
+NOTHING: Mapping[Any, snapshots.Snapshot] = MappingProxyType({})
 
 
 def dangling(
@@ -36,14 +37,11 @@ def dangling(
     def stands_in(new: snapshots.Part, old: snapshots.Part) -> bool:
         return new.references <= old.references and held(new) >= held(old)
 
-    def is_sound(parts: tuple[snapshots.Part, ...], before: tuple[snapshots.Part, ...]) -> bool:
-        return len(parts) == len(before) and all(new is old or stands_in(new, old) for new, old in zip(parts, before))
+    def follows(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> bool:
+        moved = shared_parts.moved(old.parts, new.parts) if old is not None else ()
+        return old is not None and all(before and after and stands_in(after, before) for before, after in moved)
 
-    unknown = (
-        (key, snapshot)
-        for key, snapshot in several.items()
-        if key not in sound or not is_sound(snapshot.parts, sound[key].parts)
-    )
+    unknown = ((key, new) for key, new in several.items() if not follows(new, sound.get(key)))
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)
     return {key: tuple(sorted(missing)) for key, missing in found if missing}
 

@@ -24,22 +24,23 @@ class Held(NamedTuple):
     holders: int
 
 
-Parts = Mapping[int, Held]
+Parts = dict[int, Held]
 """By the identity of the compiler's."""
 
 
 def parts(previous: Parts, before: Bundles, after: Bundles, changed: Iterable[proxies.Proxy]) -> Parts:
-    """Return the parts of the bundles `after`. `previous` are those of `before`; both are the same but for `changed`."""
+    """Return the parts of the bundles `after`; `previous` are those of `before`, which differ only at `changed`."""
     moves = [move for proxy in changed for move in moved(before.get(proxy, ()), after.get(proxy, ()))]
     known = {id(part): part for move in moves for part in move if part is not None}
     more = Counter(id(new) for _, new in moves if new is not None)
     less = Counter(id(old) for old, _ in moves if old is not None)
     made = {key: _held(previous.get(key), part, more[key] - less[key]) for key, part in known.items()}
-    after_all = {**previous, **made}
+    left = previous.copy()
+    left.update(made)
     for key, held in made.items():
         if not held.holders:
-            del after_all[key]
-    return after_all
+            del left[key]
+    return left
 
 
 def _held(before: Held | None, compiled: bundles.Part, more: int) -> Held:

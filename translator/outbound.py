@@ -59,13 +59,13 @@ def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) ->
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
     of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
     holders = layers.grouped(previous.holders, (apart.values,), _holders)
-    sources, sites_of = (keys.values, of.services), layers.among(of_service.values)
-    routeless = layers.staged(previous.routeless, sources, _services, virtual_hosts.routeless, (same, sites_of))
-    given = (keys.values, routeless.values)
-    elsewhere = layers.staged(previous.elsewhere, given, _called, virtual_hosts.elsewhere, (same, same))
-    behind = layers.staged(previous.behind, given, _behind_inputs, layers.as_given, (same, same))
-    sources, reads = (*sources, elsewhere.values), (same, sites_of, same)
-    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
+    given, reads = (keys.values, of.services), (same, layers.among(of_service.values))
+    routeless = layers.staged(previous.routeless, given, _services, virtual_hosts.routeless, reads)
+    called = (keys.values, routeless.values)
+    elsewhere = layers.staged(previous.elsewhere, called, _called, virtual_hosts.elsewhere, (same, same))
+    behind = layers.staged(previous.behind, called, _behind_inputs, layers.as_given, (same, same))
+    sources = (*given, elsewhere.values)
+    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, (*reads, same))
     return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, behind)
 
 
@@ -104,9 +104,7 @@ def _site_inputs(
     keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service], elsewhere: Mapping[SiteKey, Elsewhere]
 ) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...], Elsewhere]]:
     found = ((key, services[_service(key)]) for key in keys)
-    return {
-        key: (service, service.hosts if isinstance(key, Ref) else key[1], elsewhere[key]) for key, service in found
-    }
+    return {key: (service, service.hosts if isinstance(key, Ref) else key[1], elsewhere[key]) for key, service in found}
 
 
 def _behind_inputs(

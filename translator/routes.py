@@ -4,6 +4,7 @@ Law: timeouts are always written out, because Envoy's defaults are not ours; a r
 """
 
 import datetime
+import functools
 import re
 from collections.abc import Iterable
 
@@ -12,9 +13,12 @@ from envoy_data_plane.envoy.config.route import v3 as route_v3
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 
 from mesh import graph
-from translator import names
+from translator import names, wire
 
 ROOT = "/"
+
+_KEPT = 1024
+"""So many messages of each sort are kept: most routes of a mesh differ in nothing but their clusters and weights."""
 
 
 def targets(routes: Iterable[graph.HttpRoute]) -> tuple[graph.Target, ...]:
@@ -30,11 +34,12 @@ def is_exhaustive(routes: tuple[graph.HttpRoute, ...]) -> bool:
 
 def route(rule: graph.HttpRoute, is_inside: bool) -> route_v3.Route:
     """Return a route; `is_inside` says whether those who use it are in the mesh and may read reasons."""
+    matching = _match(rule.path, rule.by_segment, rule.is_grpc)
     match rule.action:
         case graph.Forward() as forward:
-            return route_v3.Route(match=_match(rule), route=_action(rule.path, forward))
+            return route_v3.Route(match=matching, route=_action(rule.path, forward))
         case graph.Refusal(status, reason):
-            return route_v3.Route(match=_match(rule), direct_response=_answer(status, reason if is_inside else ""))
+            return route_v3.Route(match=matching, direct_response=_answer(status, reason if is_inside else ""))
 
 
 def everything(status: int, text: str = "") -> route_v3.Route:
@@ -65,23 +70,29 @@ def _answer(status: int, text: str) -> route_v3.DirectResponseAction:
     return route_v3.DirectResponseAction(status=status, body=body)
 
 
-def _match(rule: graph.HttpRoute) -> route_v3.RouteMatch:
-    grpc = route_v3.RouteMatchGrpcRouteMatchOptions() if rule.is_grpc else None
-    if rule.by_segment and rule.path != ROOT:
-        return route_v3.RouteMatch(path_separated_prefix=rule.path, grpc=grpc)
-    return route_v3.RouteMatch(prefix=rule.path, grpc=grpc)
+@functools.lru_cache(_KEPT)
+def _match(path: str, by_segment: bool, is_grpc: bool) -> route_v3.RouteMatch:
+    grpc = route_v3.RouteMatchGrpcRouteMatchOptions() if is_grpc else None
+    if by_segment and path != ROOT:
+        return route_v3.RouteMatch(path_separated_prefix=path, grpc=grpc)
+    return route_v3.RouteMatch(prefix=path, grpc=grpc)
 
 
 def _action(path: str, forward: graph.Forward) -> route_v3.RouteAction:
-    prefix_rewrite, regex_rewrite = _rewrite(path, forward.prefix_rewrite)
     cluster, weighted = _clusters(forward.shares)
+    somewhere = _somewhere(path, forward.prefix_rewrite, forward.timeout_ms, forward.idle_timeout_ms)
+    return wire.varied(somewhere, cluster=cluster, weighted_clusters=weighted)
+
+
+@functools.lru_cache(_KEPT)
+def _somewhere(path: str, rewrite: str, timeout_ms: int, idle_timeout_ms: int) -> route_v3.RouteAction:
+    """Return an action that does not say yet to which clusters."""
+    prefix_rewrite, regex_rewrite = _rewrite(path, rewrite)
     return route_v3.RouteAction(
-        cluster=cluster,
-        weighted_clusters=weighted,
         prefix_rewrite=prefix_rewrite,
         regex_rewrite=regex_rewrite,
-        timeout=_duration(forward.timeout_ms),
-        idle_timeout=_duration(forward.idle_timeout_ms),
+        timeout=_duration(timeout_ms),
+        idle_timeout=_duration(idle_timeout_ms),
     )
 
 
@@ -89,7 +100,12 @@ def _clusters(shares: tuple[graph.Share, ...]) -> tuple[str | None, route_v3.Wei
     """Return the only cluster, or all of them with their weights and the hosts they are called by."""
     if len(shares) == 1 and not shares[0].host_rewrite:
         return names.target(shares[0].target), None
-    return None, route_v3.WeightedCluster(clusters=[_weighted(share) for share in shares])
+    return None, wire.varied(_nowhere(), clusters=[_weighted(share) for share in shares])
+
+
+@functools.cache
+def _nowhere() -> route_v3.WeightedCluster:
+    return route_v3.WeightedCluster()
 
 
 def _weighted(share: graph.Share) -> route_v3.WeightedClusterClusterWeight:

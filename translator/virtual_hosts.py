@@ -93,7 +93,7 @@ def routeless(service: graph.Service) -> graph.Service:
 
 
 def elsewhere(service: graph.Service, called_by: tuple[Host, ...]) -> Elsewhere:
-    """Return what answers requests through these hosts for ports that a service, given without routes, does not have."""
+    """Return what answers requests for ports that a service does not have, which is given without routes."""
     open_hosts = authorities.open_hosts(called_by)
     return Elsewhere(
         (_other_ports(service, called_by),) if open_hosts else (),
@@ -203,8 +203,13 @@ def _encoded(
     rules: list[route_v3.Route],
     access: Mapping[str, protobuf.Any] | None = None,
 ) -> VirtualHost:
-    message = route_v3.VirtualHost(name=name, routes=rules, typed_per_filter_config=dict(access or {}))
+    message = wire.varied(_bare(), name=name, routes=rules, typed_per_filter_config=dict(access or {}))
     return _with_domains(wire.encode(message), domains)
+
+
+@functools.cache
+def _bare() -> route_v3.VirtualHost:
+    return route_v3.VirtualHost()
 
 
 def _with_domains(settings: bytes, domains: authorities.Domains) -> VirtualHost:

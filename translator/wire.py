@@ -7,13 +7,15 @@ Law: `encode(message)` is byte for byte betterproto2's `bytes(message)`, only fa
 import dataclasses
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import betterproto2
 from envoy_data_plane.google import protobuf
 from envoy_data_plane.message_pool import default_message_pool
 
 from translator import wire_fields
+
+M = TypeVar("M", bound=betterproto2.Message)
 
 
 def encode(message: betterproto2.Message) -> bytes:
@@ -23,6 +25,18 @@ def encode(message: betterproto2.Message) -> bytes:
     without a time zone.
     """
     return _ENCODERS[type(message)](message)
+
+
+def varied(message: M, **fields: Any) -> M:
+    """Return a copy of a message with other values in some of its fields, which are trusted: no constructor, which may
+    cost more than all the rest of a message, sees them. Raises ValueError when there is no such field.
+    """
+    unknown = fields.keys() - message.__dict__.keys()
+    if unknown:
+        raise ValueError(f"{type(message).__name__} has no field {', '.join(sorted(unknown))}")
+    copy = object.__new__(type(message))
+    copy.__dict__.update(message.__dict__, **fields)
+    return copy
 
 
 def type_url(message_class: type[betterproto2.Message]) -> str:

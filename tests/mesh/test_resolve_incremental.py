@@ -1,6 +1,8 @@
 """An incremental resolution equals a fresh one, whatever was edited, and shares what was not."""
 
 import random
+import weakref
+from collections.abc import Mapping
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -273,3 +275,56 @@ def test_a_stage_that_says_what_it_reads_looks_at_nothing_else() -> None:
     assert looked == [["a", "b", "c"], ["a", "c"]]
     assert second.values["b"] is first.values["b"]
     assert second.values["c"] == ["pq", (7, 2)]
+
+
+numbers = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2).map(str), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(numbers, st.lists(numbers, max_size=5), st.integers(0, 5), st.integers(0, 5))
+def test_what_differs_between_patched_mappings_is_what_a_look_at_each_key_finds(
+    first: dict[str, str], edits: list[dict[str, str]], one: int, other: int
+) -> None:
+    made: list[Mapping[str, str]] = [first]
+    for edit in edits:
+        others = {key: value for key, value in edit.items() if key in first and made[-1][key] is not value}
+        made.append(layers.patched(made[-1], others))
+    before, after = made[one % len(made)], made[other % len(made)]
+    found = layers.changed(before, after)
+    assert sorted(found) == [key for key in sorted(first) if before[key] is not after[key]]
+    assert {**before, **{key: after[key] for key in found}} == after
+    assert [*after] == [*first]
+
+
+def test_a_patched_mapping_does_not_keep_its_source() -> None:
+    middle = layers.patched({"a": 1, "b": 2}, {"a": 3})
+    last, gone = layers.patched(middle, {"b": 4}), weakref.ref(middle)
+    assert layers.differing(middle, last) == ["b"]
+    del middle
+    assert gone() is None
+    assert layers.differing({"a": 1, "b": 2}, last) == ["a", "b"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=6))
+def test_grouped_and_united_stages_equal_fresh_ones_and_keep_what_is_equal(
+    runs: list[tuple[dict[str, str], dict[str, str]]],
+) -> None:
+    def boxed(given: Mapping[str, str]) -> dict[str, list[str]]:
+        return {key: [value] for key, value in given.items()}
+
+    groups: layers.Stage[str, list[str]] | None = None
+    union: layers.Stage[str, list[str]] | None = None
+    for ones, others in runs:
+        before = groups
+        groups = layers.grouped(groups, (ones,), boxed)
+        assert (groups.values, [*groups.values]) == (boxed(ones), [*ones])
+        if before is not None:
+            common = groups.values.keys() & before.values.keys()
+            assert all(
+                groups.values[key] is before.values[key] or groups.values[key] != before.values[key] for key in common
+            )
+        apart = boxed({key.upper(): value for key, value in others.items()})
+        was, union = union, layers.united(union, groups.values, apart)
+        assert (union.values, [*union.values]) == ({**groups.values, **apart}, [*groups.values, *apart])
+        assert was is None or union.values is was.values or layers.changed(was.values, union.values)

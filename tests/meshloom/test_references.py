@@ -28,3 +28,21 @@ def test_many_at_once_is_the_same_as_one_at_a_time(written, data):
             several[key] = snapshots.Snapshot.of(*chosen)
     expected = {key: missing for key, one in several.items() if (missing := snapshots.dangling(one))}
     assert references.dangling(several) == expected
+
+
+@hypothesis.given(strategies.lists(PARTS, max_size=6), strategies.data())
+def test_what_follows_a_sound_snapshot_is_the_same_as_one_at_a_time(written, data):
+    parts = [part(one) for one in written]
+    several = {key: one for key in range(6) if (one := drawn(parts, data)) is not None}
+    before = {key: one for key in range(6) if (one := drawn(parts, data)) is not None and not snapshots.dangling(one)}
+    expected = {key: missing for key, one in several.items() if (missing := snapshots.dangling(one))}
+    assert references.dangling(several, before) == expected
+
+
+def drawn(parts, data):
+    """Return a snapshot of some of these parts, None if they do not go together."""
+    chosen = data.draw(strategies.lists(strategies.sampled_from(parts), unique=True)) if parts else []
+    try:
+        return snapshots.Snapshot.of(*chosen)
+    except ValueError:
+        return None

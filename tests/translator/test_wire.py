@@ -268,3 +268,16 @@ def test_nothing_is_spliced_into_a_field_that_holds_elements():
 def test_nothing_is_spliced_into_a_field_that_is_no_repeated_message(number):
     with pytest.raises(ValueError, match=f"no repeated message field {number}"):
         wire.spliced(route_v3.RouteConfiguration(), number, [b""])
+
+
+def test_a_varied_message_is_another_one_with_the_rest_as_it_was():
+    action = route_v3.RouteAction(prefix_rewrite="/a", timeout=HALF_PAST_ONE)
+    varied = wire.varied(action, cluster="pets")
+    assert varied == route_v3.RouteAction(prefix_rewrite="/a", timeout=HALF_PAST_ONE, cluster="pets")
+    assert wire.encode(varied) == bytes(varied)
+    assert action == route_v3.RouteAction(prefix_rewrite="/a", timeout=HALF_PAST_ONE)
+
+
+def test_a_message_varies_only_in_the_fields_it_has():
+    with pytest.raises(ValueError, match="RouteAction has no field clutser"):
+        wire.varied(route_v3.RouteAction(), clutser="pets")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from tests.xds import model
@@ -52,6 +53,45 @@ def test_what_changed_is_what_differs_name_by_name(contents, in_old, in_new):
     marks = {name: (old.mark(model.CLUSTER, name), new.mark(model.CLUSTER, name)) for name in names}
     expected = {name: before for name, (before, after) in marks.items() if before != after}
     assert snapshot.changed(old, new, model.CLUSTER) == expected
+
+
+FEW = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"), max_size=3)
+MADE = st.builds(
+    lambda clusters, secrets: snapshot.Part.of(
+        [
+            *(model.cluster(name, version) for name, version in clusters.items()),
+            *(model.Resource(model.SECRET, name, version, b"", frozenset()) for name, version in secrets.items()),
+        ]
+    ),
+    FEW,
+    FEW,
+)
+
+
+@hypothesis.given(st.lists(MADE, min_size=1, max_size=5), st.data())
+def test_a_snapshot_with_other_parts_is_the_one_of_those_parts(parts, data):
+    chosen = st.lists(st.sampled_from(parts), unique_by=id, max_size=4).map(tuple)
+    before, after = made(data.draw(chosen)), data.draw(chosen)
+    hypothesis.assume(before is not None)
+    expected = made(after)
+    if expected is None:
+        with pytest.raises(ValueError, match="twice"):
+            before.replaced(after)
+    else:
+        found = before.replaced(after)
+        assert (found, found.parts) == (expected, expected.parts)
+        assert all(
+            sorted(found.entries(kind), key=repr) == sorted(expected.entries(kind), key=repr)
+            for kind in (model.CLUSTER, model.SECRET)
+        )
+
+
+def made(parts):
+    """Return the snapshot of these parts, None if a name stands in two of them."""
+    try:
+        return snapshot.Snapshot.of(*parts)
+    except ValueError:
+        return None
 
 
 def test_a_resource_that_moves_to_another_part_did_not_change():
