@@ -136,10 +136,10 @@ class Snapshot:
             return Snapshot.of(*parts)
         entries, digests = {**self._entries}, {**self.digests}
         for old, new in moved:
-            for type_url, named in new.entries.items():
-                entries[type_url] = tuple(named if one is old.entries[type_url] else one for one in entries[type_url])
-                digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
+            for type_url, digest in new.digests.items():
+                digests[type_url] = (digests[type_url] + digest - old.digests[type_url]) % _MODULUS
         for type_url in {type_url for _, new in moved for type_url in new.entries}:
+            entries[type_url] = tuple(part.entries[type_url] for part in parts if type_url in part.entries)
             _check_names(type_url, entries[type_url])
         return Snapshot(parts, digests, entries)
 

@@ -86,6 +86,13 @@ def test_a_snapshot_with_other_parts_is_the_one_of_those_parts(parts, data):
         )
 
 
+def test_parts_may_change_places():
+    one, other = (snapshot.Part.of([model.cluster(name)]) for name in "ab")
+    turned = snapshot.Snapshot.of(one, other).replaced((other, one))
+    assert turned == snapshot.Snapshot.of(one, other)
+    assert [*turned.names(model.CLUSTER)] == ["b", "a"]
+
+
 def made(parts):
     """Return the snapshot of these parts, None if a name stands in two of them."""
     try:
