@@ -15,7 +15,7 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from xds import cache, delta, effects, peers, ports, responses, session, stream
+from xds import cache, delta, effects, peers, ports, responses, session, stream, together
 from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
@@ -85,6 +85,7 @@ class Server:
         self._now = now
         self._shared = responses.Responses(self._limits.cache_bytes)
         self._pool = subscriptions.Pool()
+        self._together = together.Together()
         self._numbers = itertools.count(1)
         self._sessions: dict[int, session.Session] = {}
         self._server: Any = None
@@ -203,7 +204,7 @@ class Server:
             if isinstance(effect, effects.Nacked):
                 _log.warning("ads.nacked", **_told(peer, effect))
 
-        return session.Session(*machine, transport, note, self._observer, self._limits.ack)
+        return session.Session(*machine, transport, note, self._together.soon, self._observer, self._limits.ack)
 
 
 def _options(limits: Limits) -> tuple[tuple[str, int], ...]:

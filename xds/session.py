@@ -96,14 +96,15 @@ _UNDECODABLE: Final = effects.Refuse(
 
 
 class Session:
-    """`note` is called with each effect when it takes place; `patience` is how many seconds an answer is waited for,
-    `removal_delay` how many a cluster stays that nothing needs any more.
+    """`note` is called with each effect when it takes place, `soon` with what can be done together with other streams;
+    `patience` is how many seconds an answer is waited for, `removal_delay` how many a cluster stays that nothing needs
+    any more.
     """
 
     __slots__ = (
-        "_alarm", "_ended", "_loop", "_machine", "_note", "_observer", "_patience", "_receive", "_refusal",
-        "_removal_delay", "_rests_until", "_sent", "_since", "_stopping", "_taken", "_transport", "_turn", "_wake",
-        "_watch",
+        "_alarm", "_decided", "_ended", "_failure", "_loop", "_machine", "_note", "_observer", "_patience", "_receive",
+        "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon", "_stopping", "_taken", "_transport",
+        "_turn", "_wake", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -112,6 +113,7 @@ class Session:
         receive: Receive,
         transport: Transport,
         note: Callable[[effects.Effect], None],
+        soon: Callable[[Callable[[], None]], None],
         observer: ports.Observer,
         patience: float,
         removal_delay: float = REMOVAL_DELAY,
@@ -122,6 +124,7 @@ class Session:
         self._receive = receive
         self._transport = transport
         self._note = note
+        self._soon = soon
         self._observer = observer
         self._patience = patience
         self._removal_delay = removal_delay
@@ -133,14 +136,16 @@ class Session:
         self._wake = asyncio.Event()
         self._ended = False
         self._stopping = False
+        self._failure: Exception | None = None
+        self._decided: tuple[effects.Effect, ...] = ()  # about the newest snapshot, and not carried out yet
         self._refusal: effects.Refuse | None = None
         self._sent: dict[str, tuple[str, float]] = {}  # nonce -> type URL and time, oldest first
         self._watch: cache.Watch | None = None
         self._taken: snapshot.Snapshot | None = None
 
     def wake(self) -> None:
-        """Look for something to do, when it is this stream's turn."""
-        self._wake.set()
+        """Take the newest snapshot, when it is this stream's turn."""
+        self._soon(self._decide)
 
     def holdings(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has accepted of a type and is still current."""
@@ -181,6 +186,8 @@ class Session:
         try:
             while (data := await self._transport.read()) is not None:
                 async with self._turn:  # one request is held until then: the rest stays with the peer
+                    if self._decided:
+                        await self._carry_out(self._undone())
                     if self._stopping or not await self._carry_out(self._receive(data)):
                         return
                     self._keep_time()
@@ -200,7 +207,22 @@ class Session:
     def _is_over(self) -> bool:
         return self._stopping or self._ended
 
+    def _decide(self) -> None:
+        if not (self._decided or self._turn.locked()):
+            try:
+                self._decided = self._published()
+            except Exception as error:  # it is this stream's, not that of the others
+                self._failure = error
+        self._wake.set()
+
+    def _undone(self) -> tuple[effects.Effect, ...]:
+        undone, self._decided = self._decided, ()
+        return undone
+
     def _turns(self) -> Iterator[tuple[effects.Effect, ...]]:
+        if self._failure is not None:
+            raise self._failure
+        yield self._undone()
         yield self._published()
         yield from map(self._machine.release, self._overdue())
         if self._rests_until is not None and self._rests_until <= self._loop.time():

@@ -9,7 +9,7 @@ import pytest_socket
 from tests.xds import model
 
 XDS = pathlib.Path(__file__).parents[2] / "xds"
-SHELL = {"cache", "peers", "ports", "session", "server", "__init__"}
+SHELL = {"cache", "peers", "ports", "session", "server", "together", "__init__"}
 """Modules below the line: they may know of the event loop, though only server.py of gRPC."""
 
 OUTSIDE = {"asyncio", "grpc", "time", "random", "secrets", "os", "logging", "structlog", "socket", "threading", "uuid"}
