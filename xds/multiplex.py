@@ -159,7 +159,8 @@ class Multiplex(Generic[S]):
     @property
     def held_back(self) -> bool:
         """Whether anything waits for clusters or for what still names a withdrawn resource."""
-        return any(self.types[type_url].gated or self.types[type_url].withdrawing for type_url in self._busy)
+        busy = (self.types[type_url] for type_url in self._busy)
+        return bool(self._busy) and any(state.gated or state.withdrawing for state in busy)
 
     def waits(self) -> tuple[gate.Wait, ...]:
         """Return what is held back, and by what."""

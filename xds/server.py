@@ -216,6 +216,7 @@ def _options(limits: Limits) -> tuple[tuple[str, int], ...]:
         ("grpc.keepalive_time_ms", int(limits.keepalive * 1000)),
         ("grpc.keepalive_timeout_ms", int(limits.keepalive_timeout * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.max_ping_strikes", 0),  # proxies ping as often as their bootstrap says
     )
 

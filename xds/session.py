@@ -5,6 +5,7 @@ of snapshots only the newest counts.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -273,7 +274,8 @@ class Session:
             self._rests_until = self._loop.time() + self._removal_delay
         if self._since or self._machine.held_back:
             self._time_waits()
-        if self._sent or self._rests_until is not None:
+        # an alarm that is too early costs a look, so one that is set already is mostly left alone
+        if self._alarm is None or (self._rests_until is not None and self._rests_until < self._alarm.when()):
             self._set_alarm()
 
     def _time_waits(self) -> None:
@@ -282,14 +284,11 @@ class Session:
         self._since = {key: self._since.get(key, now) for key in ((wait.type_url, wait.name) for wait in waits)}
 
     def _set_alarm(self) -> None:
-        # an alarm that is too early costs a look, so one that is set already is mostly left alone
-        oldest = next(iter(self._sent.values()), None)
-        due = [] if oldest is None else [oldest[1] + self._patience]
-        at = min(due if self._rests_until is None else [*due, self._rests_until])
-        if self._alarm is None or at < self._alarm.when():
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = self._loop.call_at(at, self._ring)
+        overdue = [at + self._patience for _, at in itertools.islice(self._sent.values(), 1)]
+        due = overdue if self._rests_until is None else [*overdue, self._rests_until]
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(min(due), self._ring) if due else None
 
     def _ring(self) -> None:
         self._alarm = None
