@@ -5,25 +5,18 @@ waits for other resources, or was refused, stands in the set as the client has a
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
 
-from xds import accepted, flight, gate, multiplex, resource_types, responses, snapshot
+from xds import accepted, flight, gate, multiplex, resource_types, responses, set_versions, snapshot
 from xds import subscription as subscriptions
-
-_RETURNED: Final = "+"
-"""Ends the version of a set that was replaced and came back on the same stream."""
-
-_MOST_SEEN: Final = 256
-"""Sets remembered per stream and type; further ones are taken to have been there."""
 
 
 class FullSet:
     """One stream's state of a type that is always sent whole."""
 
     __slots__ = (
-        "_asked", "_bad", "_claim", "_dropped", "_instead", "_kept", "_news", "_quiet", "_refused", "_responses",
-        "_seen", "_sent", "_sent_news", "_stirred", "_type_url", "accepted", "begun", "flight", "gated", "subscription",
-        "waiting",
+        "_asked", "_bad", "_claim", "_dropped", "_instead", "_kept", "_news", "_proven", "_quiet", "_refused",
+        "_responses", "_sent", "_sent_news", "_stirred", "_type_url", "_versions", "accepted", "begun", "flight",
+        "gated", "subscription", "waiting",
     )  # fmt: skip
 
     def __init__(self, type_url: str, shared: responses.Responses) -> None:
@@ -41,9 +34,10 @@ class FullSet:
         self._sent = snapshot.ABSENT  # digest of the set the client was sent last
         self._sent_news: frozenset[str] | None = None
         self._news: frozenset[str] | None = None  # names changed since; None: all
-        self._seen: set[int] = set()  # digests of all sets the client had on this stream
+        self._versions = set_versions.SetVersions()
         self._refused: int | None = None  # digest of a set the client NACKed
-        self._quiet: int | None = None  # digest of that set as it is without what was refused in it
+        self._quiet: int | None = None  # digest of that set without what was refused in it, if nothing is left to say
+        self._proven = snapshot.ABSENT  # digest of the set the client accepted last
         self._bad: dict[str, int] = {}  # name -> mark of what the client refused by name
         self._kept: dict[str, snapshot.Entry] = {}  # withdrawn, but still in the set for the sake of routes
         self._instead: dict[str, snapshot.Entry | None] = {}  # what is in the set where that is not the snapshot's
@@ -147,6 +141,7 @@ class FullSet:
         """Note that the client accepted a set."""
         self._stirred = True
         self._refused = self._quiet = None
+        self._proven = snapshot.total(content.marks)
         self._took(content, frozenset(), held)
 
     def nacked(self, content: responses.Content, words: str, held: snapshot.Snapshot) -> None:
@@ -158,7 +153,9 @@ class FullSet:
             self._bad |= {entry.name: entry.mark for entry in content.entries if entry.name in blamed}
             self._took(content, blamed, held)
             corrected = (self._applied(entry, held) if entry.name in blamed else entry for entry in content.entries)
-            self._quiet = snapshot.total(entry.mark for entry in corrected if entry is not None)
+            # S4: what was applied goes out at once as a set of its own, so that a version tells it, unless one does
+            corrected_digest = snapshot.total(entry.mark for entry in corrected if entry is not None)
+            self._quiet = corrected_digest if corrected_digest == self._proven else None
             self._restore(blamed.intersection(self._kept), held)
         else:
             for name in tuple(self.accepted.noted):
@@ -188,20 +185,13 @@ class FullSet:
         instead = self._instead
         own = (entry for entry in self.subscription.entries(held, self._type_url) if entry.name not in instead)
         entries = (*own, *(entry for entry in instead.values() if entry is not None))
-        response = self._responses.sotw(self._type_url, self._version(digest), entries, self.flight.last)
+        version = self._versions.version(digest, self._sent)
+        response = self._responses.sotw(self._type_url, version, entries, self.flight.last)
         later = frozenset(name for name in instead if name not in self._kept)
         news = response.content.names if self._news is None else tuple(self._news - later)
         self._asked, self._sent, self._sent_news = False, digest, frozenset(news)
         self._news, self._refused, self._quiet = later, None, None
         return multiplex.Outgoing(response, news)
-
-    def _version(self, digest: int) -> str:
-        # S1: changes when any resource of the type does. S4: a set that comes back on a stream may have made the client
-        # drop and ask again for what it names, perhaps without an answer yet; so its version will not match a claim
-        returned = digest != self._sent and (digest in self._seen or len(self._seen) >= _MOST_SEEN)
-        if not returned:
-            self._seen.add(digest)
-        return snapshot.version_text(digest) + (_RETURNED if returned else "")
 
     def _digest(self, held: snapshot.Snapshot, wanted: subscriptions.Subscription) -> int:
         if wanted.wildcard:
@@ -232,7 +222,8 @@ class FullSet:
 
     def _skip(self, held: snapshot.Snapshot) -> None:
         self._asked, self._news, self._sent = False, frozenset(), self._digest(held, self.subscription)
-        self._seen.add(self._sent)
+        self._versions.has(self._sent)
+        self._proven = self._sent
 
     def _suppose(self, held: snapshot.Snapshot) -> None:
         # S4: the version an earlier stream ended with tells what the client holds, if it is remembered

@@ -109,7 +109,7 @@ class Sotw(Envoy):
     """`versions` survive a stream, `nonces` do not."""
 
     def __init__(self, references):
-        self.versions = {}
+        self.versions, self.told = {}, {}
         super().__init__(references)
 
     def connect(self, client):
@@ -151,7 +151,8 @@ class Sotw(Envoy):
         if not bad:
             self.versions[sent.type_url] = sent.version
         if sent.type_url == CLUSTER:
-            self.proven = not bad  # what it applied of a set that it refused has no version
+            self.told = self.told if bad else dict(self.clusters)
+            self.proven = self.told == self.clusters  # what it applied of a set that it refused has no version
         self.ask(sent.type_url, complaint(bad) if bad else None, bad.items(), sent.nonce)
 
 

@@ -184,6 +184,7 @@ class Edited(stateful.RuleBasedStateMachine):
             self.a_while_passes()
             self.all_is_read()
         assert not self.proxy.warming
+        assert self.proxy.proven, "S4: a version tells what it has"
         self.has_what_it_should(CLUSTER, self.proxy.clusters, lambda _: set())
         missing = self.mesh[CLUSTER].keys() - self.proxy.clusters.keys()
         self.has_what_it_should(ROUTES, self.proxy.routes, lambda name: self.named(ROUTES, name) & missing)
