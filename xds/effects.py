@@ -47,7 +47,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """The client accepted the response of this nonce."""
+    """The client accepted the response of this nonce; of `names` it now holds what the snapshot says."""
 
     type_url: str
     nonce: str

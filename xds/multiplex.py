@@ -131,7 +131,9 @@ class Multiplex(Generic[S]):
             return ()  # S3, D2: a stale nonce, or a spontaneous request
         if message is None:
             state.acked(content, self._snapshot)
-            return (effects.Acked(type_url, nonce, content.version, content.names),)
+            older = state.accepted.noted  # or newer than what was accepted just now
+            names = tuple(name for name in content.names if name not in older) if older else content.names
+            return (effects.Acked(type_url, nonce, content.version, names),)
         state.nacked(content, message, self._snapshot)
         return (effects.Nacked(type_url, nonce, content.version, content.names, message[: requests.MOST_WORDS]),)
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.xds import model
 from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
-from xds import effects
+from xds import effects, snapshot
 
 TWO = model.holding(model.cluster("a"), model.cluster("b"), model.endpoints("a"), model.endpoints("b"))
 
@@ -93,6 +93,27 @@ def test_s4_a_version_never_counts_what_the_client_refused_and_waits_for_a_chang
     assert sent.names == ("b",)
     with_the_bad = model.Sotw(model.holding(model.routes("b", 3), model.routes("z", 2)))
     assert model.sends(with_the_bad.ask(ROUTES, "b", "z", version=sent.version)) != []
+
+
+def test_s4_what_was_applied_of_a_refused_set_goes_out_at_once_so_that_a_version_tells_it():
+    proxy = model.Sotw(TWO)
+    proxy.ack(only(proxy.ask(CLUSTER)))
+    after = model.holding(model.cluster("a", 2), model.cluster("b", 2))
+    refused = only(proxy.publish(after))
+    error = model.discovery_pb2.Status(message="Error adding/updating cluster(s) a: no such filter")
+    corrected = only(proxy.ask(CLUSTER, nonce=refused.nonce, error=error))
+    assert corrected.names == ("a", "b")
+    assert corrected.version not in (refused.version, TWO.version(CLUSTER), after.version(CLUSTER))
+    assert proxy.ack(corrected) == (effects.Acked(CLUSTER, corrected.nonce, corrected.version, ("b",)),), "not a"
+    assert proxy.publish(snapshot.Snapshot.of(*after.parts)) == ()
+
+
+def test_s4_a_refused_set_of_which_nothing_was_applied_needs_no_further_version():
+    proxy = model.Sotw(TWO)
+    proxy.ack(only(proxy.ask(CLUSTER)))
+    refused = only(proxy.publish(model.holding(model.cluster("a", 2), model.cluster("b"))))
+    error = model.discovery_pb2.Status(message="Error adding/updating cluster(s) a: no such filter")
+    assert model.sends(proxy.ask(CLUSTER, nonce=refused.nonce, error=error)) == []
 
 
 def test_s4_a_version_never_counts_what_nobody_knows_to_have_arrived():
