@@ -83,6 +83,7 @@ _WITH_PROBLEMS = (
     "claims",
     "deployment faults",
     "conflicts",
+    "host ports",
     "tables",
     "rules",
     "gateway tables",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh import graph, identity, resources, rules
+from mesh.hosts import Host
 from mesh.layers import Stage, as_given, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, references, services, tables
@@ -106,6 +107,9 @@ def service_stages(run: Run, base: Stages) -> Stages:
         "by service": by_service,
         "deployment faults": _deployment_faults(run, base),
         "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts, (same,)),
+        "host ports": run.stage(
+            "host ports", (shells.values, by_service.values), _host_port_inputs, _unserved, (same, same)
+        ),
         "tables": listed,
         **owned,
         "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
@@ -185,7 +189,15 @@ def _deployment_problems(
 
 
 def _conflicts(members: tuple[graph.Deployment, ...]) -> Settled[None]:
-    return Settled(None, deployments.protocol_conflicts(members))
+    return Settled(None, (*deployments.protocol_conflicts(members), *deployments.shared_endpoints(members)))
+
+
+def _host_port_inputs(shells: Shells, by_service: Mapping[Ref, tuple[graph.Deployment, ...]]) -> Inputs:
+    return {ref: (ref, one.value.wanted, by_service.get(ref, ())) for ref, one in shells.items() if one.value}
+
+
+def _unserved(service: Ref, wanted: tuple[Host, ...], members: tuple[graph.Deployment, ...]) -> Settled[None]:
+    return Settled(None, deployments.unserved_host_ports(service, wanted, members))
 
 
 # ---------------------------------------------------------------------------- route tables

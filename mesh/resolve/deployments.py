@@ -6,6 +6,7 @@ Law: these are findings; the graph is built whether or not there are any.
 from collections.abc import Iterable, Iterator
 
 from mesh import graph, problems, resources
+from mesh.hosts import Host
 from mesh.problems import Problem, Ref
 from mesh.resolve import tables
 
@@ -45,6 +46,46 @@ def _protocol_conflicts(deployments: tuple[graph.Deployment, ...]) -> Iterator[P
                 )
                 remedy = "use one protocol a port in all deployments of a service"
                 yield problems.warning(item.ref, "spec.listener", f"it speaks {speaks}", remedy)
+
+
+def shared_endpoints(deployments: Iterable[graph.Deployment]) -> tuple[Problem, ...]:
+    """Return a problem for each deployment that DNS finds where it finds an earlier one of the service."""
+    return tuple(_shared_endpoints(tuple(deployments)))
+
+
+def _shared_endpoints(deployments: tuple[graph.Deployment, ...]) -> Iterator[Problem]:
+    first: dict[tuple[str, int], Ref] = {}
+    for item in deployments:
+        places = _places(item)
+        taken = next((place for place in places if place in first), None)
+        if taken is not None:
+            at = str(Host(*taken))
+            fault = (
+                f"DNS finds {first[taken]} at {at}, too, so requests for one of them reach both, whatever the weights"
+            )
+            remedy = "give each deployment a hostname of its own"
+            yield problems.warning(item.ref, "spec.serviceDiscovery.hostname", fault, remedy)
+        for place in places:
+            first.setdefault(place, item.ref)
+
+
+def _places(item: graph.Deployment) -> tuple[tuple[str, int], ...]:
+    if not isinstance(item.discovery, graph.Dns):
+        return ()
+    return tuple((item.discovery.hostname, listener.port) for listener in item.listeners)
+
+
+def unserved_host_ports(
+    subject: Ref, wanted: tuple[Host, ...], deployments: tuple[graph.Deployment, ...]
+) -> tuple[Problem, ...]:
+    """Return a problem for each host of a service whose port none of its deployments listens on."""
+    ports = sorted({listener.port for item in deployments for listener in item.listeners})
+    remedy = f"name a port that is served ({', '.join(map(str, ports))}), or none, which stands for all"
+    return tuple(
+        problems.warning(subject, f"spec.hosts[{index}]", f"nothing listens on the port of {host}", remedy)
+        for index, host in enumerate(wanted)
+        if ports and host.port not in (None, *ports)
+    )
 
 
 def unexposed_gateway(

@@ -338,7 +338,69 @@ def test_one_port_with_two_protocols_is_named() -> None:
     ]
 
 
+def shared_endpoint(one: str, other: str, port: int) -> str:
+    return (
+        f"VirtualDeployment shop/{one} spec.serviceDiscovery.hostname: DNS finds VirtualDeployment shop/{other} at"
+        f" v1.local:{port}, too, so requests for one of them reach both, whatever the weights; give each deployment a"
+        " hostname of its own"
+    )
+
+
+def test_deployments_of_one_service_that_dns_finds_at_one_place_are_named() -> None:
+    third = "VirtualDeployment: shop/pets-v3\nvirtualService: {ref: {name: pets}}\n" + (
+        "serviceDiscovery: {type: DNS, hostname: V1.local}\nlistener: [{protocol: HTTP, port: 9080}]"
+    )
+    assert problems(SHOP.replace("v2.local", "v1.local") + third) == [
+        shared_endpoint("pets-v2", "pets-v1", 9080),
+        shared_endpoint("pets-v3", "pets-v1", 9080),
+    ]
+
+
+def test_one_hostname_with_a_port_for_each_deployment_is_fine() -> None:
+    assert (
+        problems(
+            SHOP.replace(
+                "v2.local}\nlistener: [{protocol: HTTP, port: 9080}",
+                "v1.local}\nlistener: [{protocol: HTTP, port: 9081}",
+            )
+        )
+        == []
+    )
+
+
+def test_a_port_in_common_is_named_though_others_differ() -> None:
+    both = "[{protocol: HTTP, port: 9080}, {protocol: GRPC, port: 9090}]"
+    text = SHOP.replace(
+        "v2.local}\nlistener: [{protocol: HTTP, port: 9080}]", "v1.local}\nlistener: [{protocol: GRPC, port: 9090}]"
+    )
+    assert problems(text.replace("[{protocol: HTTP, port: 9080}]", both)) == [
+        shared_endpoint("pets-v2", "pets-v1", 9090)
+    ]
+
+
+def test_deployments_of_two_services_may_share_a_hostname() -> None:
+    other = "VirtualService: shop/cats\nmesh: {ref: {name: main}}\nhosts: [cats]\n---\n"
+    moved = SHOP.replace(
+        "shop/pets-v2\nvirtualService: {ref: {name: pets}}", "shop/pets-v2\nvirtualService: {ref: {name: cats}}"
+    )
+    assert problems(moved.replace("v2.local", "v1.local") + other) == []
+
+
 # ---------------------------------------------------------------------------- hosts
+
+
+@pytest.mark.parametrize("host", ["pets:80", "'*.pets:80'"])
+def test_a_host_with_a_port_on_which_nothing_listens_is_named(host: str) -> None:
+    text = SHOP.replace("hosts: [pets]", f"hosts: [pets, 'pets.shop:9080', {host}]")
+    assert problems(text) == [
+        f"VirtualService shop/pets spec.hosts[2]: nothing listens on the port of {host.strip(chr(39))}; name a port that is"
+        " served (9080), or none, which stands for all"
+    ]
+
+
+def test_a_host_with_a_port_may_come_before_its_deployments() -> None:
+    text = "VirtualService: shop/pets\nmesh: {ref: {name: main}}\nhosts: ['pets:80']"
+    assert problems(f"{written.MESH}---\n{text}") == []
 
 
 def test_two_services_with_one_host_the_older_gets_it() -> None:
