@@ -38,11 +38,11 @@ def _program(
         raise typer.Exit
 
 
-@app.command(epilog="Example: meshloom serve --files demo/ --ads-plaintext unix:/tmp/meshloom.sock")
+@app.command(epilog="Example: meshloom serve --files mesh/ --ads-plaintext unix:/tmp/meshloom.sock")
 def serve(
     files: Annotated[
         pathlib.Path,
-        typer.Option("--files", metavar="DIR", envvar="MESHLOOM_FILES", help="The folder of YAML to serve and follow."),
+        typer.Option("--files", metavar="PATH", envvar="MESHLOOM_FILES", help="The folder or file of YAML to follow."),
     ],
     ads_plaintext: Annotated[
         str,
@@ -138,7 +138,7 @@ def config(
     raise typer.Exit(command.run(wanted, output, operator_socket))
 
 
-@app.command("compile", epilog="Example: meshloom compile -f demo/ --proxy bookstore/reviews-v1 -o yaml")
+@app.command("compile", epilog="Example: meshloom compile -f demo/mesh.yaml --proxy shop/catalogue-v1 -o yaml")
 def compile_(
     paths: options.Paths,
     proxy: Annotated[

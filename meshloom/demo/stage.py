@@ -36,8 +36,7 @@ def started_proxies(
     of_pairs = [(pair.workload, (*pair.ports, 15000), programs.sidecar(site, pair)) for pair in pairs]
     started = [(host, ports, processes.start(program)) for host, ports, program in (*of_gates, *of_pairs)]
     for host, ports, process in started:
-        _wait_for_configuration(host, process)
-        _wait_for_ports(host, ports, process)
+        wait_for_proxy(host, ports, process)
     return {host: process for host, _, process in started}
 
 
@@ -58,8 +57,10 @@ def is_open(address: addresses.Address) -> bool:
     return loopback.accepts(address.host, address.port) if isinstance(address, addresses.Socket) else False
 
 
-def _wait_for_configuration(host: str, process: Process) -> None:
+def wait_for_proxy(host: str, ports: Iterable[int], process: Process) -> None:
+    """Wait until an Envoy has its first configuration and accepts connections on these ports."""
     wait_until(lambda: is_serving(host), f"{process.name} to be configured", 30.0, [process])
+    _wait_for_ports(host, ports, process)
 
 
 def _wait_for_ports(host: str, ports: Iterable[int], process: Process) -> None:

@@ -12,7 +12,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from meshloom import addresses, bootstrap
 from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
@@ -93,9 +93,11 @@ class World:
     def calls(self, url: str, count: int, by: int = CALLER) -> tuple[traffic.Reply, ...]:
         return traffic.replies(self.block.address(by), 15000, url, count)
 
-    def visit(self, target: str, host: str, port: int = 8880, headers: dict[str, str] | None = None) -> traffic.Reply:
+    def visit(
+        self, target: str, host: str, port: int = 8880, headers: dict[str, str] | None = None, at: int = GATEWAY
+    ) -> traffic.Reply:
         """Send a request to the gateway from outside."""
-        return traffic.reply(self.block.address(GATEWAY), port, target, {"host": host, **(headers or {})})
+        return traffic.reply(self.block.address(at), port, target, {"host": host, **(headers or {})})
 
     def stats(self, pattern: str, of: int = CALLER) -> int:
         """Return the sum of the counters and gauges of the proxy at this address that match a shell pattern."""
@@ -110,12 +112,16 @@ class World:
         return self.control_plane.program.log.read_text()
 
 
+def has_sidecar(pair: cast.Pair) -> bool:
+    return pair.deployment.name in SIDECARS
+
+
 @contextlib.contextmanager
-def applications(pairs: tuple[cast.Pair, ...]) -> Iterator[None]:
+def applications(pairs: tuple[cast.Pair, ...], is_behind: Callable[[cast.Pair], bool] = has_sidecar) -> Iterator[None]:
     """Serve the applications of these pairs in threads: behind their sidecars, or in place of them."""
     servers = [
         application.Server(
-            (pair.application if pair.deployment.name in SIDECARS else pair.workload, port),
+            (pair.application if is_behind(pair) else pair.workload, port),
             application.Role(pair.service.name, pair.deployment.name),
         )
         for pair in pairs
