@@ -19,7 +19,7 @@ from meshloom.demo.waiting import wait_until
 from tests.envoy import worlds
 from tests.envoy.examples import names, table
 
-NAME_SERVER = (201, 5353)
+NAME_SERVER = (201, 10053)
 FIRST_GATE, FIRST_PAIR, LAST_PAIR = 1, 10, 99
 """The last numbers of the addresses that are given out."""
 
