@@ -77,12 +77,16 @@ def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAs
 
 @functools.cache
 def _dns() -> cluster_v3.ClusterCustomClusterType:
-    """Return how names are looked up: again and again by the proxy, each address an endpoint (STRICT_DNS of old)."""
+    """Return how names are looked up: again and again by the proxy, each address an endpoint (STRICT_DNS of old).
+
+    Not as seldom as the lifetime of an answer allows: a container engine promises ten minutes for an address that is
+    given away with the next restart.
+    """
     second = datetime.timedelta(seconds=1)
     lookup = dns_v3.DnsCluster(
-        dns_refresh_rate=5 * second,  # where the answer has no lifetime
+        dns_refresh_rate=5 * second,
+        dns_jitter=second,
         dns_failure_refresh_rate=dns_v3.DnsClusterRefreshRate(base_interval=second, max_interval=10 * second),
-        respect_dns_ttl=True,
         dns_lookup_family=dns_family_v3.DnsLookupFamily.V4_PREFERRED,  # one address of a dual-stack pod, not both
     )
     return cluster_v3.ClusterCustomClusterType(name="envoy.cluster.dns", typed_config=wire.packed(lookup))
