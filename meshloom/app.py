@@ -8,8 +8,9 @@ API open before all that, and close last.
 import asyncio
 import contextlib
 import importlib.metadata
+import os
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import structlog
 
@@ -126,11 +127,22 @@ async def _open(ads: server.Server, address: addresses.Address) -> None:
     if await _is_served(address):
         raise errors.UserError(f"--ads-plaintext: something serves on {address} already; stop it, or choose another")
     try:
-        await ads.start(server.Listen(str(address)))
+        with _for_this_user_alone():
+            await ads.start(server.Listen(str(address)))
     except RuntimeError:
         raise errors.UserError(
             f"--ads-plaintext: {address} cannot be opened; choose a free one where this user may create it"
         ) from None
+
+
+@contextlib.contextmanager
+def _for_this_user_alone() -> Iterator[None]:
+    """Give mode 0600 to the socket that is made in the block, from the moment it exists."""
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 async def _is_served(address: addresses.Address) -> bool:

@@ -1,8 +1,10 @@
 """The program as a whole: when it opens ADS, and when it refuses to."""
 
 import asyncio
+import os
 import pathlib
 import socket
+import stat
 
 import pytest
 
@@ -59,6 +61,15 @@ async def test_the_socket_that_a_killed_program_left_is_taken_over(folder, tmp_p
     assert left.exists()
     async with running.serving(folder, left) as program:
         assert program.log.holding("serving ADS")
+
+
+async def test_only_its_user_can_open_the_socket_whatever_the_umask(folder, tmp_path):
+    before = os.umask(0)
+    try:
+        async with running.serving(folder, tmp_path / "ads.sock"):
+            assert stat.S_IMODE((tmp_path / "ads.sock").stat().st_mode) == 0o600
+    finally:
+        assert os.umask(before) == 0, "the umask of the program has changed"
 
 
 async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
