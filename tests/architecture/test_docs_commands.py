@@ -2,94 +2,47 @@
 
 A block fenced as `sh` is run, in a copy of the tree, with .venv activated; those of a page one after the
 other, as a reader would. A block fenced as `sh background` is started and left running until the page ends, and must
-still run then. Blocks fenced as `console` or `text` show what is not run here.
+still run then. Blocks fenced as `sh compose` need an engine for containers and are run by tests/compose. Blocks fenced
+as `console` or `text` show what is not run here.
 """
 
 import contextlib
-import fcntl
 import os
 import pathlib
-import re
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests import pages
+
 DEADLINE = 60
 GRACE = 10
-BLOCK = re.compile(r"^```sh(?P<background> background)?\n(?P<script>.*?)^```$", re.MULTILINE | re.DOTALL)
-ELSEWHERE = shutil.ignore_patterns(".git", ".venv*", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "tests")
+KINDS = (pages.PLAIN, pages.BACKGROUND)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    script: str
-    background: bool
-
-
-def blocks(page: pathlib.Path) -> list[Block]:
-    return [Block(found["script"], bool(found["background"])) for found in BLOCK.finditer(page.read_text())]
-
-
-PAGES = [
-    page.relative_to(ROOT)
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "howto").glob("*.md")))
-    if page.exists() and blocks(page)
-]
-
-
-@pytest.fixture
-def copy(tmp_path_factory) -> Iterator[pathlib.Path]:
-    folder = tmp_path_factory.mktemp("copy") / "meshloom"
-    shutil.copytree(ROOT, folder, ignore=ELSEWHERE)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def environment() -> dict[str, str]:
-    """Return an environment in which a reader has activated .venv."""
-    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ["PATH"]))
-    return {**os.environ, "PATH": path, "TERM": "dumb", "COLUMNS": "120"}
+def test_every_block_is_of_a_kind_that_is_run():
+    fences = {(page, fence) for page in pages.PAGES for fence in pages.fences(page)}
+    assert not {(page, fence) for page, fence in fences if fence not in (*KINDS, pages.COMPOSE)}
 
 
 @pytest.mark.slow
 @pytest.mark.envoy
-@pytest.mark.parametrize("page", PAGES, ids=str)
+@pytest.mark.parametrize("page", pages.with_blocks(*KINDS), ids=str)
 @pytest.mark.timeout(DEADLINE * 3)
-def test_what_a_page_tells_people_to_type_works(page, copy, environment):
+def test_what_a_page_tells_people_to_type_works(page, tmp_path_factory):
+    environment = pages.environment()
     with contextlib.ExitStack() as running:
-        running.enter_context(alone_on_this_machine())
+        copy = running.enter_context(pages.copied(tmp_path_factory.mktemp("copy")))
+        running.enter_context(pages.alone_on_this_machine())
         deadline = time.monotonic() + DEADLINE
-        for number, block in enumerate(blocks(ROOT / page)):
-            if block.background:
+        for number, block in enumerate(pages.blocks(page, *KINDS)):
+            if block.kind == pages.BACKGROUND:
                 running.enter_context(started(block.script, copy, environment, copy / f".{number}.log"))
             else:
-                finished(block.script, copy, environment, deadline)
-
-
-@contextlib.contextmanager
-def alone_on_this_machine() -> Iterator[None]:
-    """Wait for other runs of these tests: what pages tell people to type has fixed addresses."""
-    with (pathlib.Path(tempfile.gettempdir()) / "meshloom-docs-commands.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def finished(script: str, folder: pathlib.Path, environment: dict[str, str], deadline: float) -> None:
-    """Run a block to its end; it fails if a line of it fails or time is up."""
-    command = ["bash", "-euo", "pipefail", "-c", script]
-    left = max(1.0, deadline - time.monotonic())
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=left)
-    logs = "\n".join(path.read_text()[-3000:] for path in sorted(folder.glob(".*.log")))
-    assert run.returncode == 0, f"{script}\n{run.stdout[-2000:]}\n{run.stderr[-4000:]}\n--- running beside it\n{logs}"
+                pages.finished(block.script, copy, environment, deadline)
 
 
 @contextlib.contextmanager
