@@ -3,6 +3,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 PYTEST_ARGS ?=
+COMPOSE ?= docker compose
 
 VENV := $(CURDIR)/.venv
 PROTOS := $(CURDIR)/.venv-protos
@@ -26,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test check format goldens bench protos envoy-oldest proto lock clean python
+.PHONY: help install demo demo-check test test-compose check format goldens bench protos envoy-oldest proto lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ test: install protos envoy-oldest ## run every test (PYTEST_ARGS='tests/mesh -k 
 	@MESHLOOM_ENVOY_OLDEST='$(ENVOY_OLDEST)/envoy/_bin/envoy' \
 	MESHLOOM_OFFICIAL_PROTOS_PYTHON='$(PROTOS)/bin/python' \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
+	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)
 
 check: install ## lint, format, types, import contracts, goldens up to date
 	@$(BIN)/ruff check .
