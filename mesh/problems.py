@@ -4,6 +4,7 @@ Law: a problem names its resource, its field, the fault and the remedy; it is a 
 """
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,6 +56,10 @@ class Problem:
         return f"{where}: {self.fault}; {self.remedy}"
 
 
+MOST_ALIKE = 100
+"""Problems of one sort that are told of one object."""
+
+
 def error(subject: Ref, field: str, fault: str, remedy: str) -> Problem:
     """Return a problem that keeps something from working."""
     return Problem(subject, field, fault, remedy)
@@ -63,3 +68,18 @@ def error(subject: Ref, field: str, fault: str, remedy: str) -> Problem:
 def warning(subject: Ref, field: str, fault: str, remedy: str) -> Problem:
     """Return a problem that works, but perhaps not as meant."""
     return Problem(subject, field, fault, remedy, Severity.WARNING.value)
+
+
+def first_of(found: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems of one sort in one object; where they are very many, the first, and one that counts the rest."""
+    listed = tuple(found)
+    return (*listed[:MOST_ALIKE], *rest_of(listed[MOST_ALIKE:]))
+
+
+def rest_of(untold: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return one problem that stands for many that are not told; none for none."""
+    if not untold:
+        return ()
+    fault = f"has {len(untold):,} more problems of the same sort as {MOST_ALIKE} that are listed"
+    worst = min(problem.severity_name for problem in untold)  # "error" comes before "warning"
+    return (Problem(untold[0].subject, "", fault, "mend those first", worst),)

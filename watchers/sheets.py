@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesh import documents
-from mesh.problems import Problem, Ref, error
+from mesh.problems import Problem, Ref, error, first_of
 from mesh.resources import KINDS, Resource
 from mesh.rules import names
 from mesh.workloads import WORKLOADS
@@ -145,7 +145,7 @@ def _flawed(path: str, flaws: Sequence[yaml_documents.Flaw], addresses: Sequence
     subject = next(iter(known)) if len(known) == len(addresses) == 1 else None
     found = (error(subject or _place(path, flaw.line), "", flaw.fault, flaw.remedy) for flaw in flaws)
     placed = (_placed(problem, f"{path}:{flaw.line}") for problem, flaw in zip(found, flaws, strict=True))
-    return Sheet(path, (), tuple(placed), known, len(known) < len(addresses))
+    return Sheet(path, (), first_of(placed), known, len(known) < len(addresses))
 
 
 def _part(path: str, node: yaml_documents.Node, parse: Parse) -> Sheet:

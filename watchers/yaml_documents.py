@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from mesh.rules import wording
 from watchers import scalars
 
 DEEPEST = 100
@@ -170,8 +171,9 @@ class _Composer:
     def alias(self, anchor: str, line: int, depth: int) -> Node:
         node = self.anchors.get(anchor)
         if node is None:
-            fault = f"the alias *{anchor} stands for nothing that ends before it"
-            raise _UnreadableError(Flaw(line, fault, f"write &{anchor} before the value it shall stand for"))
+            shown = wording.shortened(anchor)
+            fault = f"the alias *{shown} stands for nothing that ends before it"
+            raise _UnreadableError(Flaw(line, fault, f"write &{shown} before the value it shall stand for"))
         if depth + node.height > DEEPEST:
             raise _UnreadableError(_too_deep(line))
         self.aliased += node.size
@@ -228,7 +230,7 @@ class _Composer:
         if name is None:
             self.flaws.append(Flaw(key.line, "a key is not text", "write one word or a quoted text before the colon"))
         elif name in own:
-            fault = f"the key {name!r} is already written at line {own[name].line}"
+            fault = f"the key {wording.quoted(name)} is already written at line {own[name].line}"
             self.flaws.append(Flaw(key.line, fault, "remove one of the two"))
         else:
             own[name] = value if value.line == key.line else replace(value, line=key.line)
@@ -256,4 +258,4 @@ def _too_deep(line: int) -> Flaw:
 
 def _bad_tag(line: int, tag: str | None) -> Flaw:
     shown = (tag or "").replace("tag:yaml.org,2002:", "!!")
-    return Flaw(line, f"the tag {shown} does not fit here", "remove it; meshloom reads plain YAML values")
+    return Flaw(line, f"the tag {wording.shortened(shown)} does not fit here", "remove it; meshloom reads plain YAML values")

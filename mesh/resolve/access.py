@@ -74,8 +74,9 @@ def _faults(
 def access(
     mesh: graph.Mesh, claims: Claims, services: tuple[Ref, ...], gateways: tuple[Ref, ...], *policies: Rules
 ) -> Access:
-    """Return the table of a mesh. `services` and `gateways` are its members, in order."""
-    allowed = frozenset(pair for policy in policies for pair in policy)
+    """Return the table of a mesh. `services` and `gateways` are its members, in order; nobody else is in the table."""
+    members = frozenset((EVERY, *services, *gateways))
+    allowed = frozenset(pair for policy in policies for pair in policy if members.issuperset(pair))
     return Access(_scopes(claims, services, gateways, _by(allowed, 0, 1)), _callers(mesh, services, _by(allowed, 1, 0)))
 
 

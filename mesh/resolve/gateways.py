@@ -10,7 +10,7 @@ from mesh import graph, hosts, identity, problems, resources
 from mesh.problems import Problem, Ref
 from mesh.resolve import services, tables
 from mesh.resolve.references import Bonds, Settled, gateway_routes
-from mesh.rules import gateway_conflicts
+from mesh.rules import gateway_conflicts, wording
 
 _NO_ROUTE = graph.Refusal(404, "no route of the service matches")
 _DENIED = graph.Refusal(403, "no access policy lets this gateway reach the service")
@@ -95,11 +95,11 @@ def _host_faults(
     named = [host for host in written if host.name == wanted.name]
     ports = sorted({listener.port for host in named for listener in host.listeners})
     if not named:
-        known = ", ".join(dict.fromkeys(host.name for host in written))
-        fault = f"{gateway} has no host named {wanted.name}, so this rule is ignored"
+        known = ", ".join(dict.fromkeys(wording.printable(host.name) for host in written))
+        fault = f"{gateway} has no host named {wording.printable(wanted.name)}, so this rule is ignored"
         yield problems.error(ref, f"{field}.name", fault, f"use one of its hosts: {known}")
     elif wanted.port is not None and wanted.port not in ports:
-        fault = f"host {wanted.name} of {gateway} has no listener on port {wanted.port}, so this rule is ignored"
+        fault = f"host {wording.printable(wanted.name)} of {gateway} has no listener on port {wanted.port}, so this rule is ignored"
         yield problems.error(ref, f"{field}.port", fault, f"use one of its ports: {', '.join(map(str, ports))}")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from mesh import problems, resources, workloads
 from mesh.problems import Problem, Ref, Severity
+from mesh.rules import wording
 
 V = TypeVar("V")
 
@@ -164,14 +165,15 @@ def _missing(referrer: Ref, link: Link) -> Problem:
         return problems.error(
             referrer,
             f"{link.field}.id",
-            f"no {link.kind} has the id {link.id}",
+            f"no {link.kind} has the id {wording.printable(link.id or '')}",
             "refer to it by `ref` with its name, or by the id that meshloom issued for it",
         )
+    wanted = Ref(link.kind, wording.printable(link.ref.namespace), wording.printable(link.ref.name))
     return Problem(
         referrer,
         link.field,
-        f"{link.ref} does not exist",
-        f"create {_article(link.kind)} of this name in namespace {link.ref.namespace}, or correct the reference",
+        f"{wanted} does not exist",
+        f"create {_article(link.kind)} of this name in namespace {wanted.namespace}, or correct the reference",
         link.severity.value,
     )
 

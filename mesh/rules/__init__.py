@@ -114,4 +114,4 @@ def object_problems(resource: Resource) -> tuple[Problem, ...]:
     if rules and spec is None:
         missing = problems.error(resource.ref, "spec", "is missing", "add it; without it the object does nothing")
         return (*names.long_names(resource.ref, spec), missing)
-    return tuple(itertools.chain.from_iterable(rule(resource.ref, spec) for rule in rules))
+    return tuple(itertools.chain.from_iterable(problems.first_of(rule(resource.ref, spec)) for rule in rules))

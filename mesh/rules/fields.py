@@ -40,14 +40,15 @@ _PITFALLS: Mapping[tuple[type[Model], str], str] = {
 
 def unknown_field_problems(subject: Ref, model: type[Model], document: object) -> tuple[Problem, ...]:
     """Return a warning for each field that the model does not have, as the API server would drop it without a word."""
-    return tuple(
+    listed = tuple(_unknown(model, document, ()))
+    return problems.first_of(
         problems.warning(
             subject,
             wording.field_path((*at, key)),
             "is not a field of this API and is ignored",
-            _remedy(owner, key),
+            _remedy(owner, key) if number <= problems.MOST_ALIKE else "remove it",
         )
-        for owner, at, key in _unknown(model, document, ())
+        for number, (owner, at, key) in enumerate(listed)
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mesh import problems
 from mesh.problems import Problem, Ref
 from mesh.resources import GatewayPort, IngressGatewayDeploymentSpec
-from mesh.rules import names, ports, wording
+from mesh.rules import names, ports, repeats, wording
 
 LONGEST_NAME = 63
 LONGEST_NAME_WITH_SERVICE = LONGEST_NAME - len("-service")
@@ -56,8 +56,8 @@ def nameless_ports(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator
 def repeated_port_names(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:
     """Rule 2.11.5: no two ports have the same name."""
     seen = [port.name for port in spec.ports]
-    for index, name in enumerate(seen):
-        if name and name in seen[:index]:
+    for index in repeats.repeated(seen):
+        if name := seen[index]:
             fault = f"{wording.quoted(name)} is the name of another port"
             yield problems.error(subject, f"spec.ports[{index}].name", fault, "give each port a name of its own")
 
@@ -65,10 +65,9 @@ def repeated_port_names(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Ite
 def repeated_secrets(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:
     """Rule 2.11.6: a Secret is listed once."""
     seen = [secret.secret_name for secret in spec.secrets]
-    for index, name in enumerate(seen):
-        if name in seen[:index]:
-            fault = f"{wording.quoted(name)} is listed twice"
-            yield problems.error(subject, f"spec.secrets[{index}].secretName", fault, "remove one of the two")
+    for index in repeats.repeated(seen):
+        fault = f"{wording.quoted(seen[index])} is listed twice"
+        yield problems.error(subject, f"spec.secrets[{index}].secretName", fault, "remove one of the two")
 
 
 def long_names(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:
@@ -108,13 +107,13 @@ def unusable_ports(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator
 
 def repeated_ports(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:
     """Rule 2.11.11: no port and no serviceport is given twice for one protocol."""
-    inner = [(port.port, port.protocol) for port in spec.ports]
-    outer = [(port.serviceport, port.protocol) for port in spec.ports]
+    inner = {*repeats.repeated((port.port, port.protocol) for port in spec.ports)}
+    outer = {*repeats.repeated((port.serviceport, port.protocol) for port in spec.ports)}
     for index, port in enumerate(spec.ports):
-        if inner[index] in inner[:index]:
+        if index in inner:
             field, fault = f"spec.ports[{index}].port", f"port {port.port} is listed twice"
             yield problems.error(subject, field, fault, "remove one of the two")
-        if port.serviceport is not None and outer[index] in outer[:index]:
+        if port.serviceport is not None and index in outer:
             field, fault = f"spec.ports[{index}].serviceport", f"serviceport {port.serviceport} is listed twice"
             yield problems.error(subject, field, fault, "give each port a serviceport of its own")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from mesh import hosts, problems
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
-from mesh.rules import wording
+from mesh.rules import repeats, wording
 
 _EXAMPLE = "write a name such as shop.example.com"
 
@@ -52,8 +52,8 @@ def _has_a_port(text: str) -> bool:
 def repeated_hosts(subject: Ref, field: str, texts: tuple[str, ...]) -> Iterator[Problem]:
     """Rule 2.13.11: a host is listed once."""
     read = tuple(hosts.parsed_host(text) for text in texts)
-    for index, host in enumerate(read):
-        if host is not None and host in read[:index]:
+    for index in repeats.repeated(read):
+        if (host := read[index]) is not None:
             yield problems.warning(subject, f"{field}[{index}]", f"{host} is listed twice", "remove one of the two")
 
 

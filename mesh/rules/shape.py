@@ -29,9 +29,11 @@ _WHY_MISSING: Mapping[str, str] = {
 def shape_problems(subject: Ref, fault: pydantic.ValidationError, document: object) -> tuple[Problem, ...]:
     """Return one problem for each place at which the document has not the form of its kind."""
     places: dict[str, Words] = {}
-    for item in filter(_is_real, fault.errors(include_url=False)):
+    items = tuple(filter(_is_real, fault.errors(include_url=False)))
+    for item in items[: problems.MOST_ALIKE]:
         places.setdefault(wording.field_path(_steps(item, document)), _words(item))
-    return tuple(problems.error(subject, field, *words) for field, words in places.items())
+    told = tuple(problems.error(subject, field, *words) for field, words in places.items())
+    return (*told, *problems.rest_of(told[:1] * len(items[problems.MOST_ALIKE :])))
 
 
 def _is_real(item: Any) -> bool:

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 LONGEST_QUOTE = 60
+LONGEST_NAME = 253
 _SIMPLE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
@@ -14,7 +15,7 @@ def quoted(value: object) -> str:
     """Return a short, printable form of a scalar, or the name of its type where it is none."""
     match value:
         case str():
-            return repr(value) if len(value) <= LONGEST_QUOTE else repr(value[:LONGEST_QUOTE] + "…")
+            return repr(shortened(value))
         case bool():
             return str(value).lower()
         case int():
@@ -23,6 +24,16 @@ def quoted(value: object) -> str:
             return str(value)
         case _:
             return type_name(value)
+
+
+def shortened(text: str) -> str:
+    """Return a text, or its beginning where it is long."""
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
+
+
+def printable(text: str) -> str:
+    """Return a name as it is where it can be printed, otherwise quoted."""
+    return text if text.isprintable() and len(text) <= LONGEST_NAME else quoted(text)
 
 
 def type_name(value: object) -> str:

@@ -5,13 +5,14 @@ Law: one path: what is printed went through the same pass as what is served.
 
 import ipaddress
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import typer
 
 from mesh import graph
+from mesh.problems import Problem, error
 from meshloom import choices, decoding, errors, passes
 from meshloom import settings as settings_model
 from meshloom.commands import capture, documents, offline
@@ -40,6 +41,9 @@ class Capture:
     application_ports: Mapping[int, int] = field(default_factory=dict)
 
 
+_ANYWHERE = Capture()
+
+
 def captured(workload: str, application: str, mapped: Sequence[str]) -> Capture:
     """Return the capture that the options describe. Raises errors.UserError."""
     return Capture(
@@ -56,34 +60,44 @@ def run(
     found = offline.read(paths, settings_model.loaded(settings))
     for problem in found.problems:
         typer.echo(f"{problem.severity.value}: {problem}", err=True)
-    made = compiled(found, proxy, wanted)
-    typer.echo(documents.text(made, form), nl=False)
-    return 1 if found.has_errors else 0
-
-
-def compiled(found: offline.Offline, wanted: str | None, at: Capture) -> list[dict[str, Any]]:
-    """Return one document a proxy, in order; `wanted` is `namespace/name` of one. Raises errors.UserError."""
-    chosen = frozenset(_proxies(found.resolution.graph, wanted, at))
-    if wanted and not chosen:
+    chosen, impossible = proxies_of(found.resolution.graph, proxy, wanted)
+    for problem in impossible:
+        typer.echo(f"{problem.severity.value}: {problem}", err=True)
+    made = compiled(found, chosen)
+    if proxy and not made:
         raise errors.UserError(
-            f"no VirtualDeployment or IngressGateway {wanted} can be compiled from this; `meshloom check` says why"
+            f"no VirtualDeployment or IngressGateway {proxy} can be compiled from this; `meshloom check` says why"
         )
+    typer.echo(documents.text(made, form), nl=False)
+    return 1 if found.has_errors or impossible else 0
+
+
+def compiled(found: offline.Offline, chosen: frozenset[proxies.Proxy]) -> list[dict[str, Any]]:
+    """Return one document a proxy, in order."""
     made = passes.compiled(found.resolution, chosen).snapshots
     return [_document(proxy, made[proxy]) for proxy in sorted(made, key=claim.node_id)]
 
 
-def _proxies(of: graph.Graph, wanted: str | None, at: Capture) -> Iterator[proxies.Proxy]:
-    """Yield the proxies of all deployments and gateways, or of those named `wanted`."""
+def proxies_of(
+    of: graph.Graph, wanted: str | None = None, at: Capture = _ANYWHERE
+) -> tuple[frozenset[proxies.Proxy], tuple[Problem, ...]]:
+    """Return the proxies of all deployments and gateways, or of those named `wanted`, and why some cannot be."""
+    named = [item for ref, item in of.deployments.items() if wanted in (None, ref.key)]
+    sidecars = [_sidecar(deployment, at) for deployment in named]
+    gateways = [
+        claim.gateway(ref.key, at.workload_address or EVERYWHERE) for ref in of.gateways if wanted in (None, ref.key)
+    ]
+    problems = tuple(one for one in sidecars if isinstance(one, Problem))
+    return frozenset((*gateways, *(one for one in sidecars if not isinstance(one, Problem)))), problems
+
+
+def _sidecar(deployment: graph.Deployment, at: Capture) -> proxies.Sidecar | Problem:
+    workload = at.workload_address or _literal(deployment) or "127.0.0.2"
     try:
-        for ref, deployment in of.deployments.items():
-            if wanted in (None, ref.key):
-                workload = at.workload_address or _literal(deployment) or "127.0.0.2"
-                yield claim.sidecar(ref.key, workload, at.application_address, at.application_ports)
+        return claim.sidecar(deployment.ref.key, workload, at.application_address, at.application_ports)
     except ValueError as fault:
-        raise errors.UserError(str(fault)) from None
-    for ref in of.gateways:
-        if wanted in (None, ref.key):
-            yield claim.gateway(ref.key, at.workload_address or EVERYWHERE)
+        words, _, remedy = str(fault).partition("; ")
+        return error(deployment.ref, "spec.serviceDiscovery.hostname", words, remedy)
 
 
 def _literal(deployment: graph.Deployment) -> str:

@@ -500,6 +500,13 @@ def test_a_member_of_another_mesh_is_ignored_and_named() -> None:
     ]
 
 
+def test_a_service_without_a_mesh_is_in_nobody_s_reach() -> None:
+    lost = "VirtualService: shop/lost\nmesh: {ref: {name: none}}\nhosts: [lost]\n---\n"
+    found = resolution(TWO + lost + policy((ALL, named("lost")), (named("lost"), ALL))).graph
+    assert [scope.services for scope in found.scopes.values()] == [()] * len(found.scopes)
+    assert all(not callers.identities for callers in found.callers.values())
+
+
 def test_all_services_of_one_mesh_are_not_those_of_another() -> None:
     other = "Mesh: shop/two\nmtls: {minimum: DISABLED}\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
     found = resolution(TWO + other + policy((ALL, ALL))).graph
