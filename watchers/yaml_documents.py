@@ -3,6 +3,7 @@
 Law: total and bounded: any text gives documents or a flaw that says where; nothing recurses or grows without limit.
 """
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ MOST_ALIASED = 100_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _REMEDIES = (
     ("mapping values are not allowed", "indent this line like its neighbours, or quote the text that holds a colon"),
@@ -80,18 +82,44 @@ class Text:
 
 
 def read(text: str) -> Text:
-    """Return the documents of a YAML or JSON text, empty ones left out."""
-    try:
-        return Text(_documents(_with_whole_letters(text)))
-    except _UnreadableError as error:
-        return Text(flaw=error.flaw)
-    except yaml.reader.ReaderError as error:
-        before = text.encode(errors="replace")[: error.position]
-        return Text(flaw=_flaw(before.count(b"\n") + 1, str(error.reason)))
-    except yaml.MarkedYAMLError as error:
-        return Text(flaw=_syntax_flaw(error))
-    except (yaml.YAMLError, UnicodeError) as error:
-        return Text(flaw=_flaw(1, str(error)))
+    """Return the documents of a YAML or JSON text, empty ones left out.
+
+    If a document cannot be read, the others of the text can: it is then a document of nothing, with the flaw.
+    """
+    whole = _with_whole_letters(text)
+    found = _documents(whole, 0, 0)
+    return Text(found[0]) if not isinstance(found, Flaw) else _piecewise(whole, found)
+
+
+def _piecewise(text: str, flaw: Flaw) -> Text:
+    """Return the documents of a text with a flaw, each read for itself from one `---` to the next."""
+    starts = [0, *(mark.start() for mark in _MARK.finditer(text) if mark.start())]
+    line, aliased, documents = 0, 0, list[Document]()
+    for start, end in itertools.pairwise((*starts, len(text))):
+        piece = text[start:end]
+        found = _documents(piece, line, aliased)
+        if isinstance(found, Flaw):
+            documents.append(Document(Node(found.line, None), (found,)))
+        else:
+            documents.extend(found[0])
+            aliased = found[1]
+        line += piece.count("\n")
+    is_partly_good = len({document.root.value is None for document in documents}) == 2
+    return Text(tuple(documents)) if is_partly_good else Text(flaw=flaw)
+
+
+def _described(error: Exception, text: str, before: int) -> Flaw:
+    """Return what keeps a text, with so many lines before it, from being read."""
+    match error:
+        case _UnreadableError(flaw=flaw):
+            return flaw
+        case yaml.reader.ReaderError():
+            readable = text.encode(errors="replace")[: error.position]
+            return _flaw(before + readable.count(b"\n") + 1, str(error.reason))
+        case yaml.MarkedYAMLError():
+            return _syntax_flaw(error, before)
+        case _:
+            return _flaw(before + 1, str(error))
 
 
 class _UnreadableError(Exception):
@@ -102,12 +130,12 @@ class _UnreadableError(Exception):
         self.flaw = flaw
 
 
-def _syntax_flaw(error: yaml.MarkedYAMLError) -> Flaw:
+def _syntax_flaw(error: yaml.MarkedYAMLError, before: int) -> Flaw:
     mark = error.problem_mark or error.context_mark
     context = f" {error.context}" if error.context else ""
     if context and error.context_mark:
-        context += f" that begins at line {error.context_mark.line + 1}"
-    return _flaw(mark.line + 1 if mark else 1, f"{error.problem or 'not valid YAML'}{context}")
+        context += f" that begins at line {before + error.context_mark.line + 1}"
+    return _flaw(before + (mark.line if mark else 0) + 1, f"{error.problem or 'not valid YAML'}{context}")
 
 
 def _flaw(line: int, fault: str) -> Flaw:
@@ -127,16 +155,23 @@ def _whole_letter(pair: re.Match[str]) -> str:
     return rf"{pair[1]}\U{0x10000 + (high << 10) + low:08x}"
 
 
-def _documents(text: str) -> tuple[Document, ...]:
-    loader = _LOADER(text)
+def _documents(text: str, before: int, aliased: int) -> tuple[tuple[Document, ...], int] | Flaw:
+    """Return the documents of a text and for how many values aliases stand; `before` counts the lines before it."""
+    try:
+        return _composed(_LOADER(text), before, aliased)
+    except (_UnreadableError, yaml.YAMLError, UnicodeError) as error:
+        return _described(error, text, before)
+
+
+def _composed(loader: Any, before: int, aliased: int) -> tuple[tuple[Document, ...], int]:
     try:
         loader.get_event()
-        aliased, documents = 0, []
+        documents = []
         while not loader.check_event(yaml.StreamEndEvent):
-            composer = _Composer(loader, aliased)
+            composer = _Composer(loader, before, aliased)
             documents.append(composer.document())
             aliased = composer.aliased
-        return tuple(document for document in documents if document.root.value is not None or document.flaws)
+        return tuple(item for item in documents if item.root.value is not None or item.flaws), aliased
     finally:
         loader.dispose()
 
@@ -144,8 +179,9 @@ def _documents(text: str) -> tuple[Document, ...]:
 class _Composer:
     """Reads one document from a loader's events."""
 
-    def __init__(self, loader: Any, aliased: int) -> None:
+    def __init__(self, loader: Any, before: int, aliased: int) -> None:
         self.loader = loader
+        self.before = before
         self.aliased = aliased
         self.anchors: dict[str, Node] = {}
         self.flaws: list[Flaw] = []
@@ -158,7 +194,7 @@ class _Composer:
 
     def node(self, depth: int) -> Node:
         event = self.loader.get_event()
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 + self.before
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), line, depth)
         if depth > DEEPEST:

@@ -32,7 +32,7 @@ from watchers import sheets
 V = TypeVar("V")
 
 ROOT = pathlib.Path(__file__).parents[2]
-SLOWEST = 5.0
+SLOWEST = 20.0
 """Seconds of processor time for one document, which takes some milliseconds."""
 LONGEST_MESSAGE = 2000
 BYSTANDER = "bystanders"

@@ -302,3 +302,13 @@ def test_a_mounted_config_map_is_read_once(service) -> None:
     os.symlink("..2024_01", "..data")
     os.symlink("..data/mesh.yaml", "mesh.yaml")
     assert files.read(["."]).places == {Ref("Service", "default", "a"): "mesh.yaml:2"}
+
+
+def test_a_document_that_cannot_be_read_does_not_take_its_file_with_it(service) -> None:
+    write("mesh.yaml", service("a") + "---\nkind: [\n" + service("b"))
+    found = files.read(["."])
+    assert names(found) == ["a", "b"]
+    assert found.places[Ref("Service", "default", "b")] == "mesh.yaml:10"
+    assert [(str(problem.subject), problem.severity) for problem in found.problems] == [
+        ("File mesh.yaml:9", Severity.ERROR)
+    ]

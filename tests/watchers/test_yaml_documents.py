@@ -19,13 +19,18 @@ def values(text: str) -> list[object]:
 
 
 def flaw(text: str) -> yaml_documents.Flaw:
-    """The one flaw of a text, of the text as a whole or within its one document."""
+    """The one flaw of a text."""
+    [found] = flaws(text)
+    return found
+
+
+def flaws(text: str) -> list[yaml_documents.Flaw]:
+    """The flaw of a text as a whole, or those within its documents."""
     read = yaml_documents.read(text)
     if read.flaw:
         assert read.documents == ()
-        return read.flaw
-    [found] = read.documents[0].flaws
-    return found
+        return [read.flaw]
+    return [found for document in read.documents for found in document.flaws]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,34 @@ def flaw(text: str) -> yaml_documents.Flaw:
 )
 def test_a_text_without_content_has_no_documents(text: str) -> None:
     assert values(text) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "fault"),
+    [
+        ("a: b: c", 4, "mapping values are not allowed"),
+        ("a: 'b", 6, "unexpected end of stream"),
+        ("a: [1, 2", 6, "did not find expected ',' or ']'"),
+        ("\ta: 1", 4, "cannot start any token"),
+        ("a: \x00", 4, "control characters"),
+        ("a: *b", 4, "stands for nothing"),
+        ("a: " + "[" * 200, 4, "nested more than 100 levels"),
+    ],
+)
+def test_a_document_that_cannot_be_read_leaves_the_others_of_its_text(broken: str, line: int, fault: str) -> None:
+    read = yaml_documents.read(f"# first\nx: 1\n---\n{broken}\n\n--- # third\nz:\n  - 3\n")
+    assert read.flaw is None
+    assert [document.root.value for document in read.documents] == [{"x": 1}, None, {"z": [3]}]
+    assert read.documents[2].root.line_of("z[0]") == 8
+    [found] = read.documents[1].flaws
+    assert (found.line, fault in found.fault) == (line, True), found
+
+
+def test_dashes_inside_of_a_text_begin_no_document() -> None:
+    text = "a: |\n  ---\n  b\nc: '---'\n"
+    assert values(text) == [{"a": "---\nb\n", "c": "---"}]
+    read = yaml_documents.read(f"{text}---\n]\n")
+    assert [document.root.value for document in read.documents] == [{"a": "---\nb\n", "c": "---"}, None]
 
 
 def test_each_document_knows_its_line() -> None:
@@ -181,7 +214,7 @@ def bomb(levels: int) -> str:
 )
 def test_a_text_that_would_explode_is_refused_at_once(text: str, fault: str) -> None:
     begun = time.process_time()
-    assert fault in flaw(text).fault
+    assert {fault in found.fault for found in flaws(text)} == {True}
     assert time.process_time() - begun < 5
 
 
