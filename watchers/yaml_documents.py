@@ -294,4 +294,5 @@ def _too_deep(line: int) -> Flaw:
 
 def _bad_tag(line: int, tag: str | None) -> Flaw:
     shown = (tag or "").replace("tag:yaml.org,2002:", "!!")
-    return Flaw(line, f"the tag {wording.shortened(shown)} does not fit here", "remove it; meshloom reads plain YAML values")
+    fault = f"the tag {wording.shortened(shown)} does not fit here"
+    return Flaw(line, fault, "remove it; meshloom reads plain YAML values")

@@ -12,7 +12,7 @@ from mesh import graph, resources
 from mesh.inventory import Inventory
 from mesh.layers import as_given, same
 from mesh.problems import Problem, Ref
-from mesh.resolve import core_stages, edge_stages, references
+from mesh.resolve import core_stages, edge_stages, references, rival_stages
 from mesh.resolve.run import Run, Settings, Stages
 
 __all__ = ["Resolution", "Settings", "resolve"]
@@ -31,6 +31,18 @@ class Resolution:
     inventory: Inventory = field(repr=False)
     settings: Settings
     stages: Stages = field(repr=False)
+
+    def targets(self, ref: Ref) -> Mapping[str, Ref]:
+        """Return what an object of the nine kinds refers to, by field, as far as it is there."""
+        bonds = self.stages[f"bonds {ref.kind}"].values.get(ref)
+        return bonds.value.targets if bonds else {}
+
+    def referrers(self, ref: Ref) -> tuple[Ref, ...]:
+        """Return the objects that refer to this one, in order of their addresses."""
+        bonds = (self.stages[f"bonds {kind}"].values for kind in resources.KINDS)
+        return tuple(
+            sorted(one for some in bonds for one, settled in some.items() if ref in settled.value.targets.values())
+        )
 
 
 def resolve(
@@ -89,6 +101,7 @@ _WITH_PROBLEMS = (
     "gateway tables",
     "gateways",
     "gateway deployments",
+    *rival_stages.PROBLEMS,
 )
 
 
@@ -96,7 +109,8 @@ def _stages(run: Run) -> Stages:
     base = core_stages.reference_stages(run)
     core = core_stages.service_stages(run, base)
     allowed = edge_stages.access_stages(run, base, core)
-    return {**base, **core, **allowed, **edge_stages.gateway_stages(run, base, core, allowed)}
+    edge = edge_stages.gateway_stages(run, base, core, allowed)
+    return {**base, **core, **allowed, **edge, **rival_stages.rival_stages(run, base)}
 
 
 # ---------------------------------------------------------------------------- the graph

@@ -57,6 +57,7 @@ def _side(field: str, target: resources.TrafficTarget, bonds: Bonds) -> Side | N
 def _faults(
     ref: Ref, listed: Iterable[tuple[int, resources.AccessPolicyRule]], bonds: Bonds, foreign: frozenset[Ref]
 ) -> Iterator[Problem]:
+    """Rule 2.13.28: the members of a rule belong to the mesh of their policy."""
     for index, rule in listed:
         for side in ("source", "destination"):
             for member in ("virtualService", "ingressGateway"):

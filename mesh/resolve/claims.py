@@ -75,6 +75,7 @@ def is_short(host: Host) -> bool:
 
 
 def _problems(one: Shell, index: int, host: Host, claim: Claim | None, earlier: list[Claim]) -> Iterator[Problem]:
+    """Rule 2.13.29: a host belongs to one service of a mesh."""
     field = f"spec.hosts[{index}]"
     if claim is None:
         fault = f"host {host} already belongs to {_rival(one, earlier)}, which is older; it is not served for this one"

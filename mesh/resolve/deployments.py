@@ -9,6 +9,7 @@ from mesh import graph, problems, resources
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
 from mesh.resolve import tables
+from mesh.rules import names, wording
 
 
 def unserved_listeners(written: resources.VirtualDeployment) -> tuple[Problem, ...]:
@@ -21,17 +22,17 @@ def unserved_listeners(written: resources.VirtualDeployment) -> tuple[Problem, .
 
 
 def missing_hosts(written: resources.VirtualDeployment, service: resources.VirtualService) -> tuple[Problem, ...]:
-    """Return a problem if a deployment has HTTP listeners but its service no host to be called by."""
+    """Rule 2.6.4: a service has hosts if a deployment of it is called by name, that is, by all but plain TCP."""
     listeners = written.spec.listener if written.spec else ()
-    has_http = any(graph.FAMILIES[listener.protocol] is graph.Family.HTTP for listener in listeners)
-    if not has_http or service.spec is None or service.spec.hosts:
+    named = [one.protocol.value for one in listeners if graph.FAMILIES[one.protocol] is not graph.Family.TCP]
+    if not named or service.spec is None or service.spec.hosts:
         return ()
-    fault = f"{service.ref} has no hosts, so nobody in the mesh can call this deployment by HTTP"
+    fault = f"{service.ref} has no hosts, so nobody in the mesh can call this deployment by {named[0]}"
     return (problems.error(written.ref, "spec.listener", fault, f"add hosts to {service.ref}"),)
 
 
 def protocol_conflicts(deployments: Iterable[graph.Deployment]) -> tuple[Problem, ...]:
-    """Return a problem for each listener whose port another deployment of the service uses for another protocol."""
+    """Rule 2.13.24: the deployments of a service use a port for one protocol."""
     return tuple(_protocol_conflicts(tuple(deployments)))
 
 
@@ -49,7 +50,7 @@ def _protocol_conflicts(deployments: tuple[graph.Deployment, ...]) -> Iterator[P
 
 
 def shared_endpoints(deployments: Iterable[graph.Deployment]) -> tuple[Problem, ...]:
-    """Return a problem for each deployment that DNS finds where it finds an earlier one of the service."""
+    """Rule 2.13.33: a problem for each deployment that DNS finds where it finds an earlier one of the service."""
     return tuple(_shared_endpoints(tuple(deployments)))
 
 
@@ -78,7 +79,7 @@ def _places(item: graph.Deployment) -> tuple[tuple[str, int], ...]:
 def unserved_host_ports(
     subject: Ref, wanted: tuple[Host, ...], deployments: tuple[graph.Deployment, ...]
 ) -> tuple[Problem, ...]:
-    """Return a problem for each host of a service whose port none of its deployments listens on."""
+    """Rule 2.13.34: a problem for each host of a service whose port none of its deployments listens on."""
     ports = sorted({listener.port for item in deployments for listener in item.listeners})
     remedy = f"name a port that is served ({', '.join(map(str, ports))}), or none, which stands for all"
     return tuple(
@@ -91,7 +92,7 @@ def unserved_host_ports(
 def unexposed_gateway(
     written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
 ) -> tuple[Problem, ...]:
-    """Return a problem for each listener port and each Secret of a gateway that its deployment leaves out."""
+    """Rules 2.13.31 and 2.13.32: a deployment exposes each listener port and mounts each Secret of its gateway."""
     return (*_unexposed_ports(written, gateway), *_unmounted_secrets(written, gateway))
 
 
@@ -110,8 +111,10 @@ def _unmounted_secrets(
 ) -> Iterator[Problem]:
     listed = {secret.secret_name for secret in written.spec.secrets} if written.spec else set()
     for name in sorted(_secrets(gateway) - listed):
-        fault = f"Secret {name}, which a listener of {gateway.ref} names, is not among the secrets"
-        yield problems.warning(written.ref, "spec.secrets", fault, f"add secretName: {name}")
+        fault = f"Secret {wording.printable(name)}, which a listener of {gateway.ref} names, is not among the secrets"
+        correct = "correct the name there, which no Secret can have, and list it here"
+        remedy = f"add secretName: {name}" if names.is_subdomain(name) else correct
+        yield problems.warning(written.ref, "spec.secrets", fault, remedy)
 
 
 def _secrets(gateway: resources.IngressGateway) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mesh import graph, hosts, identity, problems, resources
 from mesh.problems import Problem, Ref
-from mesh.resolve import services, tables
+from mesh.resolve import gateway_rule_faults, services, tables
 from mesh.resolve.references import Bonds, Settled, gateway_routes
 from mesh.rules import gateway_conflicts, wording
 
@@ -44,7 +44,11 @@ def table(
 ) -> Settled[Rules]:
     """Return the HTTP rules of a gateway's route table; those that no listener can carry are left out and named."""
     listed = tuple(enumerate(written.spec.route_rules)) if written.spec else ()
-    found = tuple(problem for index, rule in listed for problem in _rule_faults(written.ref, index, rule, gateway))
+    found = tuple(
+        problem
+        for index, rule in listed
+        for problem in gateway_rule_faults.rule_faults(written.ref, index, rule, gateway)
+    )
     kept = (_rule(written.ref, index, rule, bonds, segment) for index, rule in listed)
     return Settled(tuple(rule for rule in kept if rule), found)
 
@@ -69,38 +73,6 @@ def _rule(ref: Ref, index: int, rule: resources.GatewayRouteRule, bonds: Bonds, 
         field=field,
         table=ref,
     )
-
-
-def _rule_faults(
-    ref: Ref, index: int, rule: resources.GatewayRouteRule, gateway: resources.IngressGateway
-) -> Iterator[Problem]:
-    written_hosts = gateway.spec.hosts if gateway.spec else ()
-    for name, route in gateway_routes(rule):
-        field = f"spec.routeRules[{index}].{name}"
-        if name != "httpRoute":
-            yield tables.unserved(ref, field, f"{name} rules")
-        if route.ingress_gateway_host:
-            yield from _host_faults(
-                ref, f"{field}.ingressGatewayHost", route.ingress_gateway_host, written_hosts, gateway.ref
-            )
-
-
-def _host_faults(
-    ref: Ref,
-    field: str,
-    wanted: resources.IngressGatewayHostRef,
-    written: tuple[resources.GatewayHost, ...],
-    gateway: Ref,
-) -> Iterator[Problem]:
-    named = [host for host in written if host.name == wanted.name]
-    ports = sorted({listener.port for host in named for listener in host.listeners})
-    if not named:
-        known = ", ".join(dict.fromkeys(wording.printable(host.name) for host in written))
-        fault = f"{gateway} has no host named {wording.printable(wanted.name)}, so this rule is ignored"
-        yield problems.error(ref, f"{field}.name", fault, f"use one of its hosts: {known}")
-    elif wanted.port is not None and wanted.port not in ports:
-        fault = f"host {wording.printable(wanted.name)} of {gateway} has no listener on port {wanted.port}, so this rule is ignored"
-        yield problems.error(ref, f"{field}.port", fault, f"use one of its ports: {', '.join(map(str, ports))}")
 
 
 # ---------------------------------------------------------------------------- the gateway
@@ -142,7 +114,7 @@ def gateway(
         bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
         tuple(_port(port, served, rules, back, segment) for port in sorted({one.listener.port for one in served})),
     )
-    return Settled(value, (*_listener_faults(written), *_port_faults(rules, back, owner)))
+    return Settled(value, (*_listener_faults(written), *_port_faults(rules, back, owner, segment)))
 
 
 def _is_clear(listener: resources.GatewayListener) -> bool:
@@ -252,7 +224,8 @@ def _listener_faults(written: resources.IngressGateway) -> Iterator[Problem]:
                 yield problems.error(written.ref, f"{field}.tls.mode", fault, "use mode DISABLED, or wait for it")
 
 
-def _port_faults(rules: Rules, back: Behind, owner: graph.Mesh) -> Iterator[Problem]:
+def _port_faults(rules: Rules, back: Behind, owner: graph.Mesh, segment: bool) -> Iterator[Problem]:
+    """Rules 2.10.7 and 2.10.8: a gateway may reach the services of its rules, at a port that each of them has."""
     for rule in rules:
         service = back.services.get(rule.service)
         field = f"{rule.field}.destinations[0]"
@@ -267,6 +240,28 @@ def _port_faults(rules: Rules, back: Behind, owner: graph.Mesh) -> Iterator[Prob
             fault = f"no access policy lets this gateway reach {service.ref}, so it answers 403"
             remedy = "add an AccessPolicy rule with the gateway as its source and the service as its destination"
             yield problems.warning(rule.table, f"{field}.virtualService", fault, remedy)
+        else:
+            yield from _route_faults(rule, service, back, segment)
+
+
+def _route_faults(rule: Rule, service: graph.Service, back: Behind, segment: bool) -> Iterator[Problem]:
+    """Rules 2.10.5 and 2.10.6: some request that a rule matches is served, and a host to be written is known."""
+    forwards = [one for one in _combined(rule, back, segment) if isinstance(one.action, graph.Forward)]
+    unknown = {
+        share.target.deployment
+        for one in forwards
+        if isinstance(one.action, graph.Forward)
+        for share in one.action.shares
+        if share.target.deployment not in back.hostnames
+    }
+    if not forwards:
+        fault = f"{service.ref} has no route below {wording.quoted(rule.path)}, so that no request is served"
+        remedy = "add a rule to its route table, set its defaultRoutingPolicy to UNIFORM, or correct the path"
+        yield problems.warning(rule.table, rule.field, fault, remedy)
+    if rule.rewrites_host and unknown:
+        fault = f"{min(unknown)} has no hostname, so that the host stays as the client wrote it"
+        remedy = "add serviceDiscovery with `type: DNS` and a hostname"
+        yield problems.warning(rule.table, f"{rule.field}.isHostRewriteEnabled", fault, remedy)
 
 
 def _port_fault(rule: Rule, service: graph.Service, field: str) -> Problem:

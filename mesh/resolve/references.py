@@ -152,7 +152,10 @@ def found(link: Link, there: Container[Ref], ids: Mapping[str, Ref]) -> Ref | No
 
 
 def bonds(referrer: Ref, written: tuple[Link, ...], targets: tuple[Ref | None, ...]) -> Settled[Bonds]:
-    """Return the references of an object that lead somewhere, and a problem for each that leads nowhere."""
+    """Return the references of an object that lead somewhere, and a problem for each that leads nowhere.
+
+    Rule 2.3.7: what a reference names exists; rule 2.12.1: the Service of a binding too.
+    """
     pairs = tuple(zip(written, targets, strict=True))
     return Settled(
         Bonds({link.field: target for link, target in pairs if target is not None}),

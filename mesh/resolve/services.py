@@ -70,6 +70,7 @@ def shell(written: resources.VirtualService, owner: graph.Mesh | None) -> Settle
 
 
 def _mode_problems(ref: Ref, wish: mtls.Mode | None, owner: graph.Mesh) -> Iterator[Problem]:
+    """Rule 2.5.1: the mode of a service is not below the minimum of its mesh."""
     if wish is not None and not mtls.satisfies(wish, owner.minimum):
         fault = f"mTLS mode {wish.value} is below the mesh minimum {owner.minimum.value}, which is applied instead"
         remedy = f"raise it or lower spec.mtls.minimum of {owner.ref}"

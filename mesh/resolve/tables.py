@@ -92,6 +92,7 @@ def unserved(ref: Ref, field: str, what: str) -> Problem:
 def _destination_faults(
     ref: Ref, index: int, name: str, place: int, item: graph.Deployment, owner: Ref, port: int | None
 ) -> Iterator[Problem]:
+    """Rules 2.13.25 to 2.13.27: a destination speaks what its route carries, on the port given, and is the table's."""
     field = f"spec.routeRules[{index}].{name}.destinations[{place}]"
     if item.service != owner:
         fault = f"{item.ref} belongs to {item.service}, not to {owner}, so this destination is ignored"
@@ -99,13 +100,21 @@ def _destination_faults(
     elif not item.listeners:
         fault = f"{item.ref} has no listener, so nothing can be sent to it"
         yield problems.error(ref, f"{field}.virtualDeployment", fault, "give it one, or remove the destination")
-    elif port is not None and name == "httpRoute" and services.http_listener(item, port) is None:
-        yield problems.error(ref, f"{field}.port", *_no_such_port(item, port))
-    elif port is None and name == "httpRoute" and not any(one.family is graph.Family.HTTP for one in item.listeners):
-        fault = f"{item.ref} has no listener of protocol HTTP, HTTP2 or GRPC for an httpRoute"
+    elif not (fitting := [one.port for one in item.listeners if one.family is _CARRIED[name]]):
+        fault = f"{item.ref} has no listener of protocol {_PROTOCOLS[_CARRIED[name]]} for this {name}"
         yield problems.error(ref, f"{field}.virtualDeployment", fault, "use the route type of its listeners' protocol")
+    elif port is not None and port not in fitting:
+        family, ports = _CARRIED[name].value, ", ".join(map(str, fitting))
+        fault = f"{item.ref} has no {family} listener on port {port}"
+        yield problems.error(ref, f"{field}.port", fault, f"use one of its {family} ports ({ports}), or add a listener")
 
 
-def _no_such_port(item: graph.Deployment, port: int) -> tuple[str, str]:
-    ports = ", ".join(str(one.port) for one in item.listeners if one.family is graph.Family.HTTP) or "none"
-    return f"{item.ref} has no HTTP listener on port {port}", f"use one of its HTTP ports ({ports}), or add a listener"
+_CARRIED = {
+    "httpRoute": graph.Family.HTTP,
+    "tcpRoute": graph.Family.TCP,
+    "tlsPassthroughRoute": graph.Family.TLS_PASSTHROUGH,
+}
+"""Which listeners a kind of route leads to."""
+_PROTOCOLS = {
+    family: " or ".join(one.value for one, of in graph.FAMILIES.items() if of is family) for family in graph.Family
+}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mesh import problems
-from mesh.problems import Problem, Ref
+from mesh.problems import Problem, Ref, Severity
 from mesh.resources import Resource
 from mesh.rules import (
     access,
@@ -20,18 +20,19 @@ from mesh.rules import (
     gateway_tls,
     gateways,
     names,
+    namespaces,
     routes,
     services,
     timeouts,
 )
 from mesh.rules.transitions import transition_problems
 
-__all__ = ["RULES", "Rule", "object_problems", "transition_problems"]
+__all__ = ["ADVICE", "RULES", "Rule", "object_problems", "refusals", "transition_problems"]
 
 Rule = Callable[[Ref, Any], Iterable[Problem]]
 """What is wrong with the spec of the object at this address."""
 
-_COMMON: tuple[Rule, ...] = (names.long_names, choices.reference_problems)
+_COMMON: tuple[Rule, ...] = (names.long_names, choices.reference_problems, namespaces.foreign_owners)
 
 _ROUTES: tuple[Rule, ...] = (
     routes.ambiguous_rules,
@@ -40,6 +41,7 @@ _ROUTES: tuple[Rule, ...] = (
     routes.repeated_destinations,
     routes.odd_paths,
     routes.useless_path_types,
+    routes.useless_rewrites,
     timeouts.endless_timeouts,
 )
 
@@ -107,8 +109,51 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 """The rules of each kind, in the order in which their problems are told."""
 
 
+ADVICE: frozenset[Rule] = frozenset(
+    {
+        access.odd_networks,
+        access.odd_hostnames,
+        access.nameless_tls,
+        deployments.unreadable_hostname,
+        deployments.repeated_ports,
+        deployments.reserved_ports,
+        deployments.useless_timeouts,
+        gateway_conflicts.conflicting_listeners,
+        gateway_deployments.unusable_secret_names,
+        gateway_tls.unchecked_names,
+        gateway_tls.literal_names,
+        gateway_tls.unused_tls,
+        gateways.odd_hostnames,
+        gateways.repeated_host_names,
+        gateways.reserved_ports,
+        gateways.unusable_secret_names,
+        namespaces.foreign_owners,
+        routes.odd_weights,
+        routes.repeated_destinations,
+        routes.odd_paths,
+        routes.useless_path_types,
+        routes.useless_rewrites,
+        services.unreadable_hosts,
+        services.greedy_hosts,
+        timeouts.endless_timeouts,
+    }
+)
+"""What the original let in: at admission a warning, even where a part of the object does nothing."""
+
+
+def refusals(resource: Resource) -> tuple[Problem, ...]:
+    """Return why admission should refuse an object, judged from itself alone."""
+    spec = getattr(resource, "spec", None)
+    binding = () if spec is None else (rule for rule in RULES.get(resource.kind, ()) if rule not in ADVICE)
+    found = itertools.chain.from_iterable(problems.first_of(rule(resource.ref, spec)) for rule in binding)
+    return tuple(problem for problem in found if problem.severity is Severity.ERROR)
+
+
 def object_problems(resource: Resource) -> tuple[Problem, ...]:
-    """Return what is wrong with one object, judged from itself alone; nothing for kinds that are not of the nine."""
+    """Return what is wrong with one object, judged from itself alone; nothing for kinds that are not of the nine.
+
+    Rule 2.3.3: an object has a spec.
+    """
     rules = RULES.get(resource.kind, ())
     spec = getattr(resource, "spec", None)
     if rules and spec is None:

@@ -143,6 +143,18 @@ _NEVER_MATCHING: tuple[tuple[Callable[[str], bool], str, str], ...] = (
 )
 
 
+def useless_rewrites(subject: Ref, spec: Spec) -> Iterator[Problem]:
+    """Rule 2.10.4: a path is rewritten where there is one to take off."""
+    for at, route in _http_routes(spec):
+        if isinstance(route, resources.GatewayHttpRoute) and route.is_path_rewrite_enabled and not _is_path(route):
+            fault = "changes nothing, because the rule matches every path"
+            yield problems.warning(subject, f"{at}.isPathRewriteEnabled", fault, "add the path to be taken off")
+
+
+def _is_path(route: HttpRoute) -> bool:
+    return bool((route.path or "").strip("/"))
+
+
 def useless_path_types(subject: Ref, spec: Spec) -> Iterator[Problem]:
     """Rule 2.13.4: pathType is written beside a path."""
     for at, route in _http_routes(spec):

@@ -13,6 +13,7 @@ OUTSIDE = ("http://", "https://", "mailto:")
 PAGE_OF_RULES = "docs/reference/xds-rules.md"
 RULE = re.compile(r"\b([CSD][1-9][0-9]?)\b")
 DECISION = re.compile(r"(?P<number>\d{4})-[a-z0-9-]+\.md")
+NUMBER = r"[0-9]+\.[0-9]+\.[0-9]+"
 NOT_KEPT = {"S14", "D14", "D15"}
 """Rules about what meshloom does not offer; the page says so."""
 
@@ -108,14 +109,29 @@ def test_targets_of_make_that_a_page_names_exist(root, pages):
 
 
 def test_the_page_of_the_model_s_rules_lists_those_the_code_cites(root, modules):
-    cited = {
-        number
-        for module in modules
-        if module.name.startswith("mesh.")
-        for number in re.findall(r"\b[Rr]ule (\d+\.\d+\.\d+):", module.text)
-    }
-    listed = set(re.findall(r"^\| (\d+\.\d+\.\d+) \|", (root / "docs/reference/rules.md").read_text(), re.MULTILINE))
-    assert cited == listed
+    texts = [module.text for module in modules if module.name.startswith("mesh.")]
+    single = {number for text in texts for number in re.findall(rf"\b[Rr]ules? ({NUMBER})\b", text)}
+    second = {number for text in texts for number in re.findall(rf"\b[Rr]ules {NUMBER} and ({NUMBER})\b", text)}
+    ranges = [found for text in texts for found in re.findall(rf"\b[Rr]ules ({NUMBER}) to ({NUMBER})\b", text)]
+    assert single | second | {number for found in ranges for number in between(*found)} == model_rules(root)
+
+
+def between(first: str, last: str) -> list[str]:
+    """Return the numbers of rules from one to another of the same chapter."""
+    chapter, _, start = first.rpartition(".")
+    return [f"{chapter}.{number}" for number in range(int(start), int(last.rpartition(".")[2]) + 1)]
+
+
+def model_rules(root: pathlib.Path) -> set[str]:
+    """Return the numbers on the page of the model's rules."""
+    return set(re.findall(rf"^\| ({NUMBER}) \|", (root / "docs/reference/rules.md").read_text(), re.MULTILINE))
+
+
+def test_every_rule_of_the_model_has_a_test_of_its_name(root):
+    tests = "\n".join(path.read_text() for path in sorted((root / "tests/mesh").glob("test_*.py")))
+    names = re.findall(r"def test_((?:\d+_\d+_\d+_(?:and_|to_)?)+)", tests)
+    named = {number.replace("_", ".") for name in names for number in re.findall(r"\d+_\d+_\d+", name)}
+    assert named == model_rules(root)
 
 
 def test_the_page_of_commands_shows_every_command_and_option(root):

@@ -38,7 +38,7 @@ def test_of_ten_thousand_odd_documents_none_harms_anybody(part: int) -> None:
 
 
 def test_the_documents_are_odd_in_every_way_and_yet_many_of_them_are_used() -> None:
-    draw = random.Random(1)  # noqa: S311 - no secret
+    draw = random.Random(1)
     kept = [worlds.outcome(text) for _ in range(20) for text in worlds.drawn(draw, BATCH)[1]]
     assert {state: kept.count(state) > 100 for state in ("used", "refused", "unreadable")} == {
         "used": True,

@@ -106,7 +106,10 @@ def _is_read(text: str) -> bool:
 
 
 def _world(name: str, texts: tuple[str, ...]) -> World:
-    listed = (sheets.sheet("bystanders.yaml", BYSTANDERS), *(sheets.sheet(f"{name}-{number}", text) for number, text in enumerate(texts)))
+    listed = (
+        sheets.sheet("bystanders.yaml", BYSTANDERS),
+        *(sheets.sheet(f"{name}-{number}", text) for number, text in enumerate(texts)),
+    )
     resolution = resolve.resolve(inventory.inventory_of(sheets.reading(listed).resources))
     return World(name, texts, listed, resolution, _compiled(resolution))
 
@@ -185,9 +188,9 @@ def _disturbed(world: World, resolution: resolve.Resolution) -> Iterator[str]:
     now = _compiled(resolution)
     for proxy, snapshot in world.compiled.items():
         owner = claim.owner(proxy)
-        if owner.namespace == BYSTANDER or _depends_on(before, owner) == _depends_on(after, owner):
-            if now.get(proxy) != snapshot:
-                yield f"{claim.node_id(proxy)} gets something else"
+        is_apart = owner.namespace == BYSTANDER or _depends_on(before, owner) == _depends_on(after, owner)
+        if is_apart and now.get(proxy) != snapshot:
+            yield f"{claim.node_id(proxy)} gets something else"
 
 
 def _depends_on(meant: graph.Graph, owner: Ref) -> tuple[object, ...]:
@@ -282,5 +285,5 @@ def _attempt(world: World, texts: tuple[str, ...]) -> list[str]:
     """Return the faults that documents show; an exception is one."""
     try:
         return faults(world, texts)
-    except Exception:  # noqa: BLE001 - any exception at all is what is looked for
+    except Exception:
         return [traceback.format_exc()]

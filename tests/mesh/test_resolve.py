@@ -88,7 +88,7 @@ def test_a_mesh_without_a_minimum_is_strict() -> None:
     assert resolution("Mesh: shop/main").graph.meshes[Ref("Mesh", "shop", "main")].minimum is mtls.Mode.STRICT
 
 
-def test_a_mode_below_the_mesh_minimum_is_raised_and_named() -> None:
+def test_2_5_1_a_mode_below_the_mesh_minimum_is_raised_and_named() -> None:
     text = SHOP.replace("DISABLED", "STRICT").replace("hosts: [pets]", "hosts: [pets]\nmtls: {mode: DISABLED}")
     assert resolution(text).graph.services[PETS].mode is mtls.Mode.STRICT
     assert problems(text) == [
@@ -294,7 +294,7 @@ def test_a_destination_with_a_port_is_sent_there_from_every_port() -> None:
         assert route.action.shares == (graph.Share(graph.Target(V1, 9081), 1),)
 
 
-def test_a_destination_port_without_a_listener_is_named() -> None:
+def test_2_13_26_a_destination_port_without_a_listener_is_named() -> None:
     text = SHOP + table("t", rule(to("pets-v1", 100, ", port: 1")))
     assert routes(text) == ()
     assert problems(text) == [
@@ -303,7 +303,7 @@ def test_a_destination_port_without_a_listener_is_named() -> None:
     ]
 
 
-def test_a_destination_of_another_service_is_ignored_and_named() -> None:
+def test_2_13_27_a_destination_of_another_service_is_ignored_and_named() -> None:
     other = "VirtualService: shop/other\nmesh: {ref: {name: main}}\nhosts: [other]\n---\n"
     stranger = (
         "VirtualDeployment: shop/stranger\nvirtualService: {ref: {name: other}}\n"
@@ -328,7 +328,7 @@ def test_what_is_not_served_yet_is_said() -> None:
     ]
 
 
-def test_one_port_with_two_protocols_is_named() -> None:
+def test_2_13_24_one_port_with_two_protocols_is_named() -> None:
     text = SHOP.replace(
         "hostname: v2.local}\nlistener: [{protocol: HTTP,", "hostname: v2.local}\nlistener: [{protocol: GRPC,"
     )
@@ -356,7 +356,7 @@ def test_deployments_of_one_service_that_dns_finds_at_one_place_are_named() -> N
     ]
 
 
-def test_one_hostname_with_a_port_for_each_deployment_is_fine() -> None:
+def test_2_13_33_one_hostname_with_a_port_for_each_deployment_is_fine() -> None:
     assert (
         problems(
             SHOP.replace(
@@ -378,7 +378,7 @@ def test_a_port_in_common_is_named_though_others_differ() -> None:
     ]
 
 
-def test_deployments_of_two_services_may_share_a_hostname() -> None:
+def test_2_13_33_deployments_of_two_services_may_share_a_hostname() -> None:
     other = "VirtualService: shop/cats\nmesh: {ref: {name: main}}\nhosts: [cats]\n---\n"
     moved = SHOP.replace(
         "shop/pets-v2\nvirtualService: {ref: {name: pets}}", "shop/pets-v2\nvirtualService: {ref: {name: cats}}"
@@ -390,7 +390,7 @@ def test_deployments_of_two_services_may_share_a_hostname() -> None:
 
 
 @pytest.mark.parametrize("host", ["pets:80", "'*.pets:80'"])
-def test_a_host_with_a_port_on_which_nothing_listens_is_named(host: str) -> None:
+def test_2_13_34_a_host_with_a_port_on_which_nothing_listens_is_named(host: str) -> None:
     text = SHOP.replace("hosts: [pets]", f"hosts: [pets, 'pets.shop:9080', {host}]")
     assert problems(text) == [
         f"VirtualService shop/pets spec.hosts[2]: nothing listens on the port of {host.strip(chr(39))}; name a port that is"
@@ -403,7 +403,7 @@ def test_a_host_with_a_port_may_come_before_its_deployments() -> None:
     assert problems(f"{written.MESH}---\n{text}") == []
 
 
-def test_two_services_with_one_host_the_older_gets_it() -> None:
+def test_2_13_29_two_services_with_one_host_the_older_gets_it() -> None:
     young = "VirtualService: shop/aaa\ncreated: 2024-01-01T00:00:00Z\nmesh: {ref: {name: main}}\nhosts: [PETS, aaa]"
     found = resolution(SHOP + young).graph.services
     assert [str(host) for host in found[PETS].hosts] == ["pets"]
@@ -490,7 +490,7 @@ def test_from_all_to_one_and_from_one_to_all_add_up() -> None:
     assert [one.owner for one in found.callers[CALLER].identities] == [PETS]
 
 
-def test_a_member_of_another_mesh_is_ignored_and_named() -> None:
+def test_2_13_28_a_member_of_another_mesh_is_ignored_and_named() -> None:
     other = "Mesh: shop/two\nmtls: {minimum: DISABLED}\n---\nVirtualService: shop/far\nmesh: {ref: {name: two}}\nhosts: [far]\n---\n"
     text = TWO + other + policy((named("far"), named("pets")), (named("caller"), named("pets")))
     assert [one.owner for one in resolution(text).graph.callers[PETS].identities] == [CALLER]
@@ -560,7 +560,7 @@ def test_what_no_request_can_match_is_left_out() -> None:
     assert gateway_routes(UNIFORM + DOOR + OPEN + gateway_table("")) == [("/", {"pets-v1": 1, "pets-v2": 1})]
 
 
-def test_without_a_policy_the_gateway_answers_403() -> None:
+def test_2_10_7_without_a_policy_the_gateway_answers_403() -> None:
     text = UNIFORM + DOOR + gateway_table("")
     assert gateway_routes(text) == [("/", 403)]
     assert problems(text) == [
@@ -624,14 +624,14 @@ def test_the_shorter_timeout_counts_and_none_is_the_longest() -> None:
     assert timeouts == [500, 9]
 
 
-def test_an_unknown_host_of_the_gateway_is_named() -> None:
+def test_2_10_2_an_unknown_host_of_the_gateway_is_named() -> None:
     assert problems(UNIFORM + DOOR + OPEN + gateway_table(", ingressGatewayHost: {name: stie}")) == [
         "IngressGatewayRouteTable shop/way spec.routeRules[0].httpRoute.ingressGatewayHost.name: IngressGateway shop/door"
         " has no host named stie, so this rule is ignored; use one of its hosts: site, admin"
     ]
 
 
-def test_a_service_with_several_ports_must_be_told_which() -> None:
+def test_2_10_8_a_service_with_several_ports_must_be_told_which() -> None:
     two = UNIFORM.replace("port: 9080}]", "port: 9080}, {protocol: HTTP, port: 9081}]", 1)
     text = two + DOOR + OPEN + gateway_table("")
     assert gateway_routes(text) == []
@@ -647,7 +647,7 @@ def test_a_host_name_on_two_hosts_of_a_port_belongs_to_the_first() -> None:
     assert [host.hostnames for host in eighty.hosts] == [("shop.example.com", "*.example.org"), ("admin.example.com",)]
 
 
-def test_a_gateway_deployment_that_leaves_ports_out_is_named() -> None:
+def test_2_13_31_a_gateway_deployment_that_leaves_ports_out_is_named() -> None:
     text = (
         UNIFORM
         + DOOR

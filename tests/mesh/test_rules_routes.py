@@ -38,7 +38,7 @@ def by_path(kind: str, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_2_7_1_a_rule_has_exactly_one_kind_of_route(kind: str) -> None:
+def test_2_7_1_and_2_10_1_a_rule_has_exactly_one_kind_of_route(kind: str) -> None:
     correct = f"{{httpRoute: {{{ONE[kind]}}}}}"
     both = f"{{httpRoute: {{{ONE[kind]}}}, tlsPassthroughRoute: {{{ONE[kind]}}}}}"
     every = f"{{httpRoute: {{{ONE[kind]}}}, tcpRoute: {{{ONE[kind]}}}, tlsPassthroughRoute: {{{ONE[kind]}}}}}"

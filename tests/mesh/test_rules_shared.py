@@ -66,7 +66,7 @@ def test_2_3_1_a_name_has_at_most_190_characters(kind: str) -> None:
     ],
 )
 def test_2_3_2_a_reference_has_exactly_one_of_ref_and_id(kind: str, field: str, target: str) -> None:
-    assert told(kind, "{ref: {name: a, namespace: b}}") == []
+    assert told(kind, "{ref: {name: a, namespace: default}}") == []
     assert told(kind, "{}") == [
         f"error: {kind} default/thing spec.{field}: has neither ref nor id; add ref with the name of the {target}"
     ]
