@@ -61,13 +61,12 @@ def run(
     for problem in found.problems:
         typer.echo(f"{problem.severity.value}: {problem}", err=True)
     chosen, impossible = proxies_of(found.resolution.graph, proxy, wanted)
-    for problem in impossible:
-        typer.echo(f"{problem.severity.value}: {problem}", err=True)
     made = compiled(found, chosen)
     if proxy and not made:
-        raise errors.UserError(
-            f"no VirtualDeployment or IngressGateway {proxy} can be compiled from this; `meshloom check` says why"
-        )
+        unknown = f"no VirtualDeployment or IngressGateway {proxy} can be compiled from this; `meshloom check` says why"
+        raise errors.UserError(str(impossible[0]) if impossible else unknown)
+    for problem in impossible:
+        typer.echo(f"{problem.severity.value}: {problem}", err=True)
     typer.echo(documents.text(made, form), nl=False)
     return 1 if found.has_errors or impossible else 0
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mesh import documents, resources, workloads
+from mesh import documents, resources, rules, workloads
 from mesh.documents import parsed
 from mesh.problems import Ref, Severity
 
@@ -598,3 +598,30 @@ def test_the_content_of_a_secret_shows_neither_in_the_resource_nor_in_the_proble
     assert all("HUSH" not in text for text in shown)
     metadata = found.resource.metadata if found.resource else None
     assert "HUSH" not in f"{metadata} {metadata!r}"
+
+
+# ---------------------------------------------------------------------------- very many faults
+
+
+def test_of_very_many_problems_of_one_sort_the_first_are_told_and_the_rest_is_counted() -> None:
+    spec = {"compartmentId": "a", "mesh": {"id": "a"}, **{f"f{number}": 1 for number in range(250)}}
+    head = {"apiVersion": "servicemesh.oci.oracle.com/v1beta1", "kind": "VirtualService", "metadata": {"name": "a"}}
+    told = parsed({**head, "spec": spec}).problems
+    assert [problem.field for problem in told[:100]] == [f"spec.f{number}" for number in range(100)]
+    assert [(problem.severity_name, str(problem)) for problem in told[100:]] == [
+        (
+            "warning",
+            "VirtualService default/a: has 150 more problems of the same sort as 100 that are listed; mend those first",
+        )
+    ]
+    wrong = parsed({**head, "spec": {**spec, "hosts": [1] * 250}}).problems
+    (counted,) = (problem for problem in wrong if "150 more" in problem.fault and problem.severity_name == "error")
+    assert counted.subject.name == "a"
+
+
+def test_an_error_among_the_problems_that_are_only_counted_makes_them_an_error() -> None:
+    hosts = [*(f"H{number}" for number in range(100)), "a b"]
+    head = {"apiVersion": "servicemesh.oci.oracle.com/v1beta1", "kind": "VirtualService", "metadata": {"name": "a"}}
+    resource = parsed({**head, "spec": {"compartmentId": "a", "mesh": {"id": "a"}, "hosts": hosts}}).resource
+    assert resource is not None
+    assert [problem.severity_name for problem in rules.object_problems(resource)] == [*["warning"] * 100, "error"]

@@ -154,6 +154,19 @@ def test_compile_prints_what_can_be_compiled_and_exits_1_with_errors(folder):
     assert yaml.safe_load(result.stdout)[0]["proxy"] == "sidecar/shop/front-v1/127.0.9.1"
 
 
+def test_compile_goes_on_without_a_sidecar_that_cannot_be(folder):
+    path = next(path for path in sorted(pathlib.Path(folder).iterdir()) if "127.0.9.2" in path.read_text())
+    path.write_text(path.read_text().replace("127.0.9.2", "127.0.0.1"))
+    result = run("compile", "-f", folder)
+    assert result.exit_code == 1
+    words = (
+        "VirtualDeployment shop/pets-v1 spec.serviceDiscovery.hostname: sidecar and application would both listen on"
+    )
+    assert f"error: {words} 127.0.0.1, at the same port; " in result.stderr
+    assert [one["proxy"].split("/")[2] for one in yaml.safe_load(result.stdout)] == ["door", "front-v1", "pets-v2"]
+    assert refused("compile", "-f", folder, "--proxy", "shop/pets-v1").startswith(words)
+
+
 def test_compile_of_an_unknown_proxy_is_refused(folder):
     assert refused("compile", "-f", folder, "--proxy", "shop/none") == (
         "no VirtualDeployment or IngressGateway shop/none can be compiled from this; `meshloom check` says why"
