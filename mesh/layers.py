@@ -97,15 +97,17 @@ def changed(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K]:
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[K, V]):
-    """A layer beside the sources it was made from: whole mappings, such as the values of earlier stages."""
+    """Values by key beside the sources they were made from: whole mappings, such as the values of earlier stages.
+
+    `values` is the same object as in the run before if none of them changed. Inputs are not kept: the sources tell.
+    """
 
     sources: Inputs
-    layer: Layer[K, V]
+    values: Mapping[K, V]
 
-    @property
-    def values(self) -> Mapping[K, V]:
-        """The values by key; the same object as in the run before if none of them changed."""
-        return self.layer.values
+
+NEVER: Stage[Any, Any] = Stage((), {})
+"""A stage without a past."""
 
 
 Reads = tuple[Callable[[Any], Iterable[Any]] | None, ...]
@@ -148,25 +150,28 @@ def staged(
     If the sources are the same objects as before, nothing is looked at and the previous stage itself comes back.
     With `reads`, `inputs` must go through its first source key by key, for it may be given a part of that.
     """
-    if previous is None:
-        return Stage(sources, refreshed(None, inputs(*sources), build))
+    if previous is None or previous is NEVER:
+        return Stage(sources, refreshed(None, inputs(*sources), build).values)
     if are_same(previous.sources, sources):
         return previous
     concerned = _concerned(previous.sources, sources, reads)
-    patched = None if concerned is None else _patched(previous.layer, sources, concerned, inputs, build)
-    return Stage(sources, patched or refreshed(previous.layer, inputs(*sources), build))
+    values = None if concerned is None else _patched(previous, sources, concerned, inputs, build)
+    if values is None:
+        before = Layer(inputs(*previous.sources), previous.values)
+        values = refreshed(before, inputs(*sources), build).values
+    return Stage(sources, values)
 
 
 def grouped(previous: Stage[K, V] | None, sources: Inputs, grouping: Callable[..., Mapping[K, V]]) -> Stage[K, V]:
     """Return the stage with the values of `grouping(*sources)`: each that of the run before if they are equal."""
     if previous is None:
-        return Stage(sources, Layer({}, grouping(*sources)))
+        return Stage(sources, grouping(*sources))
     if are_same(previous.sources, sources):
         return previous
     before = previous.values
     made = grouping(*sources).items()
     values = {key: _kept(before[key], value) if key in before else value for key, value in made}
-    return Stage(sources, previous.layer if differing(before, values) == [] else Layer({}, values))
+    return Stage(sources, before if differing(before, values) == [] else values)
 
 
 def united(previous: Stage[K, V] | None, ones: Mapping[K, V], others: Mapping[K, V]) -> Stage[K, V]:
@@ -175,7 +180,7 @@ def united(previous: Stage[K, V] | None, ones: Mapping[K, V], others: Mapping[K,
         return previous
     values = {**ones, **others} if ones and others else ones or others
     is_same = previous is not None and differing(previous.values, values) == []
-    return Stage((ones, others), previous.layer if previous is not None and is_same else Layer({}, values))
+    return Stage((ones, others), previous.values if previous is not None and is_same else values)
 
 
 def are_same(ones: Inputs, others: Inputs) -> bool:
@@ -196,20 +201,21 @@ def _concerned(before: Inputs, after: Inputs, reads: Reads) -> Set[Any] | None:
 
 
 def _patched(
-    layer: Layer[K, V],
+    previous: Stage[K, V],
     sources: Inputs,
     concerned: Set[K],
     inputs: Callable[..., Mapping[K, Inputs]],
     build: Callable[..., V],
-) -> Layer[K, V] | None:
-    """Return the layer with other values for the keys concerned; None if some of these came or went."""
-    first, *others = sources
-    given = inputs({key: first[key] for key in concerned if key in first}, *others)
-    if given.keys() != concerned & layer.inputs.keys():
+) -> Mapping[K, V] | None:
+    """Return the values with others for the keys concerned; None if some of these came or went."""
+    given, before = _some(sources, concerned, inputs), _some(previous.sources, concerned, inputs)
+    if given.keys() != before.keys():
         return None
-    fresh = {key: mine for key, mine in given.items() if not are_same(mine, layer.inputs[key])}
-    if not fresh:
-        return layer
-    made = {key: _kept(layer.values[key], build(*mine)) for key, mine in fresh.items()}
-    changed = {key: value for key, value in made.items() if value is not layer.values[key]}
-    return Layer({**layer.inputs, **fresh}, patched(layer.values, changed))
+    values = previous.values
+    made = ((key, build(*mine)) for key, mine in given.items() if not are_same(mine, before[key]))
+    return patched(values, {key: value for key, value in made if value != values[key]})
+
+
+def _some(sources: Inputs, keys: Set[K], inputs: Callable[..., Mapping[K, Inputs]]) -> Mapping[K, Inputs]:
+    first, *others = sources
+    return inputs({key: first[key] for key in keys if key in first}, *others)

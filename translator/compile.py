@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh import graph, layers
-from mesh.layers import Layer, Stage
+from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
 from translator import bundles, clusters, gateway, outbound, sidecar
 from translator.bundles import Bundle, Part
@@ -65,17 +65,16 @@ class Compilation:
 
 
 _NOTHING: Layer[Any, Any] = Layer({}, {})
-_NEVER: Stage[Any, Any] = Stage((), _NOTHING)
 
 NOTHING = Compilation(
     {},
-    _NEVER,
-    Asked(frozenset(), _NEVER, _NEVER),
-    outbound.Reach(*[_NEVER] * 9),
+    NEVER,
+    Asked(frozenset(), NEVER, NEVER),
+    outbound.Reach(*[NEVER] * 9),
     _NOTHING,
-    Upstreams(*[_NEVER] * 4),
-    outbound.Outbound(_NEVER, _NEVER),
-    sidecar.Sidecars(*[_NEVER] * 9),
+    Upstreams(*[NEVER] * 4),
+    outbound.Outbound(NEVER, NEVER),
+    sidecar.Sidecars(*[NEVER] * 9),
     gateway.Gateways(*[_NOTHING] * 4),
 )
 """The compile of nothing for nobody."""
