@@ -70,10 +70,10 @@ NOTHING = Compilation(
     {},
     NEVER,
     Asked(frozenset(), NEVER, NEVER),
-    outbound.Reach(*[NEVER] * 9),
+    outbound.Reach(*[NEVER] * 10),
     _NOTHING,
     Upstreams(*[NEVER] * 4),
-    outbound.Outbound(NEVER, NEVER),
+    outbound.Outbound(*[NEVER] * 3),
     sidecar.Sidecars(*[NEVER] * 9),
     gateway.Gateways(*[_NOTHING] * 4),
 )

@@ -17,7 +17,8 @@ from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
 from translator.proxies import Sidecar
-from translator.virtual_hosts import Elsewhere, Site
+from translator.route_configurations import Frame
+from translator.virtual_hosts import Elsewhere, Outline, Site
 
 V = TypeVar("V")
 
@@ -48,6 +49,7 @@ class Reach:
     routeless: Stage[SiteKey, graph.Service]
     elsewhere: Stage[SiteKey, Elsewhere]
     sites: Stage[SiteKey, Site]
+    outlines: Stage[SiteKey, Outline]
     behind: Stage[SiteKey, tuple[Ref, ...]]
     """The deployments behind each site: all of its service."""
 
@@ -66,7 +68,12 @@ def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) ->
     behind = layers.staged(previous.behind, called, _behind_inputs, layers.as_given, (same, same))
     sources = (*given, elsewhere.values)
     sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, (*reads, same))
-    return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, behind)
+    outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
+    return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, outlines, behind)
+
+
+def _alone(sites: Mapping[SiteKey, Site]) -> dict[SiteKey, tuple[Site]]:
+    return {key: (site,) for key, site in sites.items()}
 
 
 def _scope_inputs(
@@ -139,15 +146,19 @@ class Outbound:
     """The parts that callers of one scope share: clusters and routes, by the scope's digest."""
 
     clusters: Stage[str, Part]
+    frames: Stage[str, Frame]
     routes: Stage[str, Part]
 
 
 def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
     scopes, reads = given.distinct.values, (same, layers.among(given.holders.values))
+    sites, outlines = given.sites.values, given.outlines.values
+    frames = layers.staged(previous.frames, (scopes, outlines), _each, route_configurations.frame, reads)
     return Outbound(
         layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged, reads),
-        layers.staged(previous.routes, (scopes, given.sites.values), _each, _routes, reads),
+        frames,
+        layers.staged(previous.routes, (scopes, sites, frames.values), _framed, _routes, (*reads, same)),
     )
 
 
@@ -155,5 +166,11 @@ def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values: Mapping[SiteKey, V]
     return {digest: tuple(map(values.__getitem__, sites)) for digest, sites in scopes.items()}
 
 
-def _routes(*sites: Site) -> Part:
-    return (route_configurations.outbound(sites),)
+def _framed(
+    scopes: Mapping[str, tuple[SiteKey, ...]], sites: Mapping[SiteKey, Site], frames: Mapping[str, Frame]
+) -> dict[str, tuple[Frame | Site, ...]]:
+    return {digest: (frames[digest], *map(sites.__getitem__, keys)) for digest, keys in scopes.items()}
+
+
+def _routes(frame: Frame, *sites: Site) -> Part:
+    return (route_configurations.outbound(frame, *sites),)

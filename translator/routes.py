@@ -37,9 +37,14 @@ def route(rule: graph.HttpRoute, is_inside: bool) -> route_v3.Route:
     matching = _match(rule.path, rule.by_segment, rule.is_grpc)
     match rule.action:
         case graph.Forward() as forward:
-            return route_v3.Route(match=matching, route=_action(rule.path, forward))
+            return wire.varied(_unmatched(), match=matching, route=_action(rule.path, forward))
         case graph.Refusal(status, reason):
             return route_v3.Route(match=matching, direct_response=_answer(status, reason if is_inside else ""))
+
+
+@functools.cache
+def _unmatched() -> route_v3.Route:
+    return route_v3.Route()
 
 
 def everything(status: int, text: str = "") -> route_v3.Route:
@@ -109,9 +114,13 @@ def _nowhere() -> route_v3.WeightedCluster:
 
 
 def _weighted(share: graph.Share) -> route_v3.WeightedClusterClusterWeight:
-    return route_v3.WeightedClusterClusterWeight(
-        name=names.target(share.target), weight=share.weight, host_rewrite_literal=share.host_rewrite or None
-    )
+    host = share.host_rewrite or None
+    return wire.varied(_unweighted(), name=names.target(share.target), weight=share.weight, host_rewrite_literal=host)
+
+
+@functools.cache
+def _unweighted() -> route_v3.WeightedClusterClusterWeight:
+    return route_v3.WeightedClusterClusterWeight()
 
 
 def _rewrite(path: str, to: str) -> tuple[str, matcher_v3.RegexMatchAndSubstitute | None]:

@@ -73,6 +73,22 @@ class Site:
     elsewhere: Elsewhere = _NOWHERE
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What stays of a site when its routes lead to the same targets by other rules or weights."""
+
+    domains: authorities.Domains
+    references: tuple[ResourceName, ...]
+    wild: tuple[Host, ...]
+    elsewhere: Elsewhere
+
+
+def outline(site: Site) -> Outline:
+    """Return the outline of a site."""
+    domains = tuple(domain for host in site.answering for domain in host.domains)
+    return Outline(domains, site.references, site.wild, site.elsewhere)
+
+
 def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: Elsewhere) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
     domains = ((port, authorities.leading_to(service, port.port, called_by)) for port in service.http)
@@ -169,7 +185,7 @@ def _telling(told: Iterable[bytes]) -> VirtualHost:
     return _with_domains(nobody + wire.repeated(_ROUTES, [*told, forbidden]), _EVERYTHING)
 
 
-def refusing(sites: Sequence[Site]) -> Iterator[VirtualHost]:
+def refusing(sites: Sequence[Outline]) -> Iterator[VirtualHost]:
     """Yield the virtual hosts that refuse, also on the ports of wildcards that would take requests away from them.
 
     To Envoy `*.pets:81` is nearer to `my.pets:81` than `my.pets:*`; to people the service of `my.pets` is meant.
@@ -183,8 +199,7 @@ def refusing(sites: Sequence[Site]) -> Iterator[VirtualHost]:
 def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:
     """Return the virtual hosts, each with the domains that none before it has; those left without any are gone."""
     given = tuple(virtual_hosts)
-    domains = [domain for host in given for domain in host.domains]
-    if len({*domains}) == len(domains):
+    if is_each_once(domain for host in given for domain in host.domains):
         return given
     owners: dict[str, int] = {}
     for index, host in enumerate(given):
@@ -195,6 +210,12 @@ def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:
         for index, host in enumerate(given)
     )
     return tuple(host for host in kept if host.domains)
+
+
+def is_each_once(domains: Iterable[str]) -> bool:
+    """Return whether no domain is claimed twice."""
+    claimed = [*domains]
+    return len({*claimed}) == len(claimed)
 
 
 def _encoded(
