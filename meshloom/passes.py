@@ -95,7 +95,7 @@ def _made(
 
 
 def _snapshot(bundle: Bundle, shared: shared_parts.Parts, before: snapshots.Snapshot | None) -> snapshots.Snapshot:
-    given = tuple(shared[id(part)].part for part in bundle)
+    given = tuple([shared[id(part)].part for part in bundle])
     new = before.replaced(given) if before is not None else snapshots.Snapshot.of(*given)
     return before if before is not None and new == before else new
 

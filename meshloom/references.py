@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from meshloom import shared_parts
 from xds import snapshot as snapshots
 
 K = TypeVar("K")
@@ -33,17 +32,23 @@ def dangling(
     def lacks(part: snapshots.Part, other: snapshots.Part) -> _Names:
         return part.references - held(other)
 
-    @functools.cache
-    def stands_in(new: snapshots.Part, old: snapshots.Part) -> bool:
-        return new.references <= old.references and held(new) >= held(old)
+    stands_in = functools.cache(_stands_in)
 
     def follows(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> bool:
-        moved = shared_parts.moved(old.parts, new.parts) if old is not None else ()
-        return old is not None and all(before and after and stands_in(after, before) for before, after in moved)
+        return old is not None and len(new.parts) == len(old.parts) and all(map(stands_in, new.parts, old.parts))
 
     unknown = ((key, new) for key, new in several.items() if not follows(new, sound.get(key)))
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)
     return {key: tuple(sorted(missing)) for key, missing in found if missing}
+
+
+def _stands_in(new: snapshots.Part, old: snapshots.Part) -> bool:
+    """Return whether a part names nothing that another does not, and holds all that it holds."""
+    if new is old:
+        return True
+    held = new.entries
+    is_held = all(type_url in held and named.keys() <= held[type_url].keys() for type_url, named in old.entries.items())
+    return is_held and new.references <= old.references
 
 
 def _missing(

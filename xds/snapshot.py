@@ -21,6 +21,7 @@ _MODULUS: Final = 1 << 128
 _FEW: Final = 8
 """Fewer names than this are looked up one by one."""
 
+_NO_NAMES: Final[frozenset[ResourceName]] = frozenset()
 _NOTHING: Final[Mapping[str, "Entry"]] = MappingProxyType({})
 
 
@@ -102,9 +103,9 @@ class Part:
             if resource.name in named:
                 raise ValueError(_twice(resource.type_url, [resource.name]))
             named[resource.name] = _entry(resource)
-        digests = {type_url: total(entry.mark for entry in named.values()) for type_url, named in entries.items()}
-        references = (entry.references for named in entries.values() for entry in named.values())
-        return cls(entries, digests, frozenset().union(*references))
+        digests = {type_url: total([entry.mark for entry in named.values()]) for type_url, named in entries.items()}
+        first, *others = [entry.references for named in entries.values() for entry in named.values()] or [_NO_NAMES]
+        return cls(entries, digests, first.union(*others))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,17 +131,18 @@ class Snapshot:
         return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
 
     def replaced(self, parts: tuple[Part, ...]) -> "Snapshot":
-        """Return `of` these parts, at a cost of those that do not stand here in the same place."""
-        moved = [(old, new) for old, new in zip(self.parts, parts, strict=False) if old is not new]
-        if len(parts) != len(self.parts) or any(old.entries.keys() != new.entries.keys() for old, new in moved):
+        """Return `of` these parts, at a cost of those that took the place of others, if they have the same names."""
+        if len(parts) != len(self.parts):
             return Snapshot.of(*parts)
         entries, digests = {**self._entries}, {**self.digests}
-        for old, new in moved:
+        for old, new in zip(self.parts, parts, strict=True):
+            if old is new:
+                continue
+            if not _is_named_alike(old, new):
+                return Snapshot.of(*parts)
             for type_url, digest in new.digests.items():
                 digests[type_url] = (digests[type_url] + digest - old.digests[type_url]) % _MODULUS
-        for type_url in {type_url for _, new in moved for type_url in new.entries}:
-            entries[type_url] = tuple(part.entries[type_url] for part in parts if type_url in part.entries)
-            _check_names(type_url, entries[type_url])
+                entries[type_url] = tuple([part.entries[type_url] for part in parts if type_url in part.entries])
         return Snapshot(parts, digests, entries)
 
     def __eq__(self, other: object) -> bool:
@@ -220,6 +222,12 @@ def _marks(parts: Iterable[Part], type_url: str) -> dict[str, int]:
 def _entry(resource: Resource) -> Entry:
     version_mark = mark(resource.name, resource.version)
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
+
+
+def _is_named_alike(one: Part, other: Part) -> bool:
+    if one.entries.keys() != other.entries.keys():
+        return False
+    return all([named.keys() == other.entries[type_url].keys() for type_url, named in one.entries.items()])
 
 
 def _check_names(type_url: str, several: Sequence[Mapping[str, Entry]]) -> None:
