@@ -155,7 +155,7 @@ def staged(
     if are_same(previous.sources, sources):
         return previous
     concerned = _concerned(previous.sources, sources, reads)
-    values = None if concerned is None else _patched(previous, sources, concerned, inputs, build)
+    values = None if concerned is None else _patched(previous.values, sources, concerned, inputs, build)
     if values is None:
         before = Layer(inputs(*previous.sources), previous.values)
         values = refreshed(before, inputs(*sources), build).values
@@ -201,21 +201,16 @@ def _concerned(before: Inputs, after: Inputs, reads: Reads) -> Set[Any] | None:
 
 
 def _patched(
-    previous: Stage[K, V],
+    values: Mapping[K, V],
     sources: Inputs,
     concerned: Set[K],
     inputs: Callable[..., Mapping[K, Inputs]],
     build: Callable[..., V],
 ) -> Mapping[K, V] | None:
-    """Return the values with others for the keys concerned; None if some of these came or went."""
-    given, before = _some(sources, concerned, inputs), _some(previous.sources, concerned, inputs)
-    if given.keys() != before.keys():
-        return None
-    values = previous.values
-    made = ((key, build(*mine)) for key, mine in given.items() if not are_same(mine, before[key]))
-    return patched(values, {key: value for key, value in made if value != values[key]})
-
-
-def _some(sources: Inputs, keys: Set[K], inputs: Callable[..., Mapping[K, Inputs]]) -> Mapping[K, Inputs]:
+    """Return the values with those that differ among the keys concerned; None if some of these came or went."""
     first, *others = sources
-    return inputs({key: first[key] for key in keys if key in first}, *others)
+    given = inputs({key: first[key] for key in concerned if key in first}, *others) if concerned else {}
+    if given.keys() != concerned & values.keys():
+        return None
+    made = {key: build(*mine) for key, mine in given.items()}
+    return patched(values, {key: value for key, value in made.items() if value != values[key]})
