@@ -23,31 +23,39 @@ Deployments = Mapping[Ref, graph.Deployment | None]
 
 def reference_stages(run: Run) -> Stages:
     """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
-    judged = {f"judged {kind}": _single(run, f"judged {kind}", kind, _judged) for kind in _NINE}
-    links = {f"links {kind}": _single(run, f"links {kind}", kind, references.links) for kind in _NINE}
-    ids = {f"ids {kind}": _single(run, f"ids {kind}", kind, identity.issued_id) for kind in identity.TOKENS}
-    known = run.grouping("known ids", tuple(stage.values for stage in ids.values()), _known)
-    refs = {kind: run.stage(f"refs {kind}", (_of(run, kind),), _refs, as_given, (same,)) for kind in _READ}
-    sources = (known.values, *(stage.values for stage in refs.values()))
-    bonds = {
-        name: run.stage(name, (links[f"links {kind}"].values, *sources), _found, references.bonds, (same,))
-        for kind in _NINE
-        if (name := f"bonds {kind}")
-    }
-    others = {f"refs {kind}": stage for kind, stage in refs.items()}
-    return {**judged, **links, **ids, "known ids": known, **others, **bonds}
+    alone = {name: stage for kind in _READ for name, stage in _of_kind(run, kind).items()}
+    known = run.grouping("known ids", tuple(alone[f"ids {kind}"].values for kind in identity.TOKENS), _known)
+    there = tuple(alone[f"refs {kind}"].values for kind in _READ)
+    links = tuple(alone[f"links {kind}"].values for kind in _NINE)
+    bonds = run.together("bonds", (known.values, *there, *links), lambda run: _bonds(run, known.values, there, links))
+    return {**alone, "known ids": known, **bonds}
 
 
 _NINE = tuple(resources.KINDS)
 _READ = tuple(references.READ_KINDS)
 
 
-def _of(run: Run, kind: str) -> Mapping[Ref, Any]:
-    return run.of(references.READ_KINDS[kind])
+def _of_kind(run: Run, kind: str) -> Stages:
+    written = run.of(references.READ_KINDS[kind])
+    return run.together(f"alone {kind}", (written,), lambda run: _single(run, kind, written))
 
 
-def _single(run: Run, name: str, kind: str, build: Callable[[Any], Any]) -> Stage[Ref, Any]:
-    return run.stage(name, (_of(run, kind),), _alone, build, (same,))
+def _single(run: Run, kind: str, written: Mapping[Ref, Any]) -> Stages:
+    builds: dict[str, Callable[[Any], Any]] = {
+        **({f"judged {kind}": _judged, f"links {kind}": references.links} if kind in _NINE else {}),
+        **({f"ids {kind}": identity.issued_id} if kind in identity.TOKENS else {}),
+    }
+    made = {name: run.stage(name, (written,), _alone, build, (same,)) for name, build in builds.items()}
+    return {**made, f"refs {kind}": run.stage(f"refs {kind}", (written,), _refs, as_given, (same,))}
+
+
+def _bonds(
+    run: Run, known: Mapping[str, Ref], there: tuple[Mapping[Ref, Ref], ...], links: tuple[Mapping[Ref, Any], ...]
+) -> Stages:
+    names = {f"bonds {kind}": mine for kind, mine in zip(_NINE, links, strict=True)}
+    return {
+        name: run.stage(name, (mine, known, *there), _found, references.bonds, (same,)) for name, mine in names.items()
+    }
 
 
 def _alone(written: Mapping[Ref, Any]) -> Inputs:
@@ -81,6 +89,14 @@ def _found(
 
 def service_stages(run: Run, base: Stages) -> Stages:
     """Return the stages from meshes to routed services."""
+    written = (run.of(resources.Mesh), run.of(resources.VirtualService), run.of(resources.VirtualDeployment))
+    bound = (base["bonds VirtualService"].values, base["bonds VirtualDeployment"].values)
+    members = run.together("unrouted", (*written, *bound), lambda run: _unrouted(run, base))
+    return {**members, **_routed(run, base, members)}
+
+
+def _unrouted(run: Run, base: Stages) -> Stages:
+    """Return the stages of meshes, services and deployments, which no route table has a part in."""
     meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh, (same,))
     shells = run.stage(
         "shells",
@@ -93,11 +109,6 @@ def service_stages(run: Run, base: Stages) -> Stages:
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
     made = _deployments(run, base, shells)
     by_service = run.grouping("by service", (made.values,), _by_service)
-    listed = _tables(run, base, made)
-    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
-    owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
-    segment = run.settings.paths_by_segment
-    sources = (shells.values, claimed.values, by_service.values, owned["tables by service"].values, segment)
     return {
         "meshes": meshes,
         "shells": shells,
@@ -110,6 +121,20 @@ def service_stages(run: Run, base: Stages) -> Stages:
         "host ports": run.stage(
             "host ports", (shells.values, by_service.values), _host_port_inputs, _unserved, (same, same)
         ),
+    }
+
+
+def _routed(run: Run, base: Stages, members: Stages) -> Stages:
+    """Return the stages of route tables and of the services that they route."""
+    shells, claimed, made, by_service = (
+        members[name].values for name in ("shells", "claims", "deployments", "by service")
+    )
+    listed = _tables(run, base, made)
+    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
+    owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
+    segment = run.settings.paths_by_segment
+    sources = (shells, claimed, by_service, owned["tables by service"].values, segment)
+    return {
         "tables": listed,
         **owned,
         "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
@@ -203,9 +228,9 @@ def _unserved(service: Ref, wanted: tuple[Host, ...], members: tuple[graph.Deplo
 # ---------------------------------------------------------------------------- route tables
 
 
-def _tables(run: Run, base: Stages, made: Stage[Ref, Any]) -> Stage[Ref, Settled[services.Table]]:
+def _tables(run: Run, base: Stages, made: Deployments) -> Stage[Ref, Settled[services.Table]]:
     written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
-    sources = (written, bound, made.values, run.settings.paths_by_segment)
+    sources = (written, bound, made, run.settings.paths_by_segment)
     return run.stage("tables", sources, _table_inputs, tables.table, (same, same))
 
 

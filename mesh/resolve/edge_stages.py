@@ -23,6 +23,13 @@ Homes = Mapping[Ref, Ref]
 
 def access_stages(run: Run, base: Stages, core: Stages) -> Stages:
     """Return the stages from policies to the access table of each mesh."""
+    bound = (base["bonds IngressGateway"].values, base["bonds AccessPolicy"].values)
+    written = (run.of(resources.IngressGateway), run.of(resources.AccessPolicy))
+    members = tuple(core[name].values for name in ("meshes", "shells", "claims"))
+    return run.together("allowed", (*written, *bound, *members), lambda run: _allowed(run, base, core))
+
+
+def _allowed(run: Run, base: Stages, core: Stages) -> Stages:
     meshes = core["meshes"].values
     homes = run.grouping(
         "homes",

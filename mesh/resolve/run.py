@@ -56,6 +56,15 @@ class Run:
         """Return the stage with the values of `grouped(*sources)`: those of the run before if they are equal."""
         return layers.grouped(self.before.get(name), sources, grouped)
 
+    def together(self, name: str, sources: tuple[Any, ...], made: Callable[["Run"], Stages]) -> Stages:
+        """Return the stages `made(run)`, which read these sources and nothing else, and one of this name that holds
+        them: where the sources are the same objects as before, they are those of the run before.
+        """
+        before = self.before.get(name)
+        if before is None or not layers.are_same(before.sources, sources):
+            before = Stage(sources, made(self))
+        return {**before.values, name: before}
+
     def of(self, kind: type[R]) -> Mapping[Ref, R]:
         """Return the objects of one kind by address."""
         return self.inventory.of(kind)

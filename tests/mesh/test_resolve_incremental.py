@@ -209,6 +209,15 @@ def test_an_edit_of_one_service_leaves_the_others_the_same_objects() -> None:
     assert second.graph.scopes is first.graph.scopes
 
 
+def test_stages_that_read_nothing_of_what_changed_are_passed_by_together() -> None:
+    seen = written.of(MESH + SERVICES)
+    first = resolve.resolve(seen)
+    table = "VirtualServiceRouteTable: shop/new\nvirtualService: {ref: {name: a}}\nrouteRules: [{httpRoute: {destinations: [{virtualDeployment: {ref: {name: a}}, weight: 100}]}}]\n"
+    second = resolve.resolve(seen.with_changes(written.objects(table)), first)
+    same = {name for name in ("alone Mesh", "unrouted", "allowed", "bonds") if second.stages[name] is first.stages[name]}
+    assert same == {"alone Mesh", "unrouted", "allowed"}
+
+
 def test_an_equal_object_changes_nothing() -> None:
     seen = written.of(MESH + SERVICES)
     first = resolve.resolve(seen)
