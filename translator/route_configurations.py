@@ -1,7 +1,7 @@
 """Route configurations: virtual hosts side by side, under the name by which a listener asks for them.
 
-Law: nothing in one speaks of the proxy that holds it, so that all callers of an equal scope hold the same bytes. What weights
-do not change is joined and searched for clashes once.
+Law: nothing in one speaks of the proxy that holds it, so that all callers of an equal scope hold the same bytes.
+What weights do not change is joined, and searched for clashes, once.
 """
 
 import functools

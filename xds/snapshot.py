@@ -227,7 +227,7 @@ def _entry(resource: Resource) -> Entry:
 def _is_named_alike(one: Part, other: Part) -> bool:
     if one.entries.keys() != other.entries.keys():
         return False
-    return all([named.keys() == other.entries[type_url].keys() for type_url, named in one.entries.items()])
+    return all(named.keys() == other.entries[type_url].keys() for type_url, named in one.entries.items())
 
 
 def _check_names(type_url: str, several: Sequence[Mapping[str, Entry]]) -> None:
