@@ -24,12 +24,12 @@ class Stream(multiplex.Multiplex[differences.Differences]):
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[effects.Effect, ...]:
         """Take one request and return what follows from it."""
         longest = _longest(request)
+        if self.node is not None and not longest and request.type_url in self.types:
+            return self._answered(request) + self.flush()  # what most requests are: an answer and nothing else
         if (refusal := requests.refusal(request, self.node is not None, longest, self._most_names)) is not None:
             return (refusal,)
         if self.node is None:
             self.node = nodes.node(request.node)  # C1: later requests may omit it
-        if not longest and request.type_url in self.types:
-            return self._answered(request) + self.flush()  # what most requests are: an answer and nothing else
         wanted = self._wanted(request)
         if len(wanted.names) > self._most_names:
             return (requests.too_many(len(wanted.names), self._most_names),)
@@ -44,9 +44,10 @@ class Stream(multiplex.Multiplex[differences.Differences]):
         return subscriptions.amended(state.subscription if state is not None else None, more, less, wildcards)
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest) -> tuple[effects.Effect, ...]:
-        if request.type_url not in self.types or not request.response_nonce:
+        type_url, nonce = request.type_url, request.response_nonce
+        if type_url not in self.types or not nonce:
             return ()  # D1: spontaneous
-        return self.answer(request.type_url, request.response_nonce, requests.complaint(request))
+        return self.answer(type_url, nonce, requests.complaint(request))
 
     def _ask(self, request: discovery_pb2.DeltaDiscoveryRequest, wanted: subscriptions.Subscription) -> None:
         state = self.types.get(request.type_url)

@@ -52,7 +52,8 @@ class Flight:
     @property
     def removed(self) -> frozenset[str]:
         """The names withdrawn by responses not yet answered (delta)."""
-        return frozenset(name for content in self.contents for name in content.removed)
+        several = self.contents
+        return frozenset(name for content in several for name in content.removed) if several else frozenset()
 
     @property
     def entries(self) -> Iterator[snapshot.Entry]:

@@ -5,8 +5,7 @@ converged stream therefore holds no state per resource.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from xds import snapshot
 
@@ -17,8 +16,7 @@ ASKED: Final = -2
 """Held mark of a name that must be answered, also if it does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """What a ledger says must be sent: resources, and names to be withdrawn."""
 
     entries: tuple[snapshot.Entry, ...]

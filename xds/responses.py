@@ -9,7 +9,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from xds import resource_types, snapshot
 from xds.wire import discovery_pb2
@@ -32,15 +32,14 @@ _Draft = tuple[bytes, "Content"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What a response says: `names`, `marks` and `entries` run in parallel, by name; `removed` is delta only."""
 
     version: str
     names: tuple[str, ...]
     marks: tuple[int, ...]
     removed: tuple[str, ...] = ()
-    entries: tuple[snapshot.Entry, ...] = field(default=(), repr=False, compare=False)
+    entries: tuple[snapshot.Entry, ...] = ()
 
     def get(self, name: str) -> snapshot.Entry | None:
         """Return the resource of this name, None if the response does not hold it."""
@@ -180,8 +179,8 @@ def _batches(entries: Entries, limit: int) -> Iterator[Entries]:
 
 
 def _content(version: str, entries: Entries, removed: tuple[str, ...] = ()) -> Content:
-    names, marks = tuple(entry.name for entry in entries), tuple(entry.mark for entry in entries)
-    return Content(version, names, marks, removed, tuple(entries))
+    names, marks = [entry.name for entry in entries], [entry.mark for entry in entries]
+    return Content(version, tuple(names), tuple(marks), removed, tuple(entries))
 
 
 def _sotw(type_url: str, version: str, entries: Entries) -> _Draft:
@@ -193,7 +192,7 @@ def _sotw(type_url: str, version: str, entries: Entries) -> _Draft:
 
 def _delta(type_url: str, entries: Entries, removed: tuple[str, ...]) -> _Draft:
     # D10: system_version_info is for people; a digest of this response, so that snapshots that differ can share it
-    version = snapshot.version_text(snapshot.total(entry.mark for entry in entries))
+    version = snapshot.version_text(snapshot.total([entry.mark for entry in entries]))
     message = discovery_pb2.DeltaDiscoveryResponse(
         system_version_info=version,
         resources=[_resource(entry) for entry in entries],

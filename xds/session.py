@@ -202,7 +202,8 @@ class Session:
             self._wake.clear()
             async with self._turn:
                 for turn in () if self._is_over() else self._turns():
-                    await self._carry_out(turn)
+                    if turn:
+                        await self._carry_out(turn)
                 self._keep_time()
 
     def _is_over(self) -> bool:
@@ -238,6 +239,8 @@ class Session:
         return self._machine.publish(newest)
 
     def _overdue(self) -> list[str]:
+        if not self._sent:
+            return []
         latest = self._loop.time() - self._patience
         nonces = [nonce for nonce, (_, at) in self._sent.items() if at <= latest]
         for nonce in nonces:

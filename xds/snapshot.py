@@ -211,11 +211,11 @@ def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
         return {}
     before, after = {*old.parts}, {*new.parts}
     gone, come = _marks(before - after, type_url), _marks(after - before, type_url)
-    return {name: gone.get(name, ABSENT) for name in gone.keys() | come.keys() if gone.get(name) != come.get(name)}
+    return {name: gone.get(name, ABSENT) for name in {**gone, **come} if gone.get(name) != come.get(name)}
 
 
 def _marks(parts: Iterable[Part], type_url: str) -> dict[str, int]:
-    several = (part.entries.get(type_url, _NOTHING) for part in parts)
+    several = [part.entries[type_url] for part in parts if type_url in part.entries]
     return {name: entry.mark for named in several for name, entry in named.items()}
 
 
