@@ -174,13 +174,22 @@ def grouped(previous: Stage[K, V] | None, sources: Inputs, grouping: Callable[..
     return Stage(sources, before if differing(before, values) == [] else values)
 
 
-def united(previous: Stage[K, V] | None, ones: Mapping[K, V], others: Mapping[K, V]) -> Stage[K, V]:
-    """Return the stage with the entries of two mappings that have no keys in common."""
-    if previous is not None and are_same(previous.sources, (ones, others)):
+def united(previous: Stage[K, V] | None, *several: Mapping[K, V]) -> Stage[K, V]:
+    """Return the stage with the entries of several mappings that have no keys in common."""
+    if previous is not None and are_same(previous.sources, several):
         return previous
-    values = {**ones, **others} if ones and others else ones or others
+    values = _union([each for each in several if each])
     is_same = previous is not None and differing(previous.values, values) == []
-    return Stage((ones, others), previous.values if previous is not None and is_same else values)
+    return Stage(several, previous.values if previous is not None and is_same else values)
+
+
+def _union(several: list[Mapping[K, V]]) -> Mapping[K, V]:
+    if len(several) == 1:
+        return several[0]
+    values: dict[K, V] = {}
+    for each in several:
+        values.update(each)
+    return values
 
 
 def are_same(ones: Inputs, others: Inputs) -> bool:

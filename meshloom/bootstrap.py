@@ -56,7 +56,7 @@ def admin_address(host: str) -> addresses.Socket:
     return here if addresses.is_private(here) else addresses.Socket("127.0.0.1", ADMIN_PORT)
 
 
-def bootstrap(proxy: proxies.Proxy, place: Place, variant: Variant = Variant.DELTA) -> Json:
+def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DELTA) -> Json:
     """Return the bootstrap of a proxy as Envoy's JSON form of `envoy.config.bootstrap.v3.Bootstrap`."""
     return {
         "node": _node(proxy),
@@ -79,11 +79,11 @@ _INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3"
 _FILTERS = "envoy.extensions.filters"
 
 
-def _node(proxy: proxies.Proxy) -> Json:
+def _node(proxy: proxies.Envoy) -> Json:
     return {"id": claim.node_id(proxy), "cluster": claim.owner(proxy).key, "metadata": claim.metadata(proxy)}
 
 
-def _tags(proxy: proxies.Proxy) -> tuple[tuple[str, str], ...]:
+def _tags(proxy: proxies.Envoy) -> tuple[tuple[str, str], ...]:
     owner = claim.owner(proxy)
     kind = "virtual_deployment" if isinstance(proxy, proxies.Sidecar) else "ingress_gateway"
     return (("mesh_namespace", owner.namespace), (f"mesh_{kind}", owner.name))

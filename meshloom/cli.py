@@ -152,6 +152,7 @@ def compile_(
         str, typer.Option(metavar="IP", help="Where the application listens.")
     ] = "127.0.0.1",
     application_port: options.ApplicationPorts = None,
+    grpc: Annotated[bool, typer.Option("--grpc", help="What gRPC programs without a proxy would get.")] = False,
     settings: options.SettingsFile = None,
 ) -> None:
     """Print the Envoy resources of one proxy or all, exactly as the server would send them.
@@ -160,7 +161,7 @@ def compile_(
     """
     from meshloom.commands import compile as command
 
-    captured = command.captured(workload_address, application_address, application_port or ())
+    captured = command.captured(workload_address, application_address, application_port or (), grpc=grpc)
     raise typer.Exit(command.run(paths, proxy, output, captured, settings))
 
 
@@ -184,26 +185,31 @@ def check(
 @app.command(
     epilog="Example: meshloom bootstrap --proxy bookstore/reviews-v1 --ads unix:/tmp/meshloom.sock "
     "--workload-address 127.0.1.1 --application-address 127.0.0.1 > envoy.yaml   ·   "
-    "envoy -c envoy.yaml --drain-time-s 45 --disable-hot-restart"
+    "envoy -c envoy.yaml --drain-time-s 45 --disable-hot-restart   ·   "
+    "meshloom bootstrap --grpc --proxy bookstore/web --ads unix:/tmp/meshloom.sock > xds.json   ·   "
+    "GRPC_XDS_BOOTSTRAP=xds.json python web.py"
 )
 def bootstrap(
     proxy: options.ProxyName,
     ads: Annotated[str, typer.Option("--ads", metavar="ADDRESS", help="Where the control plane serves ADS.")],
     workload_address: Annotated[
         str, typer.Option(metavar="IP", help="What the proxy binds: what serviceDiscovery.hostname resolves to.")
-    ],
+    ] = "",
     application_address: Annotated[
         str, typer.Option(metavar="IP", help="Where the application listens; not for a gateway.")
     ] = "",
     application_port: options.ApplicationPorts = None,
     gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
+    grpc: Annotated[
+        bool, typer.Option("--grpc", help="For a gRPC program that calls others without a proxy; always JSON.")
+    ] = False,
     admin: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
     ] = "",
     sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
     output: options.OutputForm = choices.Form.YAML,
 ) -> None:
-    """Print the bootstrap that an Envoy of the mesh starts with.
+    """Print the bootstrap that an Envoy of the mesh starts with, or a gRPC program that speaks xDS itself.
 
     Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also
     answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
@@ -214,7 +220,17 @@ def bootstrap(
     from meshloom.commands import bootstrap as command
     from meshloom.commands import capture
 
-    if gateway:
+    if grpc:
+        others = {
+            "--workload-address": workload_address,
+            "--application-address": application_address,
+            "--application-port": application_port,
+            "--gateway": gateway,
+            "--admin": admin,
+            "--sotw": sotw,
+        }
+        command.run_grpc(capture.proxyless(proxy, others), ads)
+    elif gateway:
         command.run(capture.gateway(proxy, workload_address, application_address), ads, admin, sotw=sotw, form=output)
     else:
         of = capture.sidecar(proxy, workload_address, application_address, application_port or ())

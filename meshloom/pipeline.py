@@ -181,7 +181,7 @@ def _joined(ones: tuple[Problem, ...], others: tuple[Problem, ...]) -> tuple[Pro
 
 
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
-    return frozenset(key for key in cache.wanted if isinstance(key, (proxies.Sidecar, proxies.Gateway)))
+    return frozenset(key for key in cache.wanted if isinstance(key, proxies.Proxy))
 
 
 # ---------------------------------------------------------------------------- in the worker thread

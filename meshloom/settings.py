@@ -32,7 +32,8 @@ class Limits(_Settings):
     request_bytes: Annotated[int, pydantic.Field(ge=64 * 1024)] = 4 * 1024 * 1024
     names: Count = 10_000
     """Resource names in a subscription."""
-    streams_per_peer: Count = 4
+    streams_per_peer: Count = 100
+    """Streams of one node id: an Envoy has one, a gRPC program without a proxy one for each service it calls."""
 
 
 class Observing(_Settings):

@@ -15,7 +15,7 @@ from envoy_data_plane.envoy.extensions.clusters.dns import v3 as dns_v3
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream_v3
 from envoy_data_plane.google import protobuf
 
-from mesh import graph
+from mesh import graph, hosts
 from mesh.resources import Protocol
 from translator import names, resources, wire
 from translator.bundles import Part
@@ -40,6 +40,51 @@ def _target_cluster(deployment: graph.Deployment, listener: graph.Listener) -> E
             return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns())
         case graph.Undiscovered():
             return _encoded(name, listener.protocol, None)
+
+
+def of_callee(deployment: graph.Deployment) -> Part:
+    """Return the clusters, and endpoints, by which gRPC clients call a deployment's listeners of the HTTP family.
+
+    gRPC knows two kinds of cluster: EDS, which holds addresses, and LOGICAL_DNS, where it looks a name up itself.
+    """
+    listeners = (listener for listener in deployment.listeners if listener.family is graph.Family.HTTP)
+    return tuple(item for listener in listeners for item in _callee(deployment, listener))
+
+
+def _callee(deployment: graph.Deployment, listener: graph.Listener) -> Part:
+    name = names.target(graph.Target(deployment.ref, listener.port))
+    hostname = deployment.discovery.hostname if isinstance(deployment.discovery, graph.Dns) else ""
+    host = hosts.parsed_host(hostname)
+    if hostname and (host is None or not host.is_address):
+        return (_by_name(name, _assignment(name, hostname, listener.port)),)
+    return _by_address(name, host.name if host is not None else "", listener.port)
+
+
+def _by_name(name: str, assignment: endpoint_v3.ClusterLoadAssignment) -> EncodedResource:
+    message = cluster_v3.Cluster(
+        name=name,
+        type=cluster_v3.ClusterDiscoveryType.LOGICAL_DNS,
+        circuit_breakers=_circuit_breakers(),
+        load_assignment=assignment,
+    )
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message))
+
+
+def _by_address(name: str, address: str, port: int) -> Part:
+    """Return a cluster and its endpoints apart; without an address there are none."""
+    source = core_v3.ConfigSource(ads=core_v3.AggregatedConfigSource(), resource_api_version=core_v3.ApiVersion.V3)
+    message = cluster_v3.Cluster(
+        name=name,
+        type=cluster_v3.ClusterDiscoveryType.EDS,
+        eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(eds_config=source),
+        circuit_breakers=_circuit_breakers(),
+    )
+    groups = [_group(address, port)] if address else []
+    assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=name, endpoints=groups)
+    return (
+        resources.encoded(resources.CLUSTER, name, wire.encode(message), [(resources.ENDPOINTS, name)]),
+        resources.encoded(resources.ENDPOINTS, name, wire.encode(assignment)),
+    )
 
 
 def of_application(listener: graph.Listener, capture: Explicit) -> EncodedResource:
@@ -69,10 +114,20 @@ def _encoded(
 
 
 def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAssignment:
-    socket = core_v3.SocketAddress(address=address, port_value=port)
-    endpoint = endpoint_v3.Endpoint(address=core_v3.Address(socket_address=socket))
-    group = endpoint_v3.LocalityLbEndpoints(lb_endpoints=[endpoint_v3.LbEndpoint(endpoint=endpoint)])
+    group = endpoint_v3.LocalityLbEndpoints(lb_endpoints=[_endpoint(address, port)])
     return endpoint_v3.ClusterLoadAssignment(cluster_name=name, endpoints=[group])
+
+
+def _group(address: str, port: int) -> endpoint_v3.LocalityLbEndpoints:
+    """Return a group of one endpoint with the weight and the place that gRPC asks for; it ignores one of no weight."""
+    return endpoint_v3.LocalityLbEndpoints(
+        locality=core_v3.Locality(), lb_endpoints=[_endpoint(address, port)], load_balancing_weight=1
+    )
+
+
+def _endpoint(address: str, port: int) -> endpoint_v3.LbEndpoint:
+    socket = core_v3.SocketAddress(address=address, port_value=port)
+    return endpoint_v3.LbEndpoint(endpoint=endpoint_v3.Endpoint(address=core_v3.Address(socket_address=socket)))
 
 
 @functools.cache

@@ -4,7 +4,6 @@ Law: a compile that starts from a previous one equals a fresh one byte for byte,
 stays the same object; whatever the number of proxies, nothing is built for each pair of proxy and destination.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,29 +11,17 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
-from translator import bundles, clusters, gateway, outbound, sidecar
-from translator.bundles import Bundle, Part
-from translator.proxies import Gateway, Proxy, Sidecar
-
-SiteKey = outbound.SiteKey | gateway.SiteKey
-
-
-Inputs = dict[Any, tuple[object, ...]]
-Behind = Mapping[SiteKey, tuple[Ref, ...]]
-"""The deployments behind each site."""
+from translator import clusters, gateway, outbound, proxyless, sidecar, upstreams
+from translator.bundles import Bundle
+from translator.proxies import Gateway, Proxy, Proxyless, Sidecar
 
 
 @dataclass(frozen=True, slots=True)
-class Upstreams:
-    """Clusters by deployment, and by site those of all deployments behind it.
+class Behind:
+    """The deployments behind each site: behind the hosts of gateways, and behind all."""
 
-    All, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else.
-    """
-
-    behind_gateways: Stage[gateway.SiteKey, tuple[Ref, ...]]
-    behind: Stage[Any, tuple[Ref, ...]]
-    by_deployment: Stage[Ref, Part]
-    by_site: Stage[Any, Part]
+    gateways: Stage[gateway.SiteKey, tuple[Ref, ...]]
+    sites: Stage[Any, tuple[Ref, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +31,7 @@ class Asked:
     proxies: frozenset[Proxy]
     sidecars: Stage[Sidecar, None]
     gateways: Stage[Gateway, None]
+    proxyless: Stage[Proxyless, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +46,12 @@ class Compilation:
     asked: Asked
     reach: outbound.Reach
     doors: gateway.Sites
-    upstreams: Upstreams
+    behind: Behind
+    upstreams: upstreams.Upstreams
     outbound: outbound.Outbound
     sidecars: sidecar.Sidecars
     gateways: gateway.Gateways
+    proxyless: proxyless.Clients
 
 
 _NOTHING: Layer[Any, Any] = Layer({}, {})
@@ -69,13 +59,15 @@ _NOTHING: Layer[Any, Any] = Layer({}, {})
 NOTHING = Compilation(
     {},
     NEVER,
-    Asked(frozenset(), NEVER, NEVER),
-    outbound.Reach(*[NEVER] * 10),
+    Asked(frozenset(), NEVER, NEVER, NEVER),
+    outbound.Reach(*[NEVER] * 7),
     _NOTHING,
-    Upstreams(*[NEVER] * 4),
-    outbound.Outbound(*[NEVER] * 3),
+    Behind(NEVER, NEVER),
+    upstreams.Upstreams(NEVER, NEVER),
+    outbound.Outbound(*[NEVER] * 6),
     sidecar.Sidecars(*[NEVER] * 9),
     gateway.Gateways(*[_NOTHING] * 4),
+    proxyless.NOBODY,
 )
 """The compile of nothing for nobody."""
 
@@ -88,12 +80,16 @@ def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | 
 
     reach = outbound.reach(of, beside, before.reach)
     doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
-    upstreams = _upstreams(of, reach, doors, before.upstreams)
-    shared = outbound.outbound(reach, upstreams.by_site.values, before.outbound)
+    behind = _behind(of, reach, doors, before.behind)
+    found = upstreams.upstreams(behind.sites.values, of.deployments, clusters.of_deployment, before.upstreams)
+    shared = outbound.outbound(of, reach, found.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
-    gateways = gateway.gateways(of, edges, doors.values, upstreams.by_site.values, before.gateways)
-    joined: Stage[Any, Bundle] = layers.united(before.joined, gateways.bundles.values, sidecars.bundles.values)
-    return Compilation(joined.values, joined, asked, reach, doors, upstreams, shared, sidecars, gateways)
+    gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, before.gateways)
+    clients = proxyless.clients(of, asked.proxyless.values, before.proxyless)
+    joined: Stage[Any, Bundle] = layers.united(
+        before.joined, gateways.bundles.values, sidecars.bundles.values, clients.bundles.values
+    )
+    return Compilation(joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, gateways, clients)
 
 
 def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked:
@@ -102,6 +98,7 @@ def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked
         same,
         layers.grouped(previous.sidecars, (same, of.deployments), _sidecars),
         layers.grouped(previous.gateways, (same, of.gateways), _gateways),
+        layers.grouped(previous.proxyless, (same, of.deployments), _proxyless),
     )
 
 
@@ -115,22 +112,13 @@ def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) ->
     return dict.fromkeys(sorted(found))
 
 
-def _upstreams(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Upstreams) -> Upstreams:
-    """Return the clusters of the deployments behind some site, and those behind each site."""
+def _proxyless(asked: frozenset[Proxy], deployments: Mapping[Ref, graph.Deployment]) -> dict[Proxyless, None]:
+    found = (proxy for proxy in asked if isinstance(proxy, Proxyless) and proxy.deployment in deployments)
+    return dict.fromkeys(sorted(found))
+
+
+def _behind(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Behind) -> Behind:
     given = (doors.values, of.deployments, of.services)
-    edges = layers.staged(previous.behind_gateways, given, gateway.behind_inputs, layers.as_given)
-    behind: Stage[Any, tuple[Ref, ...]] = layers.united(previous.behind, reach.behind.values, edges.values)
-    by_deployment = layers.staged(
-        previous.by_deployment, (behind.values, of.deployments), _named, clusters.of_deployment
-    )
-    sources = (behind.values, by_deployment.values)
-    by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
-    return Upstreams(edges, behind, by_deployment, by_site)
-
-
-def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment]) -> Inputs:
-    return {ref: (deployments[ref],) for ref in dict.fromkeys(itertools.chain.from_iterable(behind.values()))}
-
-
-def _each(behind: Behind, by_deployment: Mapping[Ref, Part]) -> Inputs:
-    return {key: tuple(map(by_deployment.__getitem__, refs)) for key, refs in behind.items()}
+    edges = layers.staged(previous.gateways, given, gateway.behind_inputs, layers.as_given)
+    sites: Stage[Any, tuple[Ref, ...]] = layers.united(previous.sites, reach.behind.values, edges.values)
+    return Behind(edges, sites)

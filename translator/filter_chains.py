@@ -9,6 +9,7 @@ import functools
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
+from envoy_data_plane.google import protobuf
 
 from mesh.problems import Ref
 from mesh.resources import Protocol
@@ -76,6 +77,14 @@ def gateway(port: int) -> bytes:
         local_reply_config=replies.discretion(),
     )
     return _chain(manager)
+
+
+def client(routes: str) -> protobuf.Any:
+    """Return what a gRPC client has in place of a chain: the manager of calls that follow these routes."""
+    manager = hcm_v3.HttpConnectionManager(
+        stat_prefix=routes, rds=_routes(routes), http_filters=filters.chain({filters.ROUTER: filters.router()})
+    )
+    return wire.packed(manager)
 
 
 def _edge_connections() -> core_v3.HttpProtocolOptions:

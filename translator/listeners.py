@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 
-from translator import names, resources, wire
+from translator import filter_chains, names, resources, wire
 from translator.resources import EncodedResource
 
 _FILTER_CHAINS = 3  # the number of the field
@@ -37,6 +37,13 @@ def gateway(address: str, port: int, chain: bytes) -> EncodedResource:
         name=names.gateway(port), address=_address(address, port), per_connection_buffer_limit_bytes=_EDGE_BUFFER
     )
     return _encoded(listener, [chain])
+
+
+def client(authority: str, routes: str) -> EncodedResource:
+    """Return the listener that a gRPC client asks for to call this authority; it is bound to nothing."""
+    api = listener_v3.ApiListener(api_listener=filter_chains.client(routes))
+    body = wire.encode(listener_v3.Listener(name=authority, api_listener=api))
+    return resources.encoded(resources.LISTENER, authority, body, [(resources.ROUTES, routes)])
 
 
 def _address(address: str, port: int) -> core_v3.Address:

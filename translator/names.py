@@ -35,7 +35,7 @@ def gateway(port: int) -> str:
 
 
 def service_port(service: Ref, port: int) -> str:
-    """Return the name of the virtual host of a service's port, as `shop/pets/9080`."""
+    """Return the name of the virtual host of a service's port, and of gRPC clients' routes, as `shop/pets/9080`."""
     return f"{service.key}/{port}"
 
 

@@ -1,12 +1,12 @@
-"""What the sidecars of a service may reach: its scope, as virtual hosts shared with all other callers.
+"""What the proxies of a service may reach: its scope, as sites shared with all other callers.
 
-Law: nothing is built per caller: a virtual host is encoded once for each service (and the hosts it is called by), a
-route configuration once for each distinct scope.
+Law: nothing is built per caller: a site is built once for each service (and the hosts it is called by), what a caller
+gets once for each distinct scope.
 """
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -16,11 +16,14 @@ from mesh.layers import Stage, same
 from mesh.problems import Ref
 from translator import bundles, route_configurations, virtual_hosts
 from translator.bundles import Part
-from translator.proxies import Sidecar
+from translator.proxies import Proxyless, Sidecar
 from translator.route_configurations import Frame
 from translator.virtual_hosts import Elsewhere, Outline, Site
 
 V = TypeVar("V")
+W = TypeVar("W")
+
+Callers = Mapping[Sidecar, None] | Mapping[Proxyless, None]
 
 SiteKey = Ref | tuple[Ref, tuple[Host, ...]]
 """A service by its own hosts, or by those of a scope."""
@@ -47,16 +50,13 @@ class Reach:
     of_service: Stage[Ref, tuple[SiteKey, ...]]
     holders: Stage[SiteKey, tuple[str, ...]]
     routeless: Stage[SiteKey, graph.Service]
-    elsewhere: Stage[SiteKey, Elsewhere]
-    sites: Stage[SiteKey, Site]
-    outlines: Stage[SiteKey, Outline]
     behind: Stage[SiteKey, tuple[Ref, ...]]
     """The deployments behind each site: all of its service."""
 
 
-def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) -> Reach:
-    """Return what the services of these sidecars may reach."""
-    scopes = layers.staged(previous.scopes, (sidecars, of.deployments, of.scopes), _scope_inputs, scoped)
+def reach(of: graph.Graph, callers: Callers, previous: Reach) -> Reach:
+    """Return what the services of these callers may reach."""
+    scopes = layers.staged(previous.scopes, (callers, of.deployments, of.scopes), _scope_inputs, scoped)
     apart = layers.grouped(previous.distinct, (scopes.values,), distinct)
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
     of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
@@ -64,23 +64,15 @@ def reach(of: graph.Graph, sidecars: Mapping[Sidecar, None], previous: Reach) ->
     given, reads = (keys.values, of.services), (same, layers.among(of_service.values))
     routeless = layers.staged(previous.routeless, given, _services, virtual_hosts.routeless, reads)
     called = (keys.values, routeless.values)
-    elsewhere = layers.staged(previous.elsewhere, called, _called, virtual_hosts.elsewhere, (same, same))
     behind = layers.staged(previous.behind, called, _behind_inputs, layers.as_given, (same, same))
-    sources = (*given, elsewhere.values)
-    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, (*reads, same))
-    outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
-    return Reach(scopes, apart, keys, of_service, holders, routeless, elsewhere, sites, outlines, behind)
-
-
-def _alone(sites: Mapping[SiteKey, Site]) -> dict[SiteKey, tuple[Site]]:
-    return {key: (site,) for key, site in sites.items()}
+    return Reach(scopes, apart, keys, of_service, holders, routeless, behind)
 
 
 def _scope_inputs(
-    sidecars: Mapping[Sidecar, None], deployments: Mapping[Ref, graph.Deployment], scopes: Mapping[Ref, graph.Scope]
+    callers: Callers, deployments: Mapping[Ref, graph.Deployment], scopes: Mapping[Ref, graph.Scope]
 ) -> dict[Ref, tuple[graph.Scope]]:
-    callers = dict.fromkeys(deployments[one.deployment].service for one in sidecars)
-    return {caller: (scopes[caller],) for caller in callers}
+    services = dict.fromkeys(deployments[one.deployment].service for one in callers)
+    return {service: (scopes[service],) for service in services}
 
 
 def _keys(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, None]:
@@ -99,19 +91,6 @@ def _services(
     keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]
 ) -> dict[SiteKey, tuple[graph.Service]]:
     return {key: (services[_service(key)],) for key in keys}
-
-
-def _called(
-    keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]
-) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...]]]:
-    return {key: (services[key], services[key].hosts if isinstance(key, Ref) else key[1]) for key in keys}
-
-
-def _site_inputs(
-    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service], elsewhere: Mapping[SiteKey, Elsewhere]
-) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...], Elsewhere]]:
-    found = ((key, services[_service(key)]) for key in keys)
-    return {key: (service, service.hosts if isinstance(key, Ref) else key[1], elsewhere[key]) for key, service in found}
 
 
 def _behind_inputs(
@@ -141,29 +120,75 @@ def distinct(scopes: Mapping[Ref, Scoped]) -> Mapping[str, tuple[SiteKey, ...]]:
     return {scope.digest: scope.sites for scope in scopes.values()}
 
 
+# ---------------------------------------------------------------------------- what callers share
+
+Called = tuple[graph.Service, tuple[Host, ...]]
+"""A service, and the hosts by which it is called."""
+
+
+def called(keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service]) -> dict[SiteKey, Called]:
+    """Return for each site its service and hosts."""
+    return {key: _by_hosts(key, services[_service(key)]) for key in keys}
+
+
+def joined(given: Reach, values: Mapping[SiteKey, V], join: Callable[..., W], previous: Stage[str, W]) -> Stage[str, W]:
+    """Return by digest what the callers of each scope share: what `join` makes of the values of its sites, in order."""
+    reads = (same, layers.among(given.holders.values))
+    return layers.staged(previous, (given.distinct.values, values), _each, join, reads)
+
+
+def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values: Mapping[SiteKey, V]) -> dict[str, tuple[V, ...]]:
+    return {digest: tuple(map(values.__getitem__, sites)) for digest, sites in scopes.items()}
+
+
+def _by_hosts(key: SiteKey, service: graph.Service) -> Called:
+    return service, service.hosts if isinstance(key, Ref) else key[1]
+
+
+# ---------------------------------------------------------------------------- what sidecars share
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """The parts that callers of one scope share: clusters and routes, by the scope's digest."""
+    """What each site is to sidecars; the parts that those of one scope share: clusters and routes, by its digest."""
 
+    elsewhere: Stage[SiteKey, Elsewhere]
+    sites: Stage[SiteKey, Site]
+    outlines: Stage[SiteKey, Outline]
     clusters: Stage[str, Part]
     frames: Stage[str, Frame]
     routes: Stage[str, Part]
 
 
-def outbound(given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
+def outbound(of: graph.Graph, given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
-    scopes, reads = given.distinct.values, (same, layers.among(given.holders.values))
-    sites, outlines = given.sites.values, given.outlines.values
-    frames = layers.staged(previous.frames, (scopes, outlines), _each, route_configurations.frame, reads)
-    return Outbound(
-        layers.staged(previous.clusters, (scopes, clusters), _each, bundles.merged, reads),
-        frames,
-        layers.staged(previous.routes, (scopes, sites, frames.values), _framed, _routes, (*reads, same)),
+    keys, routeless = given.keys.values, given.routeless.values
+    elsewhere = layers.staged(
+        previous.elsewhere, (keys, routeless), _elsewhere_inputs, virtual_hosts.elsewhere, (same, same)
     )
+    sources, reads = (keys, of.services, elsewhere.values), (same, layers.among(given.of_service.values), same)
+    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
+    outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
+    merged = joined(given, clusters, bundles.merged, previous.clusters)
+    frames = joined(given, outlines.values, route_configurations.frame, previous.frames)
+    framed = (given.distinct.values, sites.values, frames.values)
+    holding = (same, layers.among(given.holders.values), same)
+    routes = layers.staged(previous.routes, framed, _framed, _routes, holding)
+    return Outbound(elsewhere, sites, outlines, merged, frames, routes)
 
 
-def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values: Mapping[SiteKey, V]) -> dict[str, tuple[V, ...]]:
-    return {digest: tuple(map(values.__getitem__, sites)) for digest, sites in scopes.items()}
+def _elsewhere_inputs(keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]) -> dict[SiteKey, Called]:
+    return {key: _by_hosts(key, services[key]) for key in keys}
+
+
+def _site_inputs(
+    keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service], elsewhere: Mapping[SiteKey, Elsewhere]
+) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...], Elsewhere]]:
+    return {key: (*given, elsewhere[key]) for key, given in called(keys, services).items()}
+
+
+def _alone(sites: Mapping[SiteKey, Site]) -> dict[SiteKey, tuple[Site]]:
+    return {key: (site,) for key, site in sites.items()}
 
 
 def _framed(

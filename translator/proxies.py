@@ -38,4 +38,14 @@ class Gateway(NamedTuple):
     address: str = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached from everywhere
 
 
-Proxy = Sidecar | Gateway
+class Proxyless(NamedTuple):
+    """A gRPC program of a VirtualDeployment that calls others without a proxy, for it speaks xDS itself.
+
+    All replicas are one key, for nothing they get depends on where they are.
+    """
+
+    deployment: Ref
+
+
+Envoy = Sidecar | Gateway
+Proxy = Envoy | Proxyless

@@ -84,7 +84,7 @@ def _match(path: str, by_segment: bool, is_grpc: bool) -> route_v3.RouteMatch:
 
 
 def _action(path: str, forward: graph.Forward) -> route_v3.RouteAction:
-    cluster, weighted = _clusters(forward.shares)
+    cluster, weighted = split(forward.shares)
     somewhere = _somewhere(path, forward.prefix_rewrite, forward.timeout_ms, forward.idle_timeout_ms)
     return wire.varied(somewhere, cluster=cluster, weighted_clusters=weighted)
 
@@ -101,7 +101,7 @@ def _somewhere(path: str, rewrite: str, timeout_ms: int, idle_timeout_ms: int) -
     )
 
 
-def _clusters(shares: tuple[graph.Share, ...]) -> tuple[str | None, route_v3.WeightedCluster | None]:
+def split(shares: tuple[graph.Share, ...]) -> tuple[str | None, route_v3.WeightedCluster | None]:
     """Return the only cluster, or all of them with their weights and the hosts they are called by."""
     if len(shares) == 1 and not shares[0].host_rewrite:
         return names.target(shares[0].target), None
@@ -121,6 +121,11 @@ def _weighted(share: graph.Share) -> route_v3.WeightedClusterClusterWeight:
 @functools.cache
 def _unweighted() -> route_v3.WeightedClusterClusterWeight:
     return route_v3.WeightedClusterClusterWeight()
+
+
+def segments(path: str) -> matcher_v3.RegexMatcher:
+    """Return the pattern of paths that begin with the segments of this one."""
+    return matcher_v3.RegexMatcher(regex=f"{re.escape(path)}(/.*)?")
 
 
 def _rewrite(path: str, to: str) -> tuple[str, matcher_v3.RegexMatchAndSubstitute | None]:

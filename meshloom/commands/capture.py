@@ -3,7 +3,7 @@
 Law: an option is checked here once; its message names it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from meshloom import addresses, errors
 from meshloom.identity import claim
@@ -40,7 +40,7 @@ def sidecar(proxy: str, workload: str, application: str, mapped: Sequence[str]) 
         raise errors.UserError(
             "--application-address is missing; name the address that the application listens on, as 127.0.0.1"
         )
-    found = (ip("--workload-address", workload), ip("--application-address", application))
+    found = (_workload(workload), ip("--application-address", application))
     try:
         return claim.sidecar(proxy, *found, ports(mapped))
     except ValueError as fault:
@@ -52,9 +52,28 @@ def gateway(proxy: str, workload: str, application: str) -> proxies.Gateway:
     if application:
         raise errors.UserError("--application-address: a gateway has no application; leave it out")
     try:
-        return claim.gateway(proxy, ip("--workload-address", workload))
+        return claim.gateway(proxy, _workload(workload))
     except ValueError as fault:
         raise errors.UserError(_named(proxy, fault)) from None
+
+
+def proxyless(proxy: str, others: Mapping[str, object]) -> proxies.Proxyless:
+    """Return the gRPC program that the options describe; `others` are those it has no use for. Raises UserError."""
+    for option, given in others.items():
+        if given:
+            raise errors.UserError(
+                f"{option} is for an Envoy; a gRPC program without one has no use for it, leave it out"
+            )
+    try:
+        return claim.proxyless(proxy)
+    except ValueError as fault:
+        raise errors.UserError(_named(proxy, fault)) from None
+
+
+def _workload(address: str) -> str:
+    if not address:
+        raise errors.UserError("--workload-address is missing; name the address that the proxy binds, as 127.0.1.1")
+    return ip("--workload-address", address)
 
 
 def _named(proxy: str, fault: ValueError) -> str:

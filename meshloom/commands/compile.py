@@ -39,17 +39,20 @@ class Capture:
     workload_address: str = ""
     application_address: str = "127.0.0.1"
     application_ports: Mapping[int, int] = field(default_factory=dict)
+    is_proxyless: bool = False
+    """Whether the applications are gRPC programs without sidecars."""
 
 
 _ANYWHERE = Capture()
 
 
-def captured(workload: str, application: str, mapped: Sequence[str]) -> Capture:
+def captured(workload: str, application: str, mapped: Sequence[str], *, grpc: bool) -> Capture:
     """Return the capture that the options describe. Raises errors.UserError."""
     return Capture(
         capture.ip("--workload-address", workload) if workload else "",
         capture.ip("--application-address", application),
         capture.ports(mapped),
+        grpc,
     )
 
 
@@ -80,8 +83,13 @@ def compiled(found: offline.Offline, chosen: frozenset[proxies.Proxy]) -> list[d
 def proxies_of(
     of: graph.Graph, wanted: str | None = None, at: Capture = _ANYWHERE
 ) -> tuple[frozenset[proxies.Proxy], tuple[Problem, ...]]:
-    """Return the proxies of all deployments and gateways, or of those named `wanted`, and why some cannot be."""
+    """Return the proxies of all deployments and gateways, or of those named `wanted`, and why some cannot be.
+
+    Where applications are gRPC programs there are no gateways.
+    """
     named = [item for ref, item in of.deployments.items() if wanted in (None, ref.key)]
+    if at.is_proxyless:
+        return frozenset(claim.proxyless(item.ref.key) for item in named), ()
     sidecars = [_sidecar(deployment, at) for deployment in named]
     gateways = [
         claim.gateway(ref.key, at.workload_address or EVERYWHERE) for ref in of.gateways if wanted in (None, ref.key)

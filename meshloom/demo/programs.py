@@ -78,7 +78,7 @@ def gateway(site: Site, gate: cast.Gate) -> Program:
     return _envoy(site, f"gateway-{gate.gateway.name}", of, gate.address)
 
 
-def _envoy(site: Site, name: str, of: proxies.Proxy, host: str) -> Program:
+def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host))
     path = site.folder / "bootstrap" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

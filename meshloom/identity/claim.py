@@ -76,9 +76,15 @@ class GatewayClaim(_Claim):
     address: Ip
 
 
-_CLAIMS: pydantic.TypeAdapter[SidecarClaim | GatewayClaim] = pydantic.TypeAdapter(
-    Annotated[SidecarClaim | GatewayClaim, pydantic.Field(discriminator="proxy")]
-)
+class ProxylessClaim(_Claim):
+    """A gRPC program of a VirtualDeployment that speaks xDS itself."""
+
+    proxy: Literal["proxyless"]
+    of: Reference
+
+
+Claim = SidecarClaim | GatewayClaim | ProxylessClaim
+_CLAIMS: pydantic.TypeAdapter[Claim] = pydantic.TypeAdapter(Annotated[Claim, pydantic.Field(discriminator="proxy")])
 
 
 def proxy(claimed: object) -> proxies.Proxy:
@@ -91,7 +97,7 @@ def proxy(claimed: object) -> proxies.Proxy:
     except pydantic.ValidationError as fault:
         raise ClaimError(f"metadata.{KEY}{_first(fault)}; {REMEDY}") from None
     try:
-        return _sidecar(claim) if isinstance(claim, SidecarClaim) else _gateway(claim)
+        return _claimed(claim)
     except ValueError as fault:
         raise ClaimError(f"metadata.{KEY}: {fault}; {REMEDY}") from None
 
@@ -111,22 +117,29 @@ def metadata(given: proxies.Proxy) -> dict[str, Any]:
             return {KEY: told}
         case proxies.Gateway(gateway, address):
             return {KEY: {"proxy": "gateway", "of": gateway.key, "address": address}}
+        case proxies.Proxyless(deployment):
+            return {KEY: {"proxy": "proxyless", "of": deployment.key}}
 
 
 def owner(given: proxies.Proxy) -> Ref:
     """Return the VirtualDeployment or IngressGateway whose proxy this is."""
-    return given.deployment if isinstance(given, proxies.Sidecar) else given.gateway
+    return given.gateway if isinstance(given, proxies.Gateway) else given.deployment
 
 
-def bound(given: proxies.Proxy) -> str:
+def bound(given: proxies.Envoy) -> str:
     """Return the IP address that a proxy binds its listeners to."""
     return given.capture.workload_address if isinstance(given, proxies.Sidecar) else given.address
 
 
 def node_id(given: proxies.Proxy) -> str:
-    """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`."""
-    kind = "sidecar" if isinstance(given, proxies.Sidecar) else "gateway"
-    return f"{kind}/{owner(given).key}/{bound(given)}"
+    """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`; a proxyless client has no address."""
+    match given:
+        case proxies.Sidecar():
+            return f"sidecar/{owner(given).key}/{bound(given)}"
+        case proxies.Gateway():
+            return f"gateway/{owner(given).key}/{bound(given)}"
+        case proxies.Proxyless():
+            return f"proxyless/{owner(given).key}"
 
 
 def reference(kind: str, text: str) -> Ref:
@@ -151,18 +164,29 @@ def gateway(of: str, address: str) -> proxies.Gateway:
     return proxies.Gateway(reference(_GATEWAY, of), address)
 
 
+def proxyless(of: str) -> proxies.Proxyless:
+    """Return the gRPC program of a VirtualDeployment that has no proxy. Raises ValueError."""
+    return proxies.Proxyless(reference(_DEPLOYMENT, of))
+
+
+def _claimed(claim: Claim) -> proxies.Proxy:
+    match claim:
+        case SidecarClaim():
+            return _sidecar(claim)
+        case GatewayClaim():
+            return gateway(claim.of, claim.address)
+        case ProxylessClaim():
+            return proxyless(claim.of)
+
+
 def _sidecar(claim: SidecarClaim) -> proxies.Sidecar:
     ports = {int(port): application for port, application in claim.application_ports.items()}
     return sidecar(claim.of, claim.workload_address, claim.application_address, ports)
 
 
-def _gateway(claim: GatewayClaim) -> proxies.Gateway:
-    return gateway(claim.of, claim.address)
-
-
 def _first(fault: pydantic.ValidationError) -> str:
     """Return where and what the first fault is, as ` of: is not of the form namespace/name`."""
     found = fault.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in found["loc"] if part not in ("sidecar", "gateway"))
+    where = ".".join(str(part) for part in found["loc"] if part not in ("sidecar", "gateway", "proxyless"))
     message = found["msg"].removeprefix("Value error, ")
     return f".{where}: {message}" if where else f": {message}"

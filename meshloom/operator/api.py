@@ -108,7 +108,7 @@ def _matching(views: Iterable[peers.PeerView], asked: str) -> Iterator[tuple[pro
     """Yield the streams of proxies whose owner (`namespace/name`) or node id is asked for; all if nothing is."""
     for each in views:
         key = each.peer.key
-        if isinstance(key, proxies.Sidecar | proxies.Gateway) and asked in (
+        if isinstance(key, proxies.Proxy) and asked in (
             "",
             claim.owner(key).key,
             each.peer.node_id,

@@ -54,7 +54,8 @@ def config(connected: view.Connected, held: Mapping[str, Mapping[str, str]], wan
 
 
 def _of_type(connected: view.Connected, type_url: str, held: Mapping[str, str]) -> _OfType:
-    entries = connected.should.entries(type_url) if connected.should is not None else ()
+    names = frozenset(view.expected(connected, type_url))
+    entries = connected.should.select(type_url, names) if connected.should is not None else ()
     told = connected.told.types.get(type_url, peers.TypeView())
     refused = dict(_refusals(told))
     last_words = next(reversed(refused.values()), "")

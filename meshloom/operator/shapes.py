@@ -15,6 +15,7 @@ VERSION: Final = "meshloom.operator/v1"
 
 TypeState = Literal["synced", "pending", "rejected", "unused"]
 ResourceState = Literal["synced", "pending", "rejected", "missing", "extra"]
+Capture = Literal["explicit", "none", "proxyless"]
 Time = datetime.datetime
 
 
@@ -79,7 +80,7 @@ class Proxy(_Shape):
     stream: int
     envoy: str
     variant: Literal["delta", "sotw"]
-    capture: Literal["explicit", "none"]
+    capture: Capture
     address: str
     connected: Time
     state: TypeState

@@ -25,6 +25,12 @@ IDENTITY_SHOWN: Final = 1024
 
 _WORST: Final[tuple[shapes.TypeState, ...]] = ("rejected", "pending", "synced", "unused")
 
+_CAPTURE: Final[Mapping[type[proxies.Proxy], shapes.Capture]] = {
+    proxies.Sidecar: "explicit",
+    proxies.Gateway: "none",
+    proxies.Proxyless: "proxyless",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -50,14 +56,14 @@ def proxy(connected: Connected) -> shapes.Proxy:
     owner, peer = claim.owner(connected.proxy), connected.told.peer
     types = tuple(_type(connected, type_url) for type_url in short_names.OF)
     return shapes.Proxy(
-        kind="VirtualDeployment" if isinstance(connected.proxy, proxies.Sidecar) else "IngressGateway",
+        kind="IngressGateway" if isinstance(connected.proxy, proxies.Gateway) else "VirtualDeployment",
         namespace=owner.namespace,
         name=owner.name,
         node=plain.printable(peer.node_id, IDENTITY_SHOWN),
         stream=peer.stream,
         envoy=plain.printable(peer.version, IDENTITY_SHOWN),
         variant="delta" if peer.variant == "delta" else "sotw",
-        capture="explicit" if isinstance(connected.proxy, proxies.Sidecar) else "none",
+        capture=_CAPTURE[type(connected.proxy)],
         address=peer.address,
         connected=moment(peer.since),
         state=worst(each.state for each in types),
@@ -102,10 +108,16 @@ def rejections(told: peers.TypeView) -> tuple[shapes.Rejection, ...]:
 
 def is_due(connected: Connected, type_url: str) -> bool:
     """Return whether the proxy should have resources of a type that it does not ask for."""
-    if connected.should is None:
-        return False
     stands = connected.standings[type_url]
-    return any(not stands.covers(name) for name in connected.should.names(type_url))
+    return any(not stands.covers(name) for name in expected(connected, type_url))
+
+
+def expected(connected: Connected, type_url: str) -> Iterator[str]:
+    """Yield the names that a proxy is to have: all in its snapshot; a proxyless client only those it asks for."""
+    if connected.should is None:
+        return
+    stands, is_proxyless = connected.standings[type_url], isinstance(connected.proxy, proxies.Proxyless)
+    yield from (name for name in connected.should.names(type_url) if not is_proxyless or stands.covers(name))
 
 
 def _type(connected: Connected, type_url: str) -> shapes.Type:

@@ -336,6 +336,10 @@ def test_grouped_and_united_stages_equal_fresh_ones_and_keep_what_is_equal(
                 groups.values[key] is before.values[key] or groups.values[key] != before.values[key] for key in common
             )
         apart = boxed({key.upper(): value for key, value in others.items()})
-        was, union = union, layers.united(union, groups.values, apart)
-        assert (union.values, [*union.values]) == ({**groups.values, **apart}, [*groups.values, *apart])
+        more = boxed({f"{key}{key}": value for key, value in others.items()})
+        was, union = union, layers.united(union, groups.values, apart, more)
+        assert (union.values, [*union.values]) == (
+            {**groups.values, **apart, **more},
+            [*groups.values, *apart, *more],
+        )
         assert was is None or union.values is was.values or layers.changed(was.values, union.values)

@@ -6,6 +6,7 @@ from meshloom import short_names
 from meshloom.identity import claim
 from meshloom.operator import comparison, shapes, view
 from tests.xds import model
+from translator import proxies
 from xds import effects, peers, session, snapshot
 from xds.wire import discovery_pb2
 
@@ -39,6 +40,7 @@ class Observed:
 
     variant: str
     should: snapshot.Snapshot | None = None
+    proxy: proxies.Proxy = FRONT
     clock: float = CONNECTED
     waited: float = 7.0
     known: peers.Peers = field(default_factory=peers.Peers)
@@ -47,7 +49,7 @@ class Observed:
     def __post_init__(self) -> None:
         self.client = model.Delta(self.should) if self.variant == "delta" else model.Sotw(self.should)
         machine = self.client.machine
-        peer = peers.Peer(1, FRONT, NODE, "envoy", "1.40.0", self.variant, "unix:", CONNECTED)
+        peer = peers.Peer(1, self.proxy, NODE, "envoy", "1.40.0", self.variant, "unix:", CONNECTED)
         self.known.opened(peer, Quiet(machine))
 
     def _noted(self, several) -> None:
@@ -80,7 +82,7 @@ class Observed:
         """Return all that is known of it."""
         standings = {type_url: self.known.standing(1, type_url) for type_url in short_names.OF}
         waits = view.since(tuple((wait, self.waited) for wait in self.client.machine.waits()), NOW)
-        return view.Connected(FRONT, self.known.views()[0], standings, self.should, waits)
+        return view.Connected(self.proxy, self.known.views()[0], standings, self.should, waits)
 
     def shown(self) -> shapes.Proxy:
         """Return how far it is."""

@@ -9,10 +9,11 @@ from xds import ports
 
 SIDECAR = claim.sidecar("shop/pets-v1", "127.0.1.1", "127.0.0.1", {9080: 8080})
 GATEWAY = claim.gateway("shop/door", "10.0.0.7")
+PROXYLESS = claim.proxyless("shop/web")
 GOOD = claim.metadata(SIDECAR)["meshloom"]
 
 
-@pytest.mark.parametrize("proxy", [SIDECAR, GATEWAY])
+@pytest.mark.parametrize("proxy", [SIDECAR, GATEWAY, PROXYLESS])
 def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
     struct = struct_pb2.Struct()
     struct.update(claim.metadata(proxy))
@@ -22,6 +23,7 @@ def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
 def test_a_node_id_names_kind_owner_and_address():
     assert claim.node_id(SIDECAR) == "sidecar/shop/pets-v1/127.0.1.1"
     assert claim.node_id(GATEWAY) == "gateway/shop/door/10.0.0.7"
+    assert claim.node_id(PROXYLESS) == "proxyless/shop/web"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,8 @@ def test_a_node_id_names_kind_owner_and_address():
         ({**GOOD, "application_ports": {"a": 80}}, "metadata.meshloom.application_ports"),
         ({**GOOD, "application_ports": {str(port): 80 for port in range(1, 102)}}, "at most 100 items"),
         ({**GOOD, "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs are not permitted"),
+        ({"proxy": "proxyless", "of": "web"}, "metadata.meshloom.of: is not of the form namespace/name"),
+        ({"proxy": "proxyless", "of": "shop/web", "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs"),
         ({**GOOD, "application_address": "127.0.1.1", "application_ports": {}}, "would both listen on 127.0.1.1"),
     ],
 )

@@ -190,6 +190,20 @@ def test_compile_prints_the_same_bytes_at_any_hash_seed_and_in_any_order_of_file
     assert ran[0].stdout
 
 
+def test_compile_prints_what_grpc_programs_without_a_proxy_would_get(folder):
+    made = yaml.safe_load(run("compile", "-f", folder, "--grpc").stdout)
+    assert [one["proxy"] for one in made] == [
+        "proxyless/shop/front-v1",
+        "proxyless/shop/pets-v1",
+        "proxyless/shop/pets-v2",
+    ]
+    front = made[0]
+    assert [one["resource"]["name"] for one in front["listeners"]] == ["pets", "pets:9080"]
+    assert [one["resource"]["clusterName"] for one in front["endpoints"]] == [
+        "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
+    ]  # fmt: skip
+
+
 # ---------------------------------------------------------------------------- bootstrap
 
 SIDECAR = ("bootstrap", "--proxy", "shop/pets-v1", "--ads", "unix:/run/ads.sock", "--workload-address", "127.0.1.1")
@@ -222,9 +236,39 @@ def test_bootstrap_maps_ports():
     assert made["node"]["metadata"]["meshloom"]["application_ports"] == {"9080": 8080}
 
 
+GRPC = ("bootstrap", "--grpc", "--proxy", "shop/web", "--ads", "unix:/run/ads.sock")
+
+
+def test_bootstrap_of_a_grpc_program_is_json_whatever_is_asked_for():
+    made = [json.loads(run(*GRPC, *form).output) for form in ((), ("-o", "yaml"), ("-o", "json"))]
+    assert made[0] == made[1] == made[2]
+    assert made[0]["node"]["id"] == "proxyless/shop/web"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        *(
+            (
+                (*GRPC, option, *value),
+                f"{option} is for an Envoy; a gRPC program without one has no use for it, leave it",
+            )
+            for option, *value in (
+                ("--workload-address", "127.0.0.1"),
+                ("--application-address", "127.0.0.1"),
+                ("--application-port", "1=2"),
+                ("--gateway",),
+                ("--admin", "127.0.0.1:1"),
+                ("--sotw",),
+            )
+        ),
+        ((*GRPC, "--proxy", "web"), "--proxy: 'web' is not of the form namespace/name, as shop/pets-v1"),
+        ((*GRPC, "--ads", "10.0.0.1:18000"), "--ads: 10.0.0.1:18000 can be reached from other machines"),
+        (
+            (*SIDECAR[:-2], "--application-address", "127.0.0.1"),
+            "--workload-address is missing; name the address that the proxy binds, as 127.0.1.1",
+        ),
+        (GATEWAY[:-2], "--workload-address is missing; name the address that the proxy binds, as 127.0.1.1"),
         (SIDECAR, "--application-address is missing; name the address that the application listens on, as 127.0.0.1"),
         (
             (*SIDECAR, "--application-address", "127.0.1.1"),

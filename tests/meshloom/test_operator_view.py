@@ -2,6 +2,7 @@
 
 import pytest
 
+from meshloom.identity import claim
 from meshloom.operator import view
 from tests.meshloom import observed
 from tests.xds import model
@@ -255,3 +256,34 @@ def test_a_resource_is_decoded_only_if_its_name_is_asked_for(proxy, monkeypatch)
         "CDS": {"decoded": "a"}, "EDS": {"decoded": "a"}
     }  # fmt: skip
     assert proxy.compared()["CDS", "a"].body is None
+
+
+# ---------------------------------------------------------------------------- gRPC programs without a proxy
+
+
+@pytest.fixture
+def program() -> observed.Observed:
+    """A program that may call by two listeners and uses one."""
+    program = observed.Observed("sotw", proxy=claim.proxyless("shop/web"))
+    program.publish(model.listener("pets"), model.listener("zoo"), model.cluster("a"), model.endpoints("a"))
+    program.ask(model.LISTENER, "pets")
+    program.ack(model.LISTENER, "pets")
+    return program
+
+
+def test_a_program_is_in_sync_when_it_has_what_it_asked_for(program):
+    assert program.states() == {"CDS": "unused", "EDS": "unused", "LDS": "synced", "RDS": "unused", "SDS": "unused"}
+    shown = program.shown()
+    assert (shown.kind, shown.capture, shown.state) == ("VirtualDeployment", "proxyless", "synced")
+
+
+def test_what_a_program_never_asked_for_is_not_missing(program):
+    assert {key: each.state for key, each in program.compared().items()} == {("LDS", "pets"): "synced"}
+
+
+def test_what_a_program_lost_is_no_longer_expected(program):
+    program.publish(model.listener("zoo"))
+    assert program.states()["LDS"] == "pending"
+    program.ack(model.LISTENER, "pets")
+    assert program.states()["LDS"] == "synced"
+    assert program.compared() == {}

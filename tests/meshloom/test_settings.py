@@ -6,7 +6,7 @@ from meshloom import errors, settings
 
 
 def test_without_a_file_the_defaults_serve():
-    assert settings.loaded(None).limits == settings.Limits(request_bytes=4 << 20, names=10_000, streams_per_peer=4)
+    assert settings.loaded(None).limits == settings.Limits(request_bytes=4 << 20, names=10_000, streams_per_peer=100)
 
 
 def test_an_empty_file_is_the_defaults(tmp_path):
@@ -17,7 +17,7 @@ def test_an_empty_file_is_the_defaults(tmp_path):
 def test_a_file_overrides_what_it_names_and_nothing_else(tmp_path):
     (tmp_path / "settings.yaml").write_text("limits: {names: 20}\nresolving: {paths_by_segment: false}\n")
     found = settings.loaded(tmp_path / "settings.yaml")
-    assert (found.limits.names, found.limits.streams_per_peer) == (20, 4)
+    assert (found.limits.names, found.limits.streams_per_peer) == (20, 100)
     assert not found.resolving.settings().paths_by_segment
 
 

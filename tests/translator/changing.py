@@ -32,7 +32,8 @@ def proxies_of(choices: Choices) -> list[Proxy]:
     capture = [proxies.Explicit(f"127.0.1.{number}", "127.0.2.1") for number in range(4)]
     deployments = [part.removeprefix("deployment ") for part in PARTS if part.startswith("deployment ")]
     sidecars = [proxies.Sidecar(graphs.vd(key), at) for key in deployments for at in capture[: choices["proxies"]]]
-    return [*sidecars, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS)]
+    proxyless = [proxies.Proxyless(graphs.vd(key)) for key in deployments[: choices["proxies"]]]
+    return [*sidecars, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS), *proxyless]
 
 
 def graph_of(choices: Choices) -> graph.Graph:

@@ -9,7 +9,12 @@ from envoy_data_plane.google import protobuf
 
 from translator import bundles, resources
 
-KINDS = {"clusters": resources.CLUSTER, "listeners": resources.LISTENER, "routes": resources.ROUTES}
+KINDS = {
+    "clusters": resources.CLUSTER,
+    "endpoints": resources.ENDPOINTS,
+    "listeners": resources.LISTENER,
+    "routes": resources.ROUTES,
+}
 
 
 def resource(body: bytes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Golden cases: a mesh as people write it, and beside it what each proxy of it should be given.
 
 Law: a case is a folder with `mesh.yaml`, whose first line says what the case shows; adding one needs no code. What is
-expected stands in `expected/`, a file a proxy, and `problems.yaml` with what users are told.
+expected stands in `expected/`, a file a proxy, and `problems.yaml` with what users are told. In a case whose name begins
+with `proxyless` no deployment has a sidecar.
 """
 
 import pathlib
@@ -21,6 +22,7 @@ from translator.resources import EncodedResource
 FOLDER = pathlib.Path(__file__).with_name("cases")
 EXPECTED = "expected"
 PROBLEMS = "problems.yaml"
+PROXYLESS = "proxyless"
 
 
 def cases() -> list[str]:
@@ -40,7 +42,7 @@ def compilation(case: str) -> tuple[list[Problem], compiler.Compilation]:
     found = [documents.parsed(document) for document in yaml.safe_load_all((FOLDER / case / "mesh.yaml").read_text())]
     resolution = resolve.resolve(inventory.inventory_of(item.resource for item in found if item.resource))
     problems = [*(problem for item in found for problem in item.problems), *resolution.problems]
-    return problems, compiler.compiled(resolution.graph, all_proxies(resolution.graph))
+    return problems, compiler.compiled(resolution.graph, all_proxies(resolution.graph, case))
 
 
 def encoded(case: str) -> Iterator[EncodedResource]:
@@ -50,8 +52,11 @@ def encoded(case: str) -> Iterator[EncodedResource]:
             yield from part
 
 
-def all_proxies(of: graph.Graph) -> Iterator[Proxy]:
-    """Yield a sidecar for each deployment, at addresses counted in its order, and all gateways."""
+def all_proxies(of: graph.Graph, case: str) -> Iterator[Proxy]:
+    """Yield a sidecar for each deployment, at addresses counted in its order, and all gateways; or proxyless clients."""
+    if case.startswith(PROXYLESS):
+        yield from map(proxies.Proxyless, of.deployments)
+        return
     for number, ref in enumerate(of.deployments, 1):
         yield proxies.Sidecar(ref, proxies.Explicit(f"127.0.1.{number}", f"127.0.2.{number}"))
     yield from (proxies.Gateway(ref, "127.0.3.1") for ref in of.gateways)
@@ -83,6 +88,8 @@ def _file(proxy: Proxy) -> str:
             return f"sidecar-{ref.namespace}-{ref.name}.yaml"
         case proxies.Gateway(gateway=ref):
             return f"gateway-{ref.namespace}-{ref.name}.yaml"
+        case proxies.Proxyless(deployment=ref):
+            return f"{PROXYLESS}-{ref.namespace}-{ref.name}.yaml"
 
 
 def _text(document: Any) -> str:

@@ -80,7 +80,7 @@ def test_what_is_equal_stays_the_same_object(mesh, step):
 
 
 def scope(of: graph.Graph, proxy: proxies.Proxy) -> graph.Scope | None:
-    return of.scopes[of.deployments[proxy.deployment].service] if isinstance(proxy, proxies.Sidecar) else None
+    return None if isinstance(proxy, proxies.Gateway) else of.scopes[of.deployments[proxy.deployment].service]
 
 
 @settings(max_examples=40, deadline=None)
@@ -89,7 +89,7 @@ def test_proxies_share_what_is_equal(mesh):
     """Sidecars of one deployment differ in nothing but the part that holds their addresses."""
     by_deployment: dict[object, list[tuple[object, ...]]] = {}
     for proxy, parts in compiler.compiled(changing.graph_of(mesh), changing.proxies_of(mesh)).bundles.items():
-        by_deployment.setdefault(proxy[0], []).append(parts)
+        by_deployment.setdefault((type(proxy), proxy[0]), []).append(parts)
     for bundles in by_deployment.values():
         for parts in bundles:
             assert sum(part is not first for part, first in zip(parts, bundles[0], strict=True)) <= 1

@@ -13,9 +13,9 @@ def test_an_application_listens_on_the_port_of_the_listener_unless_it_is_mapped(
 
 def test_proxies_of_all_kinds_have_one_order():
     one, other = graphs.sidecar("shop/a", "127.0.1.1"), graphs.sidecar("shop/a", "127.0.1.2")
-    edge = proxies.Gateway(graphs.ig("shop/a"))
+    edge, bare = proxies.Gateway(graphs.ig("shop/a")), proxies.Proxyless(graphs.vd("shop/a"))
     for seed in range(6):
-        assert sorted(random.Random(seed).sample([one, other, edge], 3)) == [edge, one, other]
+        assert sorted(random.Random(seed).sample([one, other, edge, bare], 4)) == [edge, bare, one, other]
 
 
 def test_equal_proxies_are_one_key():
