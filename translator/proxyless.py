@@ -23,6 +23,11 @@ from translator.proxies import Proxyless
 from translator.resources import EncodedResource
 from translator.upstreams import Upstreams
 
+_EARLY = datetime.timedelta(seconds=2)
+"""The C core of gRPC ends a call one to two seconds before its configured limit (grpc/grpc#34547). No call may end too
+early, so all get more.
+"""
+
 Proxies = Mapping[Proxyless, None]
 Inputs = dict[Any, tuple[Any, ...]]
 
@@ -127,11 +132,8 @@ def _action(forward: graph.Forward) -> route_v3.RouteAction:
     """Return where calls go. Of timeouts gRPC knows that of the whole call, not that of silence."""
     cluster, weighted = routes.split(forward.shares)
     limit = datetime.timedelta(milliseconds=forward.timeout_ms)
-    return route_v3.RouteAction(
-        cluster=cluster,
-        weighted_clusters=weighted,
-        max_stream_duration=route_v3.RouteActionMaxStreamDuration(max_stream_duration=limit),
-    )
+    longest = route_v3.RouteActionMaxStreamDuration(max_stream_duration=limit + _EARLY) if limit else None
+    return route_v3.RouteAction(cluster=cluster, weighted_clusters=weighted, max_stream_duration=longest)
 
 
 # ---------------------------------------------------------------------------- a single client

@@ -113,12 +113,18 @@ def test_a_rule_for_grpc_alone_needs_no_condition():
     assert rules(route(forward("shop/pets-v1:9090"), is_grpc=True))[0]["match"] == {"prefix": "/"}
 
 
-def test_the_timeout_is_that_of_the_whole_call():
-    (found,) = rules(route(forward("shop/pets-v1:9090", timeout=250, idle=1000)))
+@pytest.mark.parametrize(("timeout", "limit"), [(250, "2.250s"), (15_000, "17s")])
+def test_the_timeout_is_that_of_the_whole_call_and_what_grpc_takes_off_is_added(timeout, limit):
+    (found,) = rules(route(forward("shop/pets-v1:9090", timeout=timeout, idle=1000)))
     assert found["route"] == {
         "cluster": "outbound/shop/pets-v1/9090",
-        "max_stream_duration": {"max_stream_duration": "0.250s"},
+        "max_stream_duration": {"max_stream_duration": limit},
     }
+
+
+def test_without_a_timeout_there_is_no_limit():
+    (found,) = rules(route(forward("shop/pets-v1:9090", timeout=0)))
+    assert found["route"] == {"cluster": "outbound/shop/pets-v1/9090"}
 
 
 def test_weights_are_those_of_sidecars():
