@@ -57,6 +57,9 @@ class Caller:
         self._going: dict[str, tuple[threading.Event, concurrent.futures.Future]] = {}
         self._pool = concurrent.futures.ThreadPoolExecutor()
 
+    def ready(self):
+        return {}
+
     def call(self, target: str, times: int = 1, path: str = "/t.T/Get", deadline: float = 10.0):
         seen, slowest = collections.Counter(), 0.0
         for said, seconds in (self._called(target, path, deadline) for _ in range(times)):
@@ -119,6 +122,11 @@ class Client:
 
     def answer(self):
         return json.loads(self._answers.get(timeout=PATIENCE_S))
+
+    def wait(self) -> None:
+        """Return when it takes orders."""
+        self.order("ready")
+        assert self.answer() == {}
 
     def call(self, target: str, **about: object):
         """Return how often which answer came, and the seconds of the slowest."""

@@ -110,6 +110,7 @@ def running():
             world.write(name)
         world.serve()
         world.client, world.stranger = (grpc_programs.Client(world.bootstrap) for _ in range(2))
+        world.client.wait()
         world.stranger.order("call", target="xds:///secret.t", deadline=60)  # answered in its own time
         world.start_sidecars()
         yield world
