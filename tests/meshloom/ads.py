@@ -45,7 +45,8 @@ def _name(body: bytes) -> str:
 class Client:
     """One ADS stream. `routes` are the names of the route configurations that its listeners ask for.
 
-    What is of a type in `refused` is answered with those words, what is of one in `ignored` not at all.
+    What is of a type in `refused` is answered with those words, unless it lacks the resource that `culprit` names; what
+    is of one in `ignored` not at all.
     """
 
     proxy: proxies.Proxy
@@ -56,6 +57,7 @@ class Client:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     stream: grpc.aio.StreamStreamCall | None = None
     refused: dict[str, str] = field(default_factory=dict)
+    culprit: str = ""
     ignored: frozenset[str] = frozenset()
 
     @asynccontextmanager
@@ -146,7 +148,8 @@ class Client:
 
     def _answered(self, response: protobuf.Message) -> protobuf.Message:
         answer = self._ack(response)
-        if words := self.refused.get(response.type_url):
+        words = self.refused.get(response.type_url)
+        if words and (not self.culprit or self.culprit in self.received[-1].names):
             answer.error_detail.code, answer.error_detail.message = 13, words
             if not self.delta:
                 answer.version_info = ""
