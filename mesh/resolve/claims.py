@@ -80,7 +80,7 @@ def _problems(one: Shell, index: int, host: Host, claim: Claim | None, earlier: 
     if claim is None:
         fault = f"host {host} already belongs to {_rival(one, earlier)}, which is older; it is not served for this one"
         yield problems.error(one.ref, field, fault, "remove it from one of the two")
-    elif claim.is_local:
+    elif claim.is_local and all(map(is_short, one.wanted)):
         space = one.ref.namespace
         fault = f"host {host} also belongs to {_rival(one, earlier)}: only callers of namespace {space} reach this one"
         yield problems.warning(one.ref, field, fault, f"add a host that others can use, such as {host.name}.{space}")

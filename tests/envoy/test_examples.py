@@ -22,10 +22,6 @@ PROBLEMS = {
         " whatever the weights; give each deployment a hostname of its own"
         for number in (2, 3)
     ],
-    "two-namespaces": [
-        "VirtualService orders/cache spec.hosts[0]: host cache also belongs to VirtualService billing/cache: only callers"
-        " of namespace orders reach this one; add a host that others can use, such as cache.orders"
-    ],
     "egress-https.yaml": [
         f"AccessPolicy payments/payments spec.rules[{index}].destination.externalService: services outside of the mesh"
         f" are {NOT_SERVED}; call them past the sidecar for now, or wait for it"
