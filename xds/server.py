@@ -216,7 +216,8 @@ def _options(limits: Limits) -> tuple[tuple[str, int], ...]:
         ("grpc.keepalive_time_ms", int(limits.keepalive * 1000)),
         ("grpc.keepalive_timeout_ms", int(limits.keepalive_timeout * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.bdp_probe", 0),  # requests are small: nothing to find out about bandwidth
+        ("grpc.enable_channelz", 0),  # nobody asks for its records of every message
         ("grpc.http2.max_ping_strikes", 0),  # proxies ping as often as their bootstrap says
     )
 
