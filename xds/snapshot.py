@@ -8,7 +8,6 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Protocol
 
 ResourceName = tuple[str, str]
@@ -22,7 +21,6 @@ _FEW: Final = 8
 """Fewer names than this are looked up one by one."""
 
 _NO_NAMES: Final[frozenset[ResourceName]] = frozenset()
-_NOTHING: Final[Mapping[str, "Entry"]] = MappingProxyType({})
 
 
 class Resource(Protocol):

@@ -12,7 +12,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from meshloom import addresses, bootstrap
 from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
@@ -128,6 +128,13 @@ def applications(pairs: tuple[cast.Pair, ...], is_behind: Callable[[cast.Pair], 
         for port in pair.ports
         if pair.deployment.name not in WITHOUT_APPLICATION
     ]
+    with serving(servers):
+        yield
+
+
+@contextlib.contextmanager
+def serving(servers: Sequence[application.Server]) -> Iterator[None]:
+    """Let servers answer, each in a thread, until the `with` ends."""
     for server in servers:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:

@@ -5,7 +5,6 @@ Law: an edit is one file replaced at once; whether a proxy has it is asked of th
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Iterator
 
 from meshloom.demo import application, cast, stage
@@ -32,14 +31,8 @@ def applications(world: worlds.World) -> Iterator[None]:
         )
         for name, last in meshes.LASTS.items()
     ]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
+    with worlds.serving(servers):
         yield
-    finally:
-        for server in servers:
-            server.shutdown()
-            server.server_close()
 
 
 class Shop:
