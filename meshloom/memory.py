@@ -18,7 +18,7 @@ SWITCH_SECONDS = 0.001
 ENDED_STREAMS = 1_000
 """So many streams that have ended are worth a sweep; each leaves about a hundred objects and a snapshot."""
 
-_YOUNG, _MIDDLE = 10_000, 10
+_YOUNG, _MIDDLE = 2_000, 10
 _NEVER = 1_000_000_000
 
 
