@@ -33,14 +33,23 @@ FAMILIES: Mapping[Protocol, Family] = {
 }
 
 
+class Enforcement(enum.Enum):
+    """What becomes of a call that no access policy allows: it is refused, or let through and counted."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+
+
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """A mesh: its display name, minimum mode and trust domain."""
+    """A mesh: its display name, minimum mode and trust domain. `authority` is the id of its certificate authority."""
 
     ref: Ref
     name: str
     minimum: mtls.Mode
     trust_domain: str
+    authority: str = ""
+    enforcement: Enforcement = Enforcement.ENFORCE
 
 
 # ---------------------------------------------------------------------------- deployments
@@ -158,6 +167,18 @@ class HttpPort:
     routes: tuple[HttpRoute, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TcpPort:
+    """A port of a service that TCP connections use: each goes to one of the shares; without shares it is closed.
+
+    The timeout in milliseconds is that of a connection on which nothing is sent, 0 = none.
+    """
+
+    port: int
+    shares: tuple[Share, ...]
+    idle_timeout_ms: int
+
+
 # ---------------------------------------------------------------------------- services and gateways
 
 
@@ -166,7 +187,7 @@ class Service:
     """A VirtualService: how it is called and where calls go.
 
     `hosts` are those that callers anywhere in the mesh use; what a single caller uses is said in its `Scope`.
-    `http` are its ports of the HTTP family, in port order. `deployments` are in name order.
+    `http` are its ports of the HTTP family and `tcp` those of TCP, in port order. `deployments` are in name order.
     """
 
     ref: Ref
@@ -177,6 +198,7 @@ class Service:
     hosts: tuple[Host, ...]
     deployments: tuple[Ref, ...]
     http: tuple[HttpPort, ...]
+    tcp: tuple[TcpPort, ...] = ()
 
     def default_http_port(self) -> int:
         """Return the port of a request that names none: 80 if it is served, else the only one, else 0."""
@@ -230,11 +252,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who may call one service: perhaps every VirtualService of the mesh, and these identities, in order."""
+    """Who may call one service: perhaps every VirtualService of the mesh, and these identities, in order.
+
+    Where the mesh is in audit everybody else of the mesh is let through and counted.
+    """
 
     trust_domain: str
     all_services: bool
     identities: tuple[identity.Identity, ...]
+    enforcement: Enforcement = Enforcement.ENFORCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,15 @@ OUTBOUND_PORT = 15000
 DENIED_BY = "x-meshloom-denied-by"
 """The response header of a denial inside the mesh: the address of the service whose proxy denied."""
 
+IDENTITY = "identity"
+"""The secret that holds a proxy's own certificate and key; the same name in all proxies, each gets its own."""
+
+AUTHORITIES = "authorities"
+"""The secret that holds the root certificates by which the members of a mesh know each other."""
+
+ALPN = "meshloom"
+"""What callers inside the mesh offer first in their handshakes; servers tell by it, and never list it."""
+
 NOBODY = "nobody"
 """The virtual host of requests for what the caller may not reach. No service has this name: theirs have slashes."""
 
