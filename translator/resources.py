@@ -5,7 +5,7 @@ Law: equal bytes have equal versions, on any replica, after any restart, at any 
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from translator import wire
 
@@ -25,13 +25,13 @@ class EncodedResource:
     """One resource, ready to be spliced into a response.
 
     `body` is an encoded `google.protobuf.Any` (type URL and message); `references` are the resources that must be in
-    place before a proxy may use this one (rules C10-C12).
+    place before a proxy may use this one (rules C10-C12). The body is never printed: it may hold a private key.
     """
 
     type_url: str
     name: str
     version: str
-    body: bytes
+    body: bytes = field(repr=False)
     references: frozenset[ResourceName] = frozenset()
 
 
