@@ -7,13 +7,15 @@ What must not be published never is: the proxy keeps the last snapshot it was gi
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mesh import inventory, layers, problems, resolve
 from mesh.problems import Problem, Ref
 from meshloom import references, shared_parts
+from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
-from translator import proxies
+from translator import proxies, resources
 from translator.bundles import Bundle
 from xds import snapshot as snapshots
 
@@ -30,6 +32,13 @@ class Task:
     wanted: frozenset[proxies.Proxy]
 
 
+class Given(NamedTuple):
+    """Who the wanted proxies are, and what there is for them."""
+
+    members: secrets.Members
+    credentials: secrets.Credentials
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """What a pass found. `snapshots` holds what each wanted proxy should have, as far as there is anything to have;
@@ -38,6 +47,10 @@ class Pass:
 
     resolution: resolve.Resolution
     compilation: compiler.Compilation
+    members: secrets.Members = field(repr=False)
+    secured: secrets.Secured = field(repr=False)
+    bundles: shared_parts.Bundles = field(repr=False)
+    """What was compiled, with the secrets of each proxy where there are any."""
     parts: shared_parts.Parts = field(repr=False)
     made: Snapshots = field(repr=False)
     """The snapshot of each bundle, those that are held back included."""
@@ -46,9 +59,17 @@ class Pass:
     problems: tuple[Problem, ...]
 
 
-def passed(task: Task, previous: Pass | None, held: Snapshots, settings: resolve.Settings) -> Pass:
+def passed(
+    task: Task,
+    previous: Pass | None,
+    held: Snapshots,
+    settings: resolve.Settings,
+    credentials: secrets.Credentials | None = None,
+) -> Pass:
     """Return the pass for a task. `held` are the snapshots that were published last, also if `previous` was lost."""
-    return compiled(resolved(task, previous, settings), task.wanted, previous, held)
+    resolution = resolved(task, previous, settings)
+    given = Given(members(resolution, task.wanted, previous), credentials) if credentials is not None else None
+    return compiled(resolution, task.wanted, previous, held, given)
 
 
 def resolved(task: Task, previous: Pass | None, settings: resolve.Settings) -> resolve.Resolution:
@@ -56,27 +77,48 @@ def resolved(task: Task, previous: Pass | None, settings: resolve.Settings) -> r
     return resolve.resolve(task.inventory, previous.resolution if previous else None, task.changed, settings)
 
 
+def members(
+    resolution: resolve.Resolution, wanted: frozenset[proxies.Proxy], previous: Pass | None = None
+) -> secrets.Members:
+    """Return who the wanted proxies are: those for whose identities credentials are needed."""
+    return secrets.members(resolution.graph, wanted, previous.members if previous else secrets.NOBODY)
+
+
 def compiled(
     resolution: resolve.Resolution,
     wanted: frozenset[proxies.Proxy],
     previous: Pass | None = None,
     held: Snapshots = NOTHING,
+    given: Given | None = None,
 ) -> Pass:
-    """Return the second half of a pass: what these proxies should have of what was resolved."""
+    """Return the second half of a pass: what these proxies should have of what was resolved.
+
+    Without credentials no secrets are joined and none are missed: configuration to be looked at, not served.
+    """
     compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
-    bundles, before = compilation.bundles, previous.compilation.bundles if previous else {}
+    secured = _secured(compilation.bundles, given, previous)
+    bundles = secured.bundles.values if given is not None else compilation.bundles
+    before = previous.bundles if previous else {}
     differing = layers.changed(before, bundles)
     shared = shared_parts.parts(previous.parts if previous else {}, before, bundles, differing)
     made = _made(bundles, differing, shared, previous.made if previous else held)
     other = changes(held, made)
     fresh = {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
-    dangling = references.dangling(fresh, held)
+    dangling = _dangling(fresh, held, is_whole=given is not None)
     missing = wanted.difference(made) if len(made) < len(wanted) else frozenset()
     published = {proxy: new for proxy, new in fresh.items() if proxy not in dangling} if dangling else fresh
     is_whole = not missing and len(published) == len(other)
     settled = made if is_whole else {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
-    found = (*_unserved(missing, held), *_faults(dangling))
-    return Pass(resolution, compilation, shared, made, settled, published, tuple(sorted({*found})))
+    unknown = missing.difference(compilation.bundles)
+    found = (*_unserved(unknown, held), *_uncertified(missing - unknown, held), *_faults(dangling))
+    people = given.members if given is not None else secrets.NOBODY
+    problems_found = tuple(sorted({*found}))
+    return Pass(resolution, compilation, people, secured, bundles, shared, made, settled, published, problems_found)
+
+
+def _secured(compiled: shared_parts.Bundles, given: Given | None, previous: Pass | None) -> secrets.Secured:
+    before = previous.secured if previous is not None else secrets.NOTHING
+    return secrets.secured(given.members, compiled, given.credentials, before) if given is not None else before
 
 
 def changes(before: Snapshots, after: Snapshots) -> Snapshots:
@@ -100,6 +142,17 @@ def _snapshot(bundle: Bundle, shared: shared_parts.Parts, before: snapshots.Snap
     return before if before is not None and new == before else new
 
 
+Dangling = Mapping[proxies.Proxy, tuple[snapshots.ResourceName, ...]]
+
+
+def _dangling(fresh: Snapshots, held: Snapshots, *, is_whole: bool) -> Dangling:
+    found = references.dangling(fresh, held)
+    if is_whole:
+        return found
+    others = {proxy: tuple(name for name in names if name[0] != resources.SECRET) for proxy, names in found.items()}
+    return {proxy: names for proxy, names in others.items() if names}
+
+
 def _unserved(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Problem]:
     for proxy in missing:
         owner = claim.owner(proxy)
@@ -108,7 +161,15 @@ def _unserved(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Pro
         yield problems.warning(owner, "", fault, f"bring {owner.kind} {owner.key} back, or stop the proxy")
 
 
-def _faults(dangling: Mapping[proxies.Proxy, tuple[snapshots.ResourceName, ...]]) -> Iterator[Problem]:
+def _uncertified(missing: Iterable[proxies.Proxy], held: Snapshots) -> Iterator[Problem]:
+    for proxy in missing:
+        owner = claim.owner(proxy)
+        meanwhile = "keeps its last configuration" if proxy in held else "gets no configuration"
+        fault = f"there is no certificate for {claim.node_id(proxy)}, which {meanwhile}"
+        yield problems.error(owner, "", fault, "mend what is said of the certificate authority of its Mesh")
+
+
+def _faults(dangling: Dangling) -> Iterator[Problem]:
     for proxy, missing in dangling.items():
         names = ", ".join(f"{type_url.rpartition('.')[2]} {name}" for type_url, name in missing[:3])
         fault = f"its configuration for {claim.node_id(proxy)} names what it lacks ({names}) and is held back"

@@ -6,14 +6,15 @@ snapshots out. No locks. The newest task wins; a pass that fails changes nothing
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
-from mesh import resolve
+from mesh import graph, identity, inventory, resolve
 from mesh.problems import Problem, Ref
-from meshloom import memory, passes
+from meshloom import memory, passes, secured
 from translator import proxies
 from watchers import feed
 from xds import snapshot as snapshots
@@ -76,12 +77,54 @@ class Observer(Protocol):
         ...
 
 
+class Issued(secured.Credentials, Protocol):
+    """Credentials, what is wrong with where they come from, and in how many seconds they should be asked for again."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, resource by resource."""
+
+    @property
+    def due(self) -> float:
+        """In how many seconds something will have to be renewed."""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether something waits for what proxies acknowledge."""
+
+
+Held = Mapping[proxies.Proxy, tuple[Mapping[str, str], ...]]
+"""What the streams of each proxy have acknowledged of secrets: name -> version, for those that ask for it."""
+
+
+NOTHING_HELD: Held = MappingProxyType({})
+
+
+class Authority(Protocol):
+    """Issues the credentials. Asked in the worker thread alone."""
+
+    def credentials(
+        self,
+        of: graph.Graph,
+        identities: frozenset[identity.Identity],
+        seen: inventory.Inventory,
+        held: Held,
+    ) -> Issued:
+        """Return the credentials of these identities now. Raises nothing: what goes wrong is among the problems."""
+
+
 class Pipeline:
     """Follows observations and the comings and goings of streams. All of it but `_Worker` belongs to the event loop."""
 
-    def __init__(self, observer: Observer, settings: resolve.Settings) -> None:
+    def __init__(
+        self, observer: Observer, settings: resolve.Settings, authority: Authority, held: Callable[[], Held]
+    ) -> None:
+        """`held` is asked on the event loop, and only while the authority waits for what proxies acknowledge."""
         self._observer = observer
-        self._worker = _Worker(settings)
+        self._worker = _Worker(settings, authority)
+        self._held = held
+        self._is_watching = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._seen: feed.Observation | None = None
         self._changed: frozenset[Ref] = frozenset()
         self._ended = 0
@@ -112,6 +155,10 @@ class Pipeline:
         """Wait until the first observation has been dealt with."""
         await self._settled.wait()
 
+    def renew(self) -> None:
+        """Have the credentials looked at now, and not only when they said they are due."""
+        self._news.set()
+
     async def run(self, observations: AsyncIterator[feed.Observation], cache: Cache) -> None:
         """Keep the cache up to date until cancelled; raises only what the observations raise."""
         both = (asyncio.create_task(self._follow(observations)), asyncio.create_task(self._work(cache)))
@@ -123,7 +170,14 @@ class Pipeline:
             for task in both:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
+            self._set_alarm(None)
             self._worker.close()
+
+    def _set_alarm(self, due: float | None) -> None:
+        """See to it that the credentials are looked at in so many seconds, whatever else happens until then."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if due is None else asyncio.get_running_loop().call_later(due, self._news.set)
 
     async def _follow(self, observations: AsyncIterator[feed.Observation]) -> None:
         async for observation in observations:
@@ -143,11 +197,14 @@ class Pipeline:
         wanted = self._wanted = _proxies(cache) if self._wanted is None else self._wanted
         task = passes.Task(seen.inventory, changed, wanted)
         try:
-            outcome = await self._worker.outcome(task, self._sweeps())
+            held = self._held() if self._is_watching else NOTHING_HELD
+            outcome = await self._worker.outcome(task, held, self._sweeps())
         except Exception as error:
             self.status = replace(before, fault=f"{type(error).__name__}: {error}")
             self._observer.failed(error)
         else:
+            self._is_watching = outcome.is_watching
+            self._set_alarm(outcome.due)
             await self._publish(outcome.published, task.wanted, cache)
             self.status = replace(outcome.status, problems=_joined(seen.problems, outcome.status.problems))
         self._observer.settled(before, self.status)
@@ -193,6 +250,8 @@ class _Outcome:
 
     published: passes.Snapshots
     status: Status
+    due: float
+    is_watching: bool
 
 
 @dataclass(slots=True)
@@ -200,29 +259,33 @@ class _Worker:
     """The worker thread and what the last pass left; nobody else holds a pass, so none is taken apart on the loop."""
 
     settings: resolve.Settings
+    authority: Authority
     last: passes.Pass | None = None
     held: passes.Snapshots = field(default_factory=dict)
     thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
 
-    async def outcome(self, task: passes.Task, sweep: bool) -> _Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task, sweep)
+    async def outcome(self, task: passes.Task, held: Held, sweep: bool) -> _Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task, held, sweep)
 
-    def _run(self, task: passes.Task, sweep: bool) -> _Outcome:
+    def _run(self, task: passes.Task, held: Held, sweep: bool) -> _Outcome:
         last, self.last = self.last, None  # a pass that raises leaves nothing half done
         begun = time.perf_counter()
         resolution = passes.resolved(task, last, self.settings)
         resolved = time.perf_counter()
-        self.last = passes.compiled(resolution, task.wanted, last, self.held)
+        members = passes.members(resolution, task.wanted, last)
+        issued = self.authority.credentials(resolution.graph, members.identities, task.inventory, held)
+        given = passes.Given(members, issued)
+        self.last = passes.compiled(resolution, task.wanted, last, self.held, given)
         compiled = time.perf_counter()
         del last
         self.held = self.last.snapshots
         if sweep:
             memory.sweep()
-        found = _joined(self.last.resolution.problems, self.last.problems)
+        found = _joined(_joined(self.last.resolution.problems, issued.problems), self.last.problems)
         published = self.last.published
         took = LastPass(time.time(), resolved - begun, compiled - resolved, len(published))
         services = len(self.last.resolution.graph.services)
-        return _Outcome(published, Status(services, len(self.held), found, last=took))
+        return _Outcome(published, Status(services, len(self.held), found, last=took), issued.due, issued.is_watching)
 
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)

@@ -17,7 +17,7 @@ import pytest
 
 from mesh import resolve
 from meshloom import pipeline
-from tests.meshloom import large
+from tests.meshloom import issued, large
 from watchers import feed
 from xds import cache
 
@@ -109,7 +109,7 @@ async def queued(observations: "asyncio.Queue[feed.Observation]") -> AsyncIterat
 @pytest.mark.slow
 async def test_no_callback_takes_50_ms_while_a_thousand_services_compile(prepared, times, record_testsuite_property):
     observer = Settled()
-    line = pipeline.Pipeline(observer, resolve.Settings())
+    line = pipeline.Pipeline(observer, resolve.Settings(), issued.Authority(), dict)
     store = cache.Cache()
     for proxy in large.sidecars(SERVICES):
         store.watch(proxy, lambda: None)

@@ -8,7 +8,8 @@ from mesh.problems import Ref
 from meshloom import passes
 from meshloom.identity import claim
 from tests import written
-from tests.meshloom import shop
+from tests.meshloom import issued, shop
+from translator import resources
 from watchers import store
 
 PROXIES = (
@@ -24,6 +25,13 @@ WANTED = st.frozensets(st.sampled_from(PROXIES))
 ALL = inventory.inventory_of(written.objects("---".join((shop.MESH, shop.PETS, shop.weights(90, 10)))))
 REFS = sorted(item.ref for item in ALL)
 
+SERVICES = resolve.resolve(ALL).graph.services
+CREDENTIALS = st.builds(
+    lambda refs, serial: issued.credentials((SERVICES[ref].identity for ref in refs), serial),
+    st.frozensets(st.sampled_from(sorted(SERVICES))),
+    st.integers(1, 2),
+)
+
 edits = st.one_of(WEIGHTS, st.sampled_from(REFS))
 """New weights, or an object that goes if it is there and otherwise comes back."""
 
@@ -35,18 +43,19 @@ def edited(seen: inventory.Inventory, edit: object) -> inventory.Inventory:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(edits, WANTED, st.booleans()), min_size=1, max_size=8))
+@given(st.lists(st.tuples(edits, WANTED, CREDENTIALS, st.booleans()), min_size=1, max_size=8))
 def test_a_pass_that_follows_another_equals_a_fresh_one(steps):
     seen, last, held = ALL, None, {}
-    for edit, wanted, is_lost in steps:
+    for edit, wanted, given_now, is_lost in steps:
         before, seen = seen, edited(seen, edit)
         previous = None if is_lost else last
         task = passes.Task(seen, store.differences(before, seen), wanted)
-        last = passes.passed(task, previous, held, resolve.Settings())
-        fresh = passes.passed(passes.Task(seen, None, wanted), None, held, resolve.Settings())
+        last = passes.passed(task, previous, held, resolve.Settings(), given_now)
+        fresh = passes.passed(passes.Task(seen, None, wanted), None, held, resolve.Settings(), given_now)
         assert last.snapshots == fresh.snapshots
         assert (last.problems, last.resolution.problems) == (fresh.problems, fresh.resolution.problems)
-        assert last.made == passes.compiled(fresh.resolution, wanted).made
+        everything = passes.Given(passes.members(fresh.resolution, wanted), given_now)
+        assert last.made == passes.compiled(fresh.resolution, wanted, given=everything).made
         assert last.published == {proxy: new for proxy, new in last.snapshots.items() if new is not held.get(proxy)}
         assert all(held.get(proxy) != new for proxy, new in last.published.items())
         held = last.snapshots
@@ -62,3 +71,56 @@ def test_a_change_of_weights_leaves_all_other_snapshots_the_same_objects():
     assert second.snapshots[PROXIES[2]] is first.snapshots[PROXIES[2]]
     shared = [part for part in second.snapshots[PROXIES[0]].parts if part in second.snapshots[PROXIES[1]].parts]
     assert len(shared) > 1
+
+
+def secrets_of(made, proxy):
+    return {entry.name: entry for entry in made.snapshots[proxy].entries(resources.SECRET)}
+
+
+def everybody():
+    return issued.credentials([service.identity for service in SERVICES.values()])
+
+
+def test_a_proxy_gets_the_secrets_of_its_own_identity_and_shares_them_with_its_replicas():
+    wanted = frozenset(PROXIES)
+    made = passes.passed(passes.Task(ALL, None, wanted), None, {}, resolve.Settings(), everybody())
+    for proxy, service in zip(PROXIES[:3], ("front", "front", "pets"), strict=True):
+        found = secrets_of(made, proxy)
+        assert {*found} == {"identity", "authorities"}
+        assert f"key 1 of spiffe://main.shop.mesh/ns/shop/vs/{service}".encode() in found["identity"].body
+        assert b"key" not in found["authorities"].body
+    first, second, other = (made.snapshots[proxy].parts for proxy in PROXIES[:3])
+    assert first[-2:] == second[-2:]
+    assert first[-1] is other[-1]
+
+
+def test_without_a_certificate_a_proxy_keeps_what_it_has_and_the_others_are_served():
+    wanted = frozenset(PROXIES[:3])
+    first = passes.passed(passes.Task(ALL, None, wanted), None, {}, resolve.Settings(), everybody())
+    front = SERVICES[Ref("VirtualService", "shop", "front")].identity
+    changed = ALL.with_changes(written.objects(shop.weights(50, 50)))
+    second = passes.passed(
+        passes.Task(changed, None, wanted), None, {}, resolve.Settings(), issued.credentials([front])
+    )
+    assert {*second.snapshots} == {*PROXIES[:2]}
+    third = passes.passed(
+        passes.Task(changed, None, wanted), None, first.snapshots, resolve.Settings(), issued.credentials([front])
+    )
+    assert third.snapshots[PROXIES[2]] is first.snapshots[PROXIES[2]]
+    (problem,) = third.problems
+    assert problem.subject == Ref("VirtualDeployment", "shop", "pets-v1")
+    assert "there is no certificate for sidecar/shop/pets-v1/127.0.9.3, which keeps its last" in problem.fault
+
+
+def test_a_renewed_certificate_changes_one_secret_of_its_owner_and_nothing_else():
+    wanted = frozenset(PROXIES[:3])
+    given_now = everybody()
+    first = passes.passed(passes.Task(ALL, None, wanted), None, {}, resolve.Settings(), given_now)
+    pets = SERVICES[Ref("VirtualService", "shop", "pets")].identity
+    renewed = issued.Issued({**given_now.leaves, pets: issued.leaf(pets, 2)}, given_now.roots)
+    second = passes.passed(passes.Task(ALL, frozenset(), wanted), first, first.snapshots, resolve.Settings(), renewed)
+    assert {*second.published} == {PROXIES[2]}
+    before, after = secrets_of(first, PROXIES[2]), secrets_of(second, PROXIES[2])
+    assert before["identity"].version != after["identity"].version
+    assert before["authorities"].version == after["authorities"].version
+    assert second.snapshots[PROXIES[2]].parts[:-2] == first.snapshots[PROXIES[2]].parts[:-2]

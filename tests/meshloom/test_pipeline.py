@@ -12,7 +12,7 @@ from mesh import inventory, problems, resolve
 from meshloom import passes, pipeline
 from meshloom.identity import claim
 from tests import written
-from tests.meshloom import shop
+from tests.meshloom import issued, shop
 from translator import resources
 from watchers import feed, store
 
@@ -63,6 +63,8 @@ class Running:
     cache: FakeCache
     observer: FakeObserver
     observations: asyncio.Queue
+    authority: issued.Authority
+    held: dict = dataclasses.field(default_factory=dict)
     seen: inventory.Inventory = dataclasses.field(default_factory=inventory.Inventory)
 
     def tell(self, text, problems=()):
@@ -99,8 +101,9 @@ async def followed(queue: asyncio.Queue) -> AsyncIterator[feed.Observation]:
 
 @pytest_asyncio.fixture
 async def running() -> AsyncIterator[Running]:
-    observer = FakeObserver()
-    made = Running(pipeline.Pipeline(observer, resolve.Settings()), FakeCache(), observer, asyncio.Queue())
+    observer, authority, held = FakeObserver(), issued.Authority(), {}
+    line = pipeline.Pipeline(observer, resolve.Settings(), authority, lambda: held)
+    made = Running(line, FakeCache(), observer, asyncio.Queue(), authority, held)
     task = asyncio.create_task(made.line.run(followed(made.observations), made.cache))
     yield made
     task.cancel()
@@ -187,7 +190,8 @@ async def test_what_comes_while_a_pass_runs_is_one_task_and_the_newest_wins(runn
     await running.settled(2)
     assert len(inputs) == 2
     assert inputs[-1] is running.seen
-    fresh = passes.passed(passes.Task(running.seen, None, frozenset({FRONT})), None, {}, resolve.Settings())
+    given = issued.credentials(*running.authority.asked[-1:])
+    fresh = passes.passed(passes.Task(running.seen, None, frozenset({FRONT})), None, {}, resolve.Settings(), given)
     assert running.cache.snapshots == fresh.snapshots
 
 
@@ -281,7 +285,49 @@ async def test_problems_of_files_and_of_the_mesh_are_told_together(running):
 
 
 async def test_what_the_observations_raise_ends_the_pipeline():
-    line, queue = pipeline.Pipeline(FakeObserver(), resolve.Settings()), asyncio.Queue()
+    line, queue = pipeline.Pipeline(FakeObserver(), resolve.Settings(), issued.Authority(), dict), asyncio.Queue()
     queue.put_nowait(feed.SourceFailedError("source files ended"))
     with pytest.raises(feed.SourceFailedError, match="source files ended"):
         await line.run(followed(queue), FakeCache())
+
+
+# ---------------------------------------------------------------------------- credentials
+
+
+async def test_credentials_are_asked_for_whoever_is_connected(running):
+    running.want(FRONT, NOBODY)
+    running.tell(mesh())
+    await running.settled(1)
+    assert [one.uri for one in running.authority.asked[-1]] == ["spiffe://main.shop.mesh/ns/shop/vs/front"]
+
+
+async def test_credentials_are_asked_for_again_when_they_are_due_and_nothing_else_happens(running):
+    running.want(FRONT)
+    running.authority.changes = {"due": 0.01}
+    running.tell(mesh())
+    await running.settled(1)
+    before = running.cache.snapshots[FRONT]
+    running.authority.serial = 2
+    await running.settled(len(running.observer.statuses) + 2)
+    after = running.cache.snapshots[FRONT]
+    names = [entry.name for entry in after.entries(resources.SECRET) if entry not in before.entries(resources.SECRET)]
+    assert sorted(names) == ["authorities", "identity"]
+    assert before.digests[resources.CLUSTER] == after.digests[resources.CLUSTER]
+
+
+async def test_what_proxies_hold_is_told_only_while_it_is_waited_for(running):
+    running.want(FRONT)
+    running.held[FRONT] = ({"identity": "1"},)
+    running.authority.changes = {"is_watching": True}
+    running.tell(mesh())
+    await running.settled(1)
+    running.line.renew()
+    await running.settled(2)
+    assert running.authority.held == [{}, {FRONT: ({"identity": "1"},)}]
+
+
+async def test_what_is_wrong_with_an_authority_is_told_with_all_other_problems(running):
+    fault = problems.error(problems.Ref("Mesh", "shop", "main"), "spec", "has no authority", "give it one")
+    running.authority.changes = {"problems": (fault,)}
+    running.tell(mesh())
+    assert (await running.settled(1)).problems == (fault,)

@@ -1,0 +1,160 @@
+"""The secrets of each proxy beside what is compiled for it: its own certificate, and the roots its mesh trusts.
+
+Law: a proxy gets the secrets of its own identity and of nobody else; all replicas share one encoding. Pure: whoever
+makes keys has made them before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mesh import graph, identity, layers
+from mesh.layers import NEVER, Stage, same
+from mesh.problems import Ref
+from translator import proxies, secrets
+from translator.bundles import Bundle, Part
+
+Bundles = Mapping[proxies.Proxy, Bundle]
+Identities = Mapping[Ref, identity.Identity]
+Inputs = dict[Any, tuple[Any, ...]]
+
+
+class Leaf(Protocol):
+    """A certificate and its key in PEM: the chain, its own certificate first, without the root."""
+
+    @property
+    def chain(self) -> bytes:
+        """The certificates that are shown."""
+
+    @property
+    def key(self) -> bytes:
+        """The private key."""
+
+
+class Roots(Protocol):
+    """What is trusted."""
+
+    @property
+    def pem(self) -> bytes:
+        """The certificates."""
+
+
+class Credentials(Protocol):
+    """What there is at one moment: leaves by identity, roots by trust domain. Unchanged values are the same objects."""
+
+    @property
+    def leaves(self) -> Mapping[identity.Identity, Leaf]:
+        """The leaf of each identity that was asked for, as far as one could be issued."""
+
+    @property
+    def roots(self) -> Mapping[str, Roots]:
+        """What the members of each trust domain trust."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The identity of each service, gateway and wanted proxy that has a place in the graph; all those identities."""
+
+    services: Stage[Ref, identity.Identity]
+    gateways: Stage[Ref, identity.Identity]
+    proxies: Stage[proxies.Proxy, identity.Identity]
+    identities: frozenset[identity.Identity]
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """Both secrets encoded, and bundles with their secrets."""
+
+    leaves: Stage[identity.Identity, Part]
+    roots: Stage[str, Part]
+    bundles: Stage[proxies.Proxy, Bundle]
+
+
+NOBODY = Members(NEVER, NEVER, NEVER, frozenset())
+NOTHING = Secured(NEVER, NEVER, NEVER)
+
+
+def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members) -> Members:
+    """Return who these proxies are; a change that moves nobody costs a few looks."""
+    services = layers.staged(previous.services, (of.services,), _owned, _identity_of, (same,))
+    gateways = layers.staged(previous.gateways, (of.gateways,), _owned, _identity_of, (same,))
+    places = (wanted, of.deployments, services.values, gateways.values)
+    found = layers.grouped(previous.proxies, places, _members)
+    is_same = found.values is previous.proxies.values
+    return Members(services, gateways, found, previous.identities if is_same else frozenset(found.values.values()))
+
+
+def secured(of: Members, compiled: Bundles, given: Credentials, previous: Secured) -> Secured:
+    """Return the bundles of these proxies with their secrets; those for whom there are none are left out."""
+    leaves = layers.staged(previous.leaves, (given.leaves,), _alone, _leaf, (same,))
+    roots = layers.staged(previous.roots, (given.roots,), _alone, _roots, (same,))
+    sources = (compiled, of.proxies.values, leaves.values, roots.values)
+    bundles = layers.staged(previous.bundles, sources, _parts, _together, (same, same))
+    return Secured(leaves, roots, bundles)
+
+
+def _owned(owners: Mapping[Ref, Any]) -> Inputs:
+    return {ref: (owner,) for ref, owner in owners.items()}
+
+
+def _identity_of(owner: graph.Service | graph.Gateway) -> identity.Identity:
+    return owner.identity
+
+
+def _members(
+    wanted: frozenset[proxies.Proxy],
+    deployments: Mapping[Ref, graph.Deployment],
+    services: Identities,
+    gateways: Identities,
+) -> dict[proxies.Proxy, identity.Identity]:
+    found = ((proxy, _identity(proxy, deployments, services, gateways)) for proxy in wanted)
+    return {proxy: one for proxy, one in found if one is not None}
+
+
+def _identity(
+    proxy: proxies.Proxy, deployments: Mapping[Ref, graph.Deployment], services: Identities, gateways: Identities
+) -> identity.Identity | None:
+    if isinstance(proxy, proxies.Gateway):
+        return gateways.get(proxy.gateway)
+    deployment = deployments.get(proxy.deployment)
+    return services.get(deployment.service) if deployment is not None else None
+
+
+def _alone(given: Mapping[Any, Any]) -> Inputs:
+    return {key: (value,) for key, value in given.items()}
+
+
+def _leaf(leaf: Leaf) -> Part:
+    return (secrets.identity_secret(leaf.chain, leaf.key),)
+
+
+def _roots(roots: Roots) -> Part:
+    return (secrets.authorities_secret(roots.pem),)
+
+
+def _parts(
+    compiled: Bundles,
+    members: Mapping[proxies.Proxy, identity.Identity],
+    leaves: Mapping[identity.Identity, Part],
+    roots: Mapping[str, Part],
+) -> Inputs:
+    found = ((proxy, bundle, _secrets(proxy, members.get(proxy), leaves, roots)) for proxy, bundle in compiled.items())
+    return {proxy: (bundle, given) for proxy, bundle, given in found if given is not None}
+
+
+def _secrets(
+    proxy: proxies.Proxy,
+    member: identity.Identity | None,
+    leaves: Mapping[identity.Identity, Part],
+    roots: Mapping[str, Part],
+) -> tuple[Part, ...] | None:
+    """Return the secrets of a proxy, None where it must not be served without them; gRPC programs ask for none."""
+    if isinstance(proxy, proxies.Proxyless):
+        return ()
+    leaf = leaves.get(member) if member is not None else None
+    trusted = roots.get(member.trust_domain) if member is not None else None
+    return (leaf, trusted) if leaf is not None and trusted is not None else None
+
+
+def _together(bundle: Bundle, given: tuple[Part, ...]) -> Bundle:
+    return (*bundle, *given)
