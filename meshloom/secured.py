@@ -19,15 +19,23 @@ Identities = Mapping[Ref, identity.Identity]
 Inputs = dict[Any, tuple[Any, ...]]
 
 
+class Key(Protocol):
+    """A private key."""
+
+    @property
+    def pem(self) -> bytes:
+        """The key itself."""
+
+
 class Leaf(Protocol):
-    """A certificate and its key in PEM: the chain, its own certificate first, without the root."""
+    """A certificate and its key."""
 
     @property
     def chain(self) -> bytes:
-        """The certificates that are shown."""
+        """Certificates in PEM: its own first, then those between it and a root."""
 
     @property
-    def key(self) -> bytes:
+    def key(self) -> Key:
         """The private key."""
 
 
@@ -36,7 +44,7 @@ class Roots(Protocol):
 
     @property
     def pem(self) -> bytes:
-        """The certificates."""
+        """Certificates, one after the other."""
 
 
 class Credentials(Protocol):
@@ -125,7 +133,7 @@ def _alone(given: Mapping[Any, Any]) -> Inputs:
 
 
 def _leaf(leaf: Leaf) -> Part:
-    return (secrets.identity_secret(leaf.chain, leaf.key),)
+    return (secrets.identity_secret(leaf.chain, leaf.key.pem),)
 
 
 def _roots(roots: Roots) -> Part:

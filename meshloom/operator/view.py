@@ -12,7 +12,7 @@ from meshloom import plain, short_names
 from meshloom.identity import claim
 from meshloom.operator import shapes
 from translator import proxies
-from xds import gate, peers, snapshot, standing
+from xds import gate, peers, resource_types, snapshot, standing
 
 NAMES_SHOWN: Final = 20
 """Resources of one rejection that are named."""
@@ -113,11 +113,14 @@ def is_due(connected: Connected, type_url: str) -> bool:
 
 
 def expected(connected: Connected, type_url: str) -> Iterator[str]:
-    """Yield the names that a proxy is to have: all in its snapshot; a proxyless client only those it asks for."""
+    """Yield the names that a proxy is to have: all in its snapshot, but of secrets only those that it asks for, and a
+    proxyless client only what it asks for: who has no use for them leaves nothing undone.
+    """
     if connected.should is None:
         return
-    stands, is_proxyless = connected.standings[type_url], isinstance(connected.proxy, proxies.Proxyless)
-    yield from (name for name in connected.should.names(type_url) if not is_proxyless or stands.covers(name))
+    stands = connected.standings[type_url]
+    is_free = isinstance(connected.proxy, proxies.Proxyless) or type_url == resource_types.SECRET
+    yield from (name for name in connected.should.names(type_url) if not is_free or stands.covers(name))
 
 
 def _type(connected: Connected, type_url: str) -> shapes.Type:

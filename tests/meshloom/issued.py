@@ -9,9 +9,13 @@ from mesh.problems import Problem
 ROUND = 3600.0
 
 
+class Key(NamedTuple):
+    pem: bytes
+
+
 class Leaf(NamedTuple):
     chain: bytes
-    key: bytes
+    key: Key
 
 
 class Roots(NamedTuple):
@@ -28,7 +32,7 @@ class Issued:
 
 
 def leaf(of: identity.Identity, serial: int = 1) -> Leaf:
-    return Leaf(f"certificate {serial} of {of.uri}".encode(), f"key {serial} of {of.uri}".encode())
+    return Leaf(f"certificate {serial} of {of.uri}".encode(), Key(f"key {serial} of {of.uri}".encode()))
 
 
 def roots(domain: str, serial: int = 1) -> Roots:
