@@ -15,9 +15,9 @@ from mesh.rules import names, wording
 def unserved_listeners(written: resources.VirtualDeployment) -> tuple[Problem, ...]:
     """Return a problem for each listener of a protocol that this version does not serve."""
     return tuple(
-        tables.unserved(written.ref, f"spec.listener[{index}].protocol", f"{listener.protocol.value} listeners")
+        tables.unserved(written.ref, f"spec.listener[{index}].protocol", "TLS_PASSTHROUGH listeners", "TCP")
         for index, listener in enumerate(written.spec.listener if written.spec else ())
-        if graph.FAMILIES[listener.protocol] is not graph.Family.HTTP
+        if graph.FAMILIES[listener.protocol] is graph.Family.TLS_PASSTHROUGH
     )
 
 

@@ -21,7 +21,7 @@ def rule_faults(
     for name, route in gateway_routes(rule):
         field = f"spec.routeRules[{index}].{name}"
         if name != "httpRoute":
-            yield tables.unserved(ref, field, f"{name} rules")
+            yield tables.unserved(ref, field, f"{name} rules of a gateway", "an httpRoute")
         if route.ingress_gateway_host:
             yield from _host_faults(
                 ref, f"{field}.ingressGatewayHost", route.ingress_gateway_host, written_hosts, gateway.ref

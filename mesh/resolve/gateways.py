@@ -217,7 +217,8 @@ def _listener_faults(written: resources.IngressGateway) -> Iterator[Problem]:
         for index, listener in enumerate(host.listeners):
             field = f"spec.hosts[{place}].listeners[{index}]"
             if listener.protocol is not resources.GatewayProtocol.HTTP:
-                yield tables.unserved(written.ref, f"{field}.protocol", f"{listener.protocol.value} gateway listeners")
+                what = f"{listener.protocol.value} gateway listeners"
+                yield tables.unserved(written.ref, f"{field}.protocol", what, "HTTP")
             elif not _is_clear(listener) and listener.tls:
                 mode = listener.tls.mode.value
                 fault = f"gateway listeners of TLS mode {mode} are not served by this version of meshloom"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mesh import graph, identity, mtls, problems, resources
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
+from mesh.resolve import splits
 from mesh.resolve.references import Settled
 from mesh.resources import RoutingPolicyType
 from mesh.rules import deployments as deployment_rules
@@ -138,21 +139,21 @@ def is_matchable(path: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A route table that belongs to a service: its HTTP rules with destinations found."""
+    """A route table that belongs to a service: its rules with destinations found; those for TCP match everything."""
 
     ref: Ref
     rules: tuple["Rule", ...]
+    tcp: tuple[splits.Destinations, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An HTTP rule; a destination without a port (0) keeps the port that the caller used."""
+    """An HTTP rule."""
 
     path: str
     is_grpc: bool
     timeout_ms: int
-    destinations: tuple[tuple[Ref, int, int], ...]
-    """VirtualDeployment, port or 0, weight."""
+    destinations: splits.Destinations
 
 
 def service(
@@ -165,7 +166,8 @@ def service(
     """Return a service with every port routed. Deployments in name order, tables in order of precedence."""
     by_ref = {item.ref: item for item in deployments}
     rules = tuple(rule for table in tables for rule in table.rules)
-    ports = sorted({one.port for item in deployments for one in item.listeners if one.family is graph.Family.HTTP})
+    connections = tuple(rule for table in tables for rule in table.tcp)
+    http, tcp = (splits.ports(by_ref, family) for family in (graph.Family.HTTP, graph.Family.TCP))
     return graph.Service(
         core.ref,
         core.name,
@@ -174,7 +176,8 @@ def service(
         core.mode,
         granted,
         tuple(by_ref),
-        tuple(graph.HttpPort(port, _routes(core, by_ref, rules, port, by_segment)) for port in ports),
+        tuple(graph.HttpPort(port, _routes(core, by_ref, rules, port, by_segment)) for port in http),
+        tuple(_tcp_port(core, by_ref, connections, port) for port in tcp),
     )
 
 
@@ -207,20 +210,11 @@ def covers(wide: str, narrow: str, by_segment: bool) -> bool:
 
 
 def _route(by_ref: dict[Ref, graph.Deployment], rule: Rule, port: int, by_segment: bool) -> graph.HttpRoute | None:
-    usable = [
-        (listener, graph.Target(ref, wanted or port), weight)
-        for ref, wanted, weight in rule.destinations
-        if ref in by_ref and (listener := http_listener(by_ref[ref], wanted or port))
-    ]
-    if not usable:
+    split = splits.weighted(by_ref, rule.destinations, port, graph.Family.HTTP)
+    if split is None:
         return None
-    weights: dict[graph.Target, int] = {}
-    for _, target, weight in usable:
-        weights[target] = weights.get(target, 0) + weight
-    shares = tuple(graph.Share(target, weight) for target, weight in weights.items() if weight)
-    idle = longest(listener.idle_timeout_ms for listener, *_ in usable)
-    action = graph.Forward(shares, rule.timeout_ms, idle) if shares else _ALL_ZERO
-    return graph.HttpRoute(rule.path, by_segment, rule.is_grpc, action)
+    forward = graph.Forward(split.shares, rule.timeout_ms, split.idle_timeout_ms)
+    return graph.HttpRoute(rule.path, by_segment, rule.is_grpc, forward if split.shares else _ALL_ZERO)
 
 
 _ALL_ZERO = graph.Refusal(503, "the weights of all destinations of this route are 0")
@@ -228,24 +222,27 @@ _ALL_ZERO = graph.Refusal(503, "the weights of all destinations of this route ar
 
 def _uniform(by_ref: dict[Ref, graph.Deployment], port: int, by_segment: bool) -> graph.HttpRoute:
     """Return the route of the policy UNIFORM: equal parts; how long an answer may take is for the target to say."""
-    listening = [(ref, one) for ref, item in by_ref.items() if (one := http_listener(item, port))]
-    shares = tuple(graph.Share(graph.Target(ref, port), 1) for ref, _ in listening)
-    idle = longest(listener.idle_timeout_ms for _, listener in listening)
-    return graph.HttpRoute("/", by_segment, False, graph.Forward(shares, graph.NO_TIMEOUT, idle))
-
-
-def http_listener(item: graph.Deployment, port: int) -> graph.Listener | None:
-    """Return the listener of a port if it carries HTTP routes, otherwise None."""
-    listener = item.listener(port)
-    return listener if listener and listener.family is graph.Family.HTTP else None
-
-
-def longest(timeouts_ms: Iterable[int]) -> int:
-    """Return the longest of some timeouts, where 0 means none at all; 0 of nothing."""
-    given = tuple(timeouts_ms)
-    return 0 if 0 in given else max(given, default=0)
+    split = splits.equal(by_ref, port, graph.Family.HTTP)
+    forward = graph.Forward(split.shares, graph.NO_TIMEOUT, split.idle_timeout_ms)
+    return graph.HttpRoute("/", by_segment, False, forward)
 
 
 def shortest(timeouts_ms: Iterable[int]) -> int:
     """Return the shortest of some timeouts, where 0 means none at all."""
     return min((timeout for timeout in timeouts_ms if timeout), default=0)
+
+
+# ---------------------------------------------------------------------------- connections
+
+
+def _tcp_port(
+    core: Shell, by_ref: dict[Ref, graph.Deployment], rules: Iterable[splits.Destinations], port: int
+) -> graph.TcpPort:
+    """Return where connections go: the first rule with a listener decides, then the policy; DENY sends them nowhere."""
+    found = (splits.weighted(by_ref, rule, port, graph.Family.TCP) for rule in rules)
+    fallback = splits.equal(by_ref, port, graph.Family.TCP)
+    split = next((one for one in found if one is not None), fallback if core.is_uniform else _NOWHERE)
+    return graph.TcpPort(port, split.shares, split.idle_timeout_ms)
+
+
+_NOWHERE = splits.Split((), graph.NO_TIMEOUT)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mesh import graph, problems, resources
 from mesh.problems import Problem, Ref
-from mesh.resolve import services
+from mesh.resolve import services, splits
 from mesh.resolve.references import Bonds, Settled, routes
 from mesh.rules import timeouts
 
@@ -33,30 +33,37 @@ def request_timeout_ms(route: resources.HttpRoute | resources.GatewayHttpRoute) 
 def table(
     written: resources.VirtualServiceRouteTable, bonds: Bonds, deployments: tuple[graph.Deployment, ...], segment: bool
 ) -> Settled[services.Table]:
-    """Return the HTTP rules of a table. `deployments` are those its destinations name, of whatever service."""
+    """Return the rules of a table. `deployments` are those its destinations name, of whatever service."""
     by_ref = {item.ref: item for item in deployments}
     owner = bonds.get("spec.virtualService")
     rules = written.spec.route_rules if written.spec else ()
     found = tuple(
         problem for index, rule in enumerate(rules) for problem in _faults(written, owner, bonds, by_ref, index, rule)
     )
-    kept = (_rule(bonds, owner, by_ref, index, rule, segment) for index, rule in enumerate(rules))
-    return Settled(services.Table(written.ref, tuple(rule for rule in kept if rule)), found)
+    own = {ref: item for ref, item in by_ref.items() if item.service == owner}
+    sound = tuple((index, rule) for index, rule in enumerate(rules) if len(routes(rule)) == 1)
+    http = (_http_rule(bonds, own, index, rule.http_route, segment) for index, rule in sound if rule.http_route)
+    tcp = (_destinations(bonds, own, index, "tcpRoute", rule.tcp_route) for index, rule in sound if rule.tcp_route)
+    return Settled(services.Table(written.ref, tuple(rule for rule in http if rule), tuple(tcp)), found)
 
 
-def _rule(
-    bonds: Bonds, owner: Ref | None, by_ref: Deployments, index: int, rule: resources.RouteRule, segment: bool
+def _http_rule(
+    bonds: Bonds, own: Deployments, index: int, route: resources.HttpRoute, segment: bool
 ) -> services.Rule | None:
-    route = rule.http_route
-    if route is None or len(routes(rule)) > 1 or not services.is_matchable(route.path):
+    if not services.is_matchable(route.path):
         return None
-    destinations = tuple(
+    path, timeout = services.path_prefix(route.path, segment), request_timeout_ms(route)
+    return services.Rule(path, route.is_grpc, timeout, _destinations(bonds, own, index, "httpRoute", route))
+
+
+def _destinations(
+    bonds: Bonds, own: Deployments, index: int, name: str, route: resources.HttpRoute | resources.TcpRoute
+) -> splits.Destinations:
+    """Return the destinations of a rule that belong to the service of its table."""
+    return tuple(
         (ref, destination.port or 0, destination.weight)
         for place, destination in enumerate(route.destinations)
-        if (ref := bonds.get(_field(index, "httpRoute", place))) and ref in by_ref and by_ref[ref].service == owner
-    )
-    return services.Rule(
-        services.path_prefix(route.path, segment), route.is_grpc, request_timeout_ms(route), destinations
+        if (ref := bonds.get(_field(index, name, place))) and ref in own
     )
 
 
@@ -78,15 +85,14 @@ def _faults(
             item = by_ref.get(ref) if ref else None
             if item is not None and owner is not None:
                 yield from _destination_faults(written.ref, index, name, place, item, owner, destination.port)
-        if name != "httpRoute":
-            yield unserved(written.ref, f"spec.routeRules[{index}].{name}", f"{name} rules")
+        if name == "tlsPassthroughRoute":
+            yield unserved(written.ref, f"spec.routeRules[{index}].{name}", f"{name} rules", "a tcpRoute")
 
 
-def unserved(ref: Ref, field: str, what: str) -> Problem:
+def unserved(ref: Ref, field: str, what: str, instead: str) -> Problem:
     """Return the problem of something that this version of meshloom reads but does not serve."""
-    return problems.error(
-        ref, field, f"{what} are not served by this version of meshloom", "use HTTP, HTTP2 or GRPC, or wait for it"
-    )
+    fault = f"{what} are not served by this version of meshloom"
+    return problems.error(ref, field, fault, f"use {instead}, or wait for it")
 
 
 def _destination_faults(

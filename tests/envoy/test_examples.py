@@ -27,12 +27,6 @@ PROBLEMS = {
         f" are {NOT_SERVED}; call them past the sidecar for now, or wait for it"
         for index in (2, 3)
     ],
-    "tcp-database.yaml": [
-        f"VirtualDeployment ledger/db-primary spec.listener[0].protocol: TCP listeners are {NOT_SERVED}; use HTTP, HTTP2"
-        " or GRPC, or wait for it",
-        f"VirtualServiceRouteTable ledger/db spec.routeRules[0].tcpRoute: tcpRoute rules are {NOT_SERVED}; use HTTP, HTTP2"
-        " or GRPC, or wait for it",
-    ],
 }
 """What `meshloom check` says of an example; of the others, nothing. Who serves more takes lines out."""
 

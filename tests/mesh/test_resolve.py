@@ -318,16 +318,6 @@ def test_2_13_27_a_destination_of_another_service_is_ignored_and_named() -> None
     ]
 
 
-def test_what_is_not_served_yet_is_said() -> None:
-    text = SHOP.replace(
-        "[{protocol: HTTP, port: 9080}]", "[{protocol: HTTP, port: 9080}, {protocol: TCP, port: 5432}]", 1
-    )
-    assert problems(text) == [
-        "VirtualDeployment shop/pets-v1 spec.listener[1].protocol: TCP listeners are not served by this version of"
-        " meshloom; use HTTP, HTTP2 or GRPC, or wait for it"
-    ]
-
-
 def test_2_13_24_one_port_with_two_protocols_is_named() -> None:
     text = SHOP.replace(
         "hostname: v2.local}\nlistener: [{protocol: HTTP,", "hostname: v2.local}\nlistener: [{protocol: GRPC,"

@@ -73,7 +73,10 @@ KINDS = (
             "virtualService": refs,
             "priority": maybe(st.sampled_from([1, 500])),
             "routeRules": st.lists(
-                st.builds(lambda to, path: {"httpRoute": {"destinations": to, "path": path}}, destinations, paths),
+                st.one_of(
+                    st.builds(lambda to, path: {"httpRoute": {"destinations": to, "path": path}}, destinations, paths),
+                    destinations.map(lambda to: {"tcpRoute": {"destinations": to}}),
+                ),
                 min_size=1,
                 max_size=2,
             ),
