@@ -42,12 +42,14 @@ def document(short: dict[str, Any]) -> dict[str, Any]:
     """Return the whole document of a short one."""
     kind = next(key for key in short if key in resources.KINDS)
     namespace, _, name = short[kind].partition("/")
-    spec = {key: value for key, value in short.items() if key not in (kind, "created")}
+    spec = {key: value for key, value in short.items() if key not in (kind, "created", "annotations")}
     if "compartment_id" in resources.KINDS[kind].model_fields["spec"].annotation.__args__[0].model_fields:
         spec = {"compartmentId": "any", **spec}
     if kind == "Mesh":
         spec = {"certificateAuthorities": [{"id": "any"}], **spec}
-    metadata = {"namespace": namespace, "name": name}
+    metadata: dict[str, Any] = {"namespace": namespace, "name": name}
+    if "annotations" in short:
+        metadata["annotations"] = short["annotations"]
     if "created" in short:
         metadata["creationTimestamp"] = short["created"]
     return {"apiVersion": resources.API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

@@ -91,6 +91,8 @@ def _sorted(*found: Mapping[Ref, tuple[Problem, ...]]) -> Mapping[Problem, None]
 
 _JUDGED = tuple(f"{stage} {kind}" for stage in ("judged", "bonds") for kind in resources.KINDS)
 _WITH_PROBLEMS = (
+    "drafts",
+    "trust domains",
     "shells",
     "claims",
     "deployment faults",

@@ -1,6 +1,7 @@
 """Who may call whom: all policies of a mesh as one table, read from the caller's side and from the target's.
 
-Law: only what a rule allows is allowed; scopes and callers are two renderings of the same table.
+Law: only what a rule allows is allowed; scopes and callers are two renderings of the same table. In audit everybody may
+try, and callers say who is allowed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -75,10 +76,17 @@ def _faults(
 def access(
     mesh: graph.Mesh, claims: Claims, services: tuple[Ref, ...], gateways: tuple[Ref, ...], *policies: Rules
 ) -> Access:
-    """Return the table of a mesh. `services` and `gateways` are its members, in order; nobody else is in the table."""
+    """Return the table of a mesh. `services` and `gateways` are its members, in order; nobody else is in the table.
+
+    In audit every member may try every service; callers stay those that the policies allow, so that others are counted.
+    """
     members = frozenset((EVERY, *services, *gateways))
     allowed = frozenset(pair for policy in policies for pair in policy if members.issuperset(pair))
-    return Access(_scopes(claims, services, gateways, _by(allowed, 0, 1)), _callers(mesh, services, _by(allowed, 1, 0)))
+    everybody: tuple[Side, ...] = (EVERY, *gateways)
+    in_audit = frozenset((side, EVERY) for side in everybody)
+    tried = in_audit if mesh.enforcement is graph.Enforcement.AUDIT else allowed
+    scopes = _scopes(claims, services, gateways, _by(tried, 0, 1))
+    return Access(scopes, _callers(mesh, services, _by(allowed, 1, 0)))
 
 
 def _by(allowed: frozenset[tuple[Side, Side]], key: int, value: int) -> Mapping[Side, frozenset[Side]]:
@@ -125,4 +133,4 @@ def _callers(
 def _allowed(mesh: graph.Mesh, sides: frozenset[Side]) -> graph.Callers:
     members = (ref for ref in _members(sides) if EVERY not in sides or ref.kind != "VirtualService")
     identities = tuple(identity.Identity(mesh.trust_domain, ref) for ref in members)
-    return graph.Callers(mesh.trust_domain, EVERY in sides, identities)
+    return graph.Callers(mesh.trust_domain, EVERY in sides, identities, mesh.enforcement)

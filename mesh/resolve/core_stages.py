@@ -10,7 +10,7 @@ from mesh import graph, identity, resources, rules
 from mesh.hosts import Host
 from mesh.layers import Stage, as_given, same
 from mesh.problems import Ref
-from mesh.resolve import claims, deployments, references, services, tables
+from mesh.resolve import claims, deployments, meshes, references, services, tables
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
@@ -97,10 +97,12 @@ def service_stages(run: Run, base: Stages) -> Stages:
 
 def _unrouted(run: Run, base: Stages) -> Stages:
     """Return the stages of meshes, services and deployments, which no route table has a part in."""
-    meshes = run.stage("meshes", (run.of(resources.Mesh),), _alone, services.mesh, (same,))
+    drafts = run.stage("drafts", (run.of(resources.Mesh),), _alone, meshes.draft, (same,))
+    domains = run.grouping("trust domains", (drafts.values,), meshes.trust_domains)
+    settled = run.stage("meshes", (drafts.values, domains.values), _mesh_inputs, _mesh, (same, same))
     shells = run.stage(
         "shells",
-        (run.of(resources.VirtualService), meshes.values, base["bonds VirtualService"].values),
+        (run.of(resources.VirtualService), settled.values, base["bonds VirtualService"].values),
         _shell_inputs,
         services.shell,
         (same, None, same),
@@ -110,7 +112,9 @@ def _unrouted(run: Run, base: Stages) -> Stages:
     made = _deployments(run, base, shells)
     by_service = run.grouping("by service", (made.values,), _by_service)
     return {
-        "meshes": meshes,
+        "drafts": drafts,
+        "trust domains": domains,
+        "meshes": settled,
         "shells": shells,
         "members": members,
         "claims": claimed,
@@ -139,6 +143,14 @@ def _routed(run: Run, base: Stages, members: Stages) -> Stages:
         **owned,
         "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
     }
+
+
+def _mesh_inputs(drafts: Mapping[Ref, Settled[Any]], domains: Mapping[Ref, Settled[str]]) -> Inputs:
+    return {ref: (one.value, domains[ref].value if one.value else "") for ref, one in drafts.items()}
+
+
+def _mesh(draft: meshes.Draft | None, trust_domain: str) -> graph.Mesh | None:
+    return meshes.mesh(draft, trust_domain) if draft else None
 
 
 def _shell_inputs(

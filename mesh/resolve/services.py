@@ -28,15 +28,6 @@ def age(resource: resources.Resource) -> Age:
     return stamp, resource.metadata.namespace, resource.metadata.name
 
 
-def mesh(written: resources.Mesh) -> graph.Mesh | None:
-    """Return the mesh that is meant, or None where the object has no spec."""
-    if written.spec is None:
-        return None
-    minimum = written.spec.mtls.minimum if written.spec.mtls else mtls.DEFAULT_MINIMUM
-    name = identity.effective_name(written, written.spec.display_name)
-    return graph.Mesh(written.ref, name, minimum, identity.trust_domain(written.ref))
-
-
 @dataclass(frozen=True, slots=True)
 class Shell:
     """A service before hosts are granted and deployments are known. `wanted` are its hosts as written."""
@@ -76,17 +67,6 @@ def _mode_problems(ref: Ref, wish: mtls.Mode | None, owner: graph.Mesh) -> Itera
         fault = f"mTLS mode {wish.value} is below the mesh minimum {owner.minimum.value}, which is applied instead"
         remedy = f"raise it or lower spec.mtls.minimum of {owner.ref}"
         yield problems.error(ref, "spec.mtls.mode", fault, remedy)
-    yield from _without_certificates(ref, mtls.effective(wish, owner.minimum), owner.ref)
-
-
-def _without_certificates(ref: Ref, mode: mtls.Mode, owner: Ref) -> Iterator[Problem]:
-    """Yield what a mode cannot do as long as meshloom issues no certificates; closed by default means refused."""
-    remedy = f"set spec.mtls.minimum of {owner} and spec.mtls.mode to DISABLED, or wait for it"
-    fault = f"mTLS mode {mode.value} needs certificates, which this version of meshloom does not issue"
-    if mode is mtls.Mode.STRICT:
-        yield problems.error(ref, "spec.mtls.mode", f"{fault}, so every request is refused", remedy)
-    elif mode is mtls.Mode.PERMISSIVE:
-        yield problems.warning(ref, "spec.mtls.mode", f"{fault}, so requests come in clear and unproven", remedy)
 
 
 # ---------------------------------------------------------------------------- deployments

@@ -84,7 +84,7 @@ def test_what_the_original_let_in_is_let_in_with_a_warning() -> None:
     text = "VirtualService: shop/odd\nmesh: {ref: {name: main}}\nhosts: ['*', fine]"
     verdict = admission.creation(one(text), there())
     assert verdict.is_admitted
-    assert [problem.field for problem in verdict.warnings] == ["spec.hosts[0]", "spec.mtls.mode"]
+    assert [problem.field for problem in verdict.warnings] == ["spec.hosts[0]"]
 
 
 def test_references_to_nothing_are_let_in_with_a_warning() -> None:

@@ -94,22 +94,13 @@ def test_2_5_1_a_mode_below_the_mesh_minimum_is_raised_and_named() -> None:
     assert problems(text) == [
         "VirtualService shop/pets spec.mtls.mode: mTLS mode DISABLED is below the mesh minimum STRICT, which is applied"
         " instead; raise it or lower spec.mtls.minimum of Mesh shop/main",
-        "VirtualService shop/pets spec.mtls.mode: mTLS mode STRICT needs certificates, which this version of meshloom does"
-        " not issue, so every request is refused; set spec.mtls.minimum of Mesh shop/main and spec.mtls.mode to DISABLED,"
-        " or wait for it",
     ]
 
 
-def test_a_mode_that_needs_certificates_is_named_while_there_are_none() -> None:
-    remedy = "set spec.mtls.minimum of Mesh shop/main and spec.mtls.mode to DISABLED, or wait for it"
-    needs = "needs certificates, which this version of meshloom does not issue"
-    assert problems(SHOP.replace("DISABLED", "STRICT")) == [
-        f"VirtualService shop/pets spec.mtls.mode: mTLS mode STRICT {needs}, so every request is refused; {remedy}"
-    ]
-    assert problems(SHOP.replace("DISABLED", "PERMISSIVE")) == [
-        f"VirtualService shop/pets spec.mtls.mode: mTLS mode PERMISSIVE {needs}, so requests come in clear and unproven;"
-        f" {remedy}"
-    ]
+def test_modes_at_or_above_the_minimum_are_taken_as_they_are() -> None:
+    for minimum, wish in (("STRICT", "STRICT"), ("PERMISSIVE", "STRICT"), ("DISABLED", "PERMISSIVE")):
+        text = SHOP.replace("DISABLED", minimum).replace("hosts: [pets]", f"hosts: [pets]\nmtls: {{mode: {wish}}}")
+        assert (resolution(text).graph.services[PETS].mode.value, problems(text)) == (wish, [])
 
 
 def test_timeouts_have_the_defaults_of_their_protocol() -> None:

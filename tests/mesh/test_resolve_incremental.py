@@ -46,7 +46,21 @@ destinations = st.lists(
 )
 
 KINDS = (
-    spec("Mesh", {"mtls": maybe(st.fixed_dictionaries({"minimum": modes}))}),
+    spec(
+        "Mesh",
+        {
+            "mtls": maybe(st.fixed_dictionaries({"minimum": modes})),
+            "annotations": maybe(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "meshloom.dev/trust-domain": st.sampled_from(["one.example", "a.zoo.mesh", "No"]),
+                        "meshloom.dev/access-policies": st.sampled_from(["audit", "enforce", "off"]),
+                    },
+                )
+            ),
+        },
+    ),
     spec(
         "VirtualService",
         {

@@ -42,7 +42,6 @@ ELSEWHERE = ("is in another namespace", "does not exist")
 UNSERVED = {
     (GATEWAY, f"{LISTENERS}[0].tls.mode"),
     (GATEWAY, f"{LISTENERS}[1].tls.mode"),
-    ("VirtualService", "spec.mtls.mode"),
 }
 """What this version may not serve yet, and then has to say."""
 
