@@ -77,8 +77,9 @@ def _verdict(new: Resource, alone: tuple[Problem, ...], before: Resolution, old:
 
 
 def _beside(item: Resource, there: Resolution) -> Iterator[Problem]:
-    """Yield what keeps an object from being let in beside the others."""
+    """Yield what keeps an object from being let in beside the others; rule 2.3.9 is judged where references are."""
     yield from _ending(item, there)
+    yield from there.refused(item.ref).values()
     judge = _BESIDE.get(item.kind)
     if judge and getattr(item, "spec", None) is not None:
         yield from judge(item, there)
@@ -164,7 +165,8 @@ def _deployment(item: Resource, there: Resolution) -> Iterator[Problem]:
 def _binding(item: Resource, there: Resolution) -> Iterator[Problem]:
     """Rule 2.12.1: the Service of a binding exists."""
     for link in references.links(item):
-        if link.kind == "Service" and link.field not in there.targets(item.ref):
+        known = {**there.targets(item.ref), **there.refused(item.ref)}
+        if link.kind == "Service" and link.field not in known:
             yield problems.error(item.ref, link.field, f"{link.ref} does not exist", "create it first")
 
 

@@ -13,9 +13,10 @@ from mesh.inventory import Inventory
 from mesh.layers import as_given, same
 from mesh.problems import Problem, Ref
 from mesh.resolve import core_stages, edge_stages, references, rival_stages
+from mesh.resolve.crossings import Crossings, CrossNamespace, Permit
 from mesh.resolve.run import Run, Settings, Stages
 
-__all__ = ["Resolution", "Settings", "resolve"]
+__all__ = ["CrossNamespace", "Crossings", "Permit", "Resolution", "Settings", "resolve"]
 
 V = TypeVar("V")
 
@@ -37,6 +38,11 @@ class Resolution:
         bonds = self.stages[f"bonds {ref.kind}"].values.get(ref)
         return bonds.value.targets if bonds else {}
 
+    def refused(self, ref: Ref) -> Mapping[str, Problem]:
+        """Return the references of an object of the nine kinds that the settings do not permit, by field."""
+        bonds = self.stages[f"bonds {ref.kind}"].values.get(ref)
+        return bonds.value.refused if bonds else {}
+
     def referrers(self, ref: Ref) -> tuple[Ref, ...]:
         """Return the objects that refer to this one, in order of their addresses."""
         bonds = (self.stages[f"bonds {kind}"].values for kind in resources.KINDS)
@@ -56,10 +62,11 @@ def resolve(
     `previous` is the result for an earlier inventory, whose parts are reused; `changed`, if known, must hold the
     address of every object that differs since then, and saves looking for them.
     """
-    if previous is not None and previous.settings == settings and _is_untouched(inventory, previous, changed):
-        return Resolution(previous.graph, previous.problems, inventory, settings, previous.stages)
-    run = Run(inventory, settings, previous.stages if previous and previous.settings == settings else {})
-    return _resolution(run, previous)
+    if previous is None or previous.settings != settings:
+        return _resolution(Run(inventory, settings, {}), previous)
+    if _is_untouched(inventory, previous, changed):
+        return Resolution(previous.graph, previous.problems, inventory, previous.settings, previous.stages)
+    return _resolution(Run(inventory, previous.settings, previous.stages), previous)
 
 
 def _is_untouched(inventory: Inventory, previous: Resolution, changed: Collection[Ref] | None) -> bool:

@@ -11,6 +11,7 @@ from mesh.hosts import Host
 from mesh.layers import Stage, as_given, same
 from mesh.problems import Ref
 from mesh.resolve import claims, deployments, meshes, references, services, tables
+from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
@@ -53,8 +54,10 @@ def _bonds(
     run: Run, known: Mapping[str, Ref], there: tuple[Mapping[Ref, Ref], ...], links: tuple[Mapping[Ref, Any], ...]
 ) -> Stages:
     names = {f"bonds {kind}": mine for kind, mine in zip(_NINE, links, strict=True)}
+    permitted = run.settings.crossings
     return {
-        name: run.stage(name, (mine, known, *there), _found, references.bonds, (same,)) for name, mine in names.items()
+        name: run.stage(name, (mine, known, permitted, *there), _found, references.bonds, (same,))
+        for name, mine in names.items()
     }
 
 
@@ -75,11 +78,14 @@ def _refs(written: Mapping[Ref, Any]) -> dict[Ref, tuple[Ref]]:
 
 
 def _found(
-    links: Mapping[Ref, tuple[references.Link, ...]], ids: Mapping[str, Ref], *there: Mapping[Ref, Ref]
+    links: Mapping[Ref, tuple[references.Link, ...]],
+    ids: Mapping[str, Ref],
+    permitted: Crossings,
+    *there: Mapping[Ref, Ref],
 ) -> Inputs:
     by_kind = dict(zip(_READ, there, strict=True))
     return {
-        ref: (ref, listed, tuple(references.found(link, by_kind[link.kind], ids) for link in listed))
+        ref: (ref, listed, tuple(references.found(link, by_kind[link.kind], ids) for link in listed), permitted)
         for ref, listed in links.items()
     }
 

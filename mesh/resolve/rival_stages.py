@@ -72,4 +72,7 @@ def _with_services(
     there: Mapping[Ref, workloads.Service],
 ) -> Inputs:
     found = {ref: target(bound, ref, "spec.target.service.ref") for ref in written}
-    return {ref: (item, there[service] if (service := found[ref]) else None) for ref, item in written.items()}
+    return {
+        ref: (item, bound[ref].value, there[service] if (service := found[ref]) else None)
+        for ref, item in written.items()
+    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mesh import identity, problems, resources, workloads
 from mesh.problems import Problem, Ref
 from mesh.resolve import services, tables
-from mesh.resolve.references import Settled, gateway_routes, routes
+from mesh.resolve.references import Bonds, Settled, gateway_routes, routes
 from mesh.rules import wording
 
 Findings = Mapping[Ref, Settled[None]]
@@ -153,10 +153,10 @@ class Selection:
 
 
 def selection(
-    written: resources.VirtualDeploymentBinding, service: workloads.Service | None
+    written: resources.VirtualDeploymentBinding, bonds: Bonds, service: workloads.Service | None
 ) -> Settled[Selection | None]:
     """Return which pods a binding selects, as far as one can tell; None where there can be none."""
-    if written.spec is None:
+    if written.spec is None or bonds.refused:
         return Settled(None)
     wanted = written.spec.target.service
     namespace = wanted.ref.namespace or written.ref.namespace

@@ -4,7 +4,7 @@ Law: a stage is a layer, a value for each object; one whose sources are the same
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mesh import layers, resources
@@ -12,6 +12,7 @@ from mesh.inventory import Inventory
 from mesh.layers import Stage, same
 from mesh.problems import Ref
 from mesh.resolve import tables
+from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Bonds, Settled
 
 K = TypeVar("K")
@@ -24,9 +25,11 @@ class Settings:
     """How the open points of the original API are read.
 
     `paths_by_segment`: `/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix.
+    `crossings`: which references into other namespaces count.
     """
 
     paths_by_segment: bool = True
+    crossings: Crossings = field(default_factory=Crossings)
 
 
 Stages = Mapping[str, Stage[Any, Any]]

@@ -20,7 +20,6 @@ from mesh.rules import (
     gateway_tls,
     gateways,
     names,
-    namespaces,
     routes,
     services,
     timeouts,
@@ -32,7 +31,7 @@ __all__ = ["ADVICE", "RULES", "Rule", "object_problems", "refusals", "transition
 Rule = Callable[[Ref, Any], Iterable[Problem]]
 """What is wrong with the spec of the object at this address."""
 
-_COMMON: tuple[Rule, ...] = (names.long_names, choices.reference_problems, namespaces.foreign_owners)
+_COMMON: tuple[Rule, ...] = (names.long_names, choices.reference_problems)
 
 _ROUTES: tuple[Rule, ...] = (
     routes.ambiguous_rules,
@@ -127,7 +126,6 @@ ADVICE: frozenset[Rule] = frozenset(
         gateways.repeated_host_names,
         gateways.reserved_ports,
         gateways.unusable_secret_names,
-        namespaces.foreign_owners,
         routes.odd_weights,
         routes.repeated_destinations,
         routes.odd_paths,

@@ -158,20 +158,29 @@ def edited(before: inventory.Inventory, edit: resources.Resource | Ref) -> inven
     return before.with_changes(deleted=[edit]) if isinstance(edit, Ref) else before.with_changes([edit])
 
 
+crossings = st.sampled_from(
+    [
+        resolve.Crossings(),
+        resolve.Crossings(),
+        resolve.Crossings(resolve.CrossNamespace.SAME),
+        resolve.Crossings(resolve.CrossNamespace.LISTED, (resolve.Permit("*", "shop", frozenset({"VirtualService"})),)),
+    ]
+)
+readings = st.builds(resolve.Settings, st.integers(0, 9).map(bool), crossings)
 hints = st.sampled_from(["not yet", "told", "told without a hint"])
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(edits, hints, st.integers(0, 9).map(bool)), min_size=1, max_size=25))
+@given(st.lists(st.tuples(edits, hints, st.integers(0, 9).map(bool)), min_size=1, max_size=25), readings, readings)
 def test_after_any_edits_the_incremental_result_is_the_fresh_one(
-    made: list[tuple[resources.Resource | Ref, str, bool]],
+    made: list[tuple[resources.Resource | Ref, str, bool]], usual: resolve.Settings, other: resolve.Settings
 ) -> None:
     seen, last, pending = inventory.Inventory(), None, set()
-    for edit, hint, by_segment in made:
+    for edit, hint, is_usual in made:
         seen = edited(seen, edit)
         pending |= {edit if isinstance(edit, Ref) else edit.ref}
         if hint != "not yet":
-            reading = resolve.Settings(paths_by_segment=by_segment)
+            reading = usual if is_usual else other
             last = resolve.resolve(seen, last, pending if hint == "told" else None, reading)
             pending = set()
             fresh = resolve.resolve(seen, settings=reading)

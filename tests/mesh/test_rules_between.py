@@ -1,4 +1,4 @@
-"""Rules that two objects break together, and those for what stands in another namespace."""
+"""Rules that two objects break together."""
 
 import pytest
 import yaml
@@ -63,51 +63,6 @@ ALL = table("all", route())
 
 def test_a_sound_mesh_has_no_problems() -> None:
     assert told() == []
-
-
-# ---------------------------------------------------------------------------- namespaces
-
-
-@pytest.mark.parametrize(
-    ("text", "field", "owner"),
-    [
-        (
-            "VirtualDeployment: zoo/a\nvirtualService: {ref: {name: pets, namespace: shop}}",
-            "spec.virtualService.ref",
-            "VirtualService shop/pets",
-        ),
-        (
-            "IngressGatewayDeployment: zoo/a\ningressGateway: {ref: {name: door, namespace: shop}}\n"
-            "deployment: {autoscaling: {minPods: 1, maxPods: 1}}\nports: [{port: 8080}, {port: 5432}]",
-            "spec.ingressGateway.ref",
-            "IngressGateway shop/door",
-        ),
-        (
-            "AccessPolicy: zoo/a\nmesh: {ref: {name: main, namespace: shop}}\n"
-            "rules: [{action: ALLOW, source: {allVirtualServices: {}}, destination: {allVirtualServices: {}}}]",
-            "spec.mesh.ref",
-            "Mesh shop/main",
-        ),
-    ],
-)
-def test_2_3_8_what_an_object_adds_to_is_in_its_own_namespace(text: str, field: str, owner: str) -> None:
-    (kind, _, ref), *_ = (text.partition(": "),)
-    assert told(text) == [
-        f"warning: {kind} {ref.splitlines()[0]} {field}: {owner} is in another namespace, whose owners may not know what "
-        "this one adds to it; move this object there, or see that they agree"
-    ]
-
-
-def test_2_3_8_a_binding_of_a_service_elsewhere_is_named() -> None:
-    service = kubernetes("Service", "zoo", "pets", "selector: {app: pets}")
-    (said,) = told(binding("pets", "{name: pets, namespace: zoo}"), others=(service,))
-    assert said.startswith(
-        "warning: VirtualDeploymentBinding shop/pets spec.target.service.ref: Service zoo/pets is in"
-    )
-
-
-def test_2_3_8_joining_a_mesh_of_another_namespace_is_fine() -> None:
-    assert told("VirtualService: zoo/far\nmesh: {ref: {name: main, namespace: shop}}\nhosts: [far]") == []
 
 
 # ---------------------------------------------------------------------------- names
