@@ -47,6 +47,12 @@ def services_pattern(domain: str) -> str:
     return f"spiffe://{domain.replace('.', '[.]')}/ns/[^/]+/vs/[^/]+"
 
 
+def members_pattern(domain: str) -> str:
+    """Return the RE2 pattern that the URI of every member of a trust domain matches, and nothing else."""
+    segments = "|".join(_SEGMENTS.values())
+    return f"spiffe://{domain.replace('.', '[.]')}/ns/[^/]+/({segments})/[^/]+"
+
+
 def issued_id(resource: resources.Resource) -> str:
     """Return the id that meshloom issues for an object of the seven kinds, as `ocid1.meshvirtualservice.meshloom..4f…`.
 

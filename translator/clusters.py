@@ -1,7 +1,7 @@
 """Clusters: where bytes go, upstream to the targets of other deployments and down to the application itself.
 
-Law: a cluster follows from one listener of one deployment (and from where its application is), so that all proxies
-that use it share one encoding.
+Law: a cluster follows from one listener of one deployment (and from how its service is proven, or where its application
+is), so that all proxies that use it share one encoding.
 """
 
 import datetime
@@ -15,9 +15,9 @@ from envoy_data_plane.envoy.extensions.clusters.dns import v3 as dns_v3
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream_v3
 from envoy_data_plane.google import protobuf
 
-from mesh import graph, hosts
+from mesh import graph, hosts, identity, mtls
 from mesh.resources import Protocol
-from translator import names, resources, wire
+from translator import names, resources, tls, wire
 from translator.bundles import Part
 from translator.proxies import Explicit
 from translator.resources import EncodedResource
@@ -27,25 +27,38 @@ _HIGH = 1_000_000
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def of_deployment(deployment: graph.Deployment) -> Part:
-    """Return the clusters of a deployment's listeners of the HTTP family."""
-    listeners = (listener for listener in deployment.listeners if listener.family is graph.Family.HTTP)
-    return tuple(_target_cluster(deployment, listener) for listener in listeners)
+SERVED = frozenset({graph.Family.HTTP, graph.Family.TCP})
+"""The families whose listeners have clusters."""
+
+Proof = identity.Identity | None
+"""Whom callers want to see a certificate of; None where a service is called in clear."""
 
 
-def _target_cluster(deployment: graph.Deployment, listener: graph.Listener) -> EncodedResource:
+def proof(service: graph.Service) -> Proof:
+    """Return how a service proves itself; its mode is about whom it receives, and all but DISABLED can do it."""
+    return None if service.mode is mtls.Mode.DISABLED else service.identity
+
+
+def of_deployment(deployment: graph.Deployment, proven: Proof) -> Part:
+    """Return the clusters of a deployment's listeners."""
+    listeners = (listener for listener in deployment.listeners if listener.family in SERVED)
+    return tuple(_target_cluster(deployment, listener, proven) for listener in listeners)
+
+
+def _target_cluster(deployment: graph.Deployment, listener: graph.Listener, proven: Proof) -> EncodedResource:
     name = names.target(graph.Target(deployment.ref, listener.port))
     match deployment.discovery:
         case graph.Dns(hostname):
-            return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns())
+            return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns(), proven)
         case graph.Undiscovered():
-            return _encoded(name, listener.protocol, None)
+            return _encoded(name, listener.protocol, None, None, proven)
 
 
-def of_callee(deployment: graph.Deployment) -> Part:
+def of_callee(deployment: graph.Deployment, _proven: Proof) -> Part:
     """Return the clusters, and endpoints, by which gRPC clients call a deployment's listeners of the HTTP family.
 
-    gRPC knows two kinds of cluster: EDS, which holds addresses, and LOGICAL_DNS, where it looks a name up itself.
+    gRPC knows two kinds of cluster: EDS, which holds addresses, and LOGICAL_DNS, where it looks a name up itself. It
+    calls in clear, for it has no certificate of the mesh.
     """
     listeners = (listener for listener in deployment.listeners if listener.family is graph.Family.HTTP)
     return tuple(item for listener in listeners for item in _callee(deployment, listener))
@@ -88,7 +101,7 @@ def _by_address(name: str, address: str, port: int) -> Part:
 
 
 def of_application(listener: graph.Listener, capture: Explicit) -> EncodedResource:
-    """Return the cluster of the application behind a listener of the HTTP family."""
+    """Return the cluster of the application behind a listener."""
     name = names.inbound(listener.port)
     port = capture.application_port(listener.port)
     return _encoded(name, listener.protocol, _assignment(name, capture.application_address, port))
@@ -99,8 +112,11 @@ def _encoded(
     protocol: Protocol,
     assignment: endpoint_v3.ClusterLoadAssignment | None,
     discovery: cluster_v3.ClusterCustomClusterType | None = None,
+    proven: Proof = None,
 ) -> EncodedResource:
-    """Return a cluster; without a discovery it is static, and without an assignment it has no endpoints."""
+    """Return a cluster; without a discovery it is static, without an assignment it has no endpoints, without a proof
+    it is called in clear.
+    """
     message = cluster_v3.Cluster(
         name=name,
         cluster_type=discovery,
@@ -108,9 +124,10 @@ def _encoded(
         connect_timeout=_CONNECT_TIMEOUT,
         circuit_breakers=_circuit_breakers(),
         load_assignment=assignment,
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _http(protocol)},
+        transport_socket=tls.upstream(proven, protocol) if proven else None,
+        typed_extension_protocol_options={} if protocol is Protocol.TCP else {_PROTOCOL_OPTIONS: _http(protocol)},
     )
-    return resources.encoded(resources.CLUSTER, name, wire.encode(message))
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message), tls.REFERENCES if proven else ())
 
 
 def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAssignment:

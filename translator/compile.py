@@ -63,9 +63,9 @@ NOTHING = Compilation(
     outbound.Reach(*[NEVER] * 7),
     _NOTHING,
     Behind(NEVER, NEVER),
-    upstreams.Upstreams(NEVER, NEVER),
+    upstreams.Upstreams(*[NEVER] * 3),
     outbound.Outbound(*[NEVER] * 6),
-    sidecar.Sidecars(*[NEVER] * 9),
+    sidecar.NOBODY,
     gateway.Gateways(*[_NOTHING] * 4),
     proxyless.NOBODY,
 )
@@ -81,7 +81,7 @@ def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | 
     reach = outbound.reach(of, beside, before.reach)
     doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
     behind = _behind(of, reach, doors, before.behind)
-    found = upstreams.upstreams(behind.sites.values, of.deployments, clusters.of_deployment, before.upstreams)
+    found = upstreams.upstreams(behind.sites.values, of, clusters.of_deployment, before.upstreams)
     shared = outbound.outbound(of, reach, found.by_site.values, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
     gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, before.gateways)

@@ -1,6 +1,7 @@
 """Filter chains: how a connection becomes requests; one HTTP connection manager each.
 
-Law: a chain knows nothing of addresses, so that all proxies of a service share one encoding; routes come by ADS.
+Law: a chain knows nothing of addresses, so that all proxies of a service share one encoding; routes come by ADS. No
+request header of a caller steers a proxy: to none of them anybody is internal.
 """
 
 import datetime
@@ -28,7 +29,7 @@ _IDLE_CONNECTION = datetime.timedelta(hours=1)
 _SLOW_HEADERS = datetime.timedelta(seconds=15)
 
 
-def outbound(caller: Ref) -> bytes:
+def outbound(caller: Ref) -> listener_v3.FilterChain:
     """Return the chain by which the applications of a service call others: an HTTP proxy."""
     manager = hcm_v3.HttpConnectionManager(
         stat_prefix=names.OUTBOUND,
@@ -36,13 +37,18 @@ def outbound(caller: Ref) -> bytes:
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         strip_trailing_host_dot=True,
+        internal_address_config=_nobody_is_internal(),
         local_reply_config=replies.unreachable(caller),
     )
     return _chain(manager)
 
 
-def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> bytes:
-    """Return the chain by which a port of a service is called. A guarded one lets in nobody whom no route names."""
+def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> listener_v3.FilterChain:
+    """Return the chain by which a port of a service is called. A guarded one lets in nobody whom no route names.
+
+    The application is told who calls, as far as it is proven, in `x-forwarded-client-cert`; what callers say there is
+    dropped.
+    """
     name = names.inbound(port)
     guard = {filters.RBAC: filters.closed_door()} if is_guarded else {}
     manager = hcm_v3.HttpConnectionManager(
@@ -51,12 +57,15 @@ def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> by
         rds=_routes(name),
         http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
+        internal_address_config=_nobody_is_internal(),
+        forward_client_cert_details=hcm_v3.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
+        set_current_client_cert_details=hcm_v3.HttpConnectionManagerSetCurrentClientCertDetails(uri=True),
         local_reply_config=replies.denied(service),
     )
     return _chain(manager)
 
 
-def gateway(port: int) -> bytes:
+def gateway(port: int) -> listener_v3.FilterChain:
     """Return the chain by which strangers call a port of a gateway in clear, with Envoy's advice for edges."""
     name = names.gateway(port)
     manager = hcm_v3.HttpConnectionManager(
@@ -64,7 +73,8 @@ def gateway(port: int) -> bytes:
         rds=_routes(name),
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_name="gateway",  # in place of what the application says of itself
-        use_remote_address=True,  # x-forwarded-* and x-envoy-* of strangers are not believed
+        use_remote_address=True,  # x-forwarded-* of strangers are not believed, and x-envoy-* dropped
+        internal_address_config=_nobody_is_internal(),
         always_set_request_id_in_response=True,
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
@@ -101,6 +111,12 @@ def _edge_http2() -> core_v3.Http2ProtocolOptions:
 
 
 @functools.cache
+def _nobody_is_internal() -> hcm_v3.HttpConnectionManagerInternalAddressConfig:
+    """Return the addresses whose requests may say `x-envoy-retry-on` and the like: none, wherever they are."""
+    return hcm_v3.HttpConnectionManagerInternalAddressConfig()
+
+
+@functools.cache
 def _routes(name: str) -> hcm_v3.Rds:
     source = core_v3.ConfigSource(
         ads=core_v3.AggregatedConfigSource(),
@@ -110,8 +126,6 @@ def _routes(name: str) -> hcm_v3.Rds:
     return hcm_v3.Rds(config_source=source, route_config_name=name)
 
 
-def _chain(manager: hcm_v3.HttpConnectionManager) -> bytes:
+def _chain(manager: hcm_v3.HttpConnectionManager) -> listener_v3.FilterChain:
     name = "envoy.filters.network.http_connection_manager"
-    return wire.encode(
-        listener_v3.FilterChain(filters=[listener_v3.Filter(name=name, typed_config=wire.packed(manager))])
-    )
+    return listener_v3.FilterChain(filters=[listener_v3.Filter(name=name, typed_config=wire.packed(manager))])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mesh import graph, layers
 from mesh.layers import Layer
 from mesh.problems import Ref
-from translator import bundles, filter_chains, listeners, route_configurations, virtual_hosts
+from translator import bundles, doors, filter_chains, listeners, names, resources, route_configurations, virtual_hosts
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway
 from translator.virtual_hosts import Site
@@ -94,4 +94,8 @@ def _routes(*ports: tuple[int, tuple[Site, ...]]) -> Part:
 
 
 def _listeners(address: str, ports: tuple[int, ...]) -> Part:
-    return tuple(listeners.gateway(address, port, filter_chains.gateway(port)) for port in ports)
+    return tuple(listeners.gateway(address, port, _door(port)) for port in ports)
+
+
+def _door(port: int) -> doors.Door:
+    return doors.plain(filter_chains.gateway(port), (resources.ROUTES, names.gateway(port)))

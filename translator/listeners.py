@@ -3,40 +3,63 @@
 Law: all that differs between the proxies of a deployment is here; nothing else of a listener is built for each.
 """
 
-from collections.abc import Iterable
+import datetime
+import functools
 
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
+from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector import v3 as inspector_v3
 
 from translator import filter_chains, names, resources, wire
+from translator.doors import Door, Inspection
 from translator.resources import EncodedResource
 
 _FILTER_CHAINS = 3  # the number of the field
 _EDGE_BUFFER = 32 << 10
+_SILENCE = {
+    Inspection.CLIENT_FIRST: datetime.timedelta(seconds=10),
+    Inspection.SERVER_MAY_BE_FIRST: datetime.timedelta(seconds=1),
+}
 
 
-def outbound(address: str, chain: bytes) -> EncodedResource:
+def outbound(address: str, door: Door) -> EncodedResource:
     """Return the listener of an application's calls."""
     direction = core_v3.TrafficDirection.OUTBOUND
     socket = _address(address, names.OUTBOUND_PORT)
-    return _encoded(listener_v3.Listener(name=names.OUTBOUND, address=socket, traffic_direction=direction), [chain])
+    return _encoded(listener_v3.Listener(name=names.OUTBOUND, address=socket, traffic_direction=direction), door)
 
 
-def inbound(address: str, port: int, chain: bytes) -> EncodedResource:
+def outbound_tcp(address: str, port: int, door: Door) -> EncodedResource:
+    """Return the listener of an application's TCP connections to one service."""
+    direction = core_v3.TrafficDirection.OUTBOUND
+    socket = _address(address, port)
+    name = names.outbound_tcp(address, port)
+    return _encoded(listener_v3.Listener(name=name, address=socket, traffic_direction=direction), door)
+
+
+def inbound(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of calls to a port of an application."""
     direction = core_v3.TrafficDirection.INBOUND
-    socket = _address(address, port)
-    return _encoded(
-        listener_v3.Listener(name=names.inbound(port), address=socket, traffic_direction=direction), [chain]
+    listener = listener_v3.Listener(
+        name=names.inbound(port), address=_address(address, port), traffic_direction=direction
     )
+    if door.inspection is Inspection.NONE:
+        return _encoded(listener, door)
+    inspected = wire.varied(
+        listener,
+        listener_filters=[_inspector()],
+        listener_filters_timeout=_SILENCE[door.inspection],
+        continue_on_listener_filters_timeout=door.inspection is Inspection.SERVER_MAY_BE_FIRST,
+    )
+    return _encoded(inspected, door)
 
 
-def gateway(address: str, port: int, chain: bytes) -> EncodedResource:
+def gateway(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of a gateway's port; strangers get small buffers."""
     listener = listener_v3.Listener(
         name=names.gateway(port), address=_address(address, port), per_connection_buffer_limit_bytes=_EDGE_BUFFER
     )
-    return _encoded(listener, [chain])
+    return _encoded(listener, door)
 
 
 def client(authority: str, routes: str) -> EncodedResource:
@@ -46,11 +69,18 @@ def client(authority: str, routes: str) -> EncodedResource:
     return resources.encoded(resources.LISTENER, authority, body, [(resources.ROUTES, routes)])
 
 
+@functools.cache
+def _inspector() -> listener_v3.ListenerFilter:
+    """Return the filter that reads what a caller offers in its handshake, before there is one."""
+    return listener_v3.ListenerFilter(
+        name="envoy.filters.listener.tls_inspector", typed_config=wire.packed(inspector_v3.TlsInspector())
+    )
+
+
 def _address(address: str, port: int) -> core_v3.Address:
     return core_v3.Address(socket_address=core_v3.SocketAddress(address=address, port_value=port))
 
 
-def _encoded(listener: listener_v3.Listener, chains: Iterable[bytes]) -> EncodedResource:
-    """Return an encoded listener; its routes have its name."""
-    body = wire.spliced(listener, _FILTER_CHAINS, chains)
-    return resources.encoded(resources.LISTENER, listener.name, body, [(resources.ROUTES, listener.name)])
+def _encoded(listener: listener_v3.Listener, door: Door) -> EncodedResource:
+    body = wire.spliced(listener, _FILTER_CHAINS, door.chains)
+    return resources.encoded(resources.LISTENER, listener.name, body, door.references)

@@ -25,7 +25,12 @@ ALPN = "meshloom"
 """What callers inside the mesh offer first in their handshakes; servers tell by it, and never list it."""
 
 NOBODY = "nobody"
-"""The virtual host of requests for what the caller may not reach. No service has this name: theirs have slashes."""
+"""The virtual host of requests for what the caller may not reach; the cluster of connections that go nowhere, which is
+never there. No service has this name: theirs have slashes.
+"""
+
+PLAINTEXT = "plaintext"
+"""What counts of callers in clear, where a service lets them in, is counted under this name."""
 
 
 def target(to: graph.Target) -> str:
@@ -36,6 +41,16 @@ def target(to: graph.Target) -> str:
 def inbound(port: int) -> str:
     """Return the name of the listener of a deployment's port, of its routes and of the cluster of its application."""
     return f"inbound/{port}"
+
+
+def outbound_port(service: Ref, port: int) -> str:
+    """Return the name under which the TCP connections to a port of a service are counted; port 0 is its only one."""
+    return f"outbound/{service.key}/{port or 'tcp'}"
+
+
+def outbound_tcp(address: str, port: int) -> str:
+    """Return the name of the listener through which an application opens TCP connections to one service."""
+    return f"outbound/tcp/{f'[{address}]' if ':' in address else address}:{port}"
 
 
 def gateway(port: int) -> str:

@@ -115,6 +115,11 @@ def scoped(scope: graph.Scope) -> Scoped:
     return Scoped(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), sites)
 
 
+def services(scope: Scoped) -> frozenset[Ref]:
+    """Return the services of a scope."""
+    return frozenset(_service(key) for key in scope.sites)
+
+
 def distinct(scopes: Mapping[Ref, Scoped]) -> Mapping[str, tuple[SiteKey, ...]]:
     """Return the sites of each distinct scope, by its digest."""
     return {scope.digest: scope.sites for scope in scopes.values()}

@@ -8,16 +8,30 @@ from typing import NamedTuple
 from mesh.problems import Ref
 
 
+class TcpWay(NamedTuple):
+    """Where an application dials to reach a service by TCP: its sidecar listens there.
+
+    `service_port` is the service's, 0 where it has but one.
+    """
+
+    address: str
+    port: int
+    service: Ref
+    service_port: int = 0
+
+
 class Explicit(NamedTuple):
     """Capture without privileges: the proxy and its application listen on addresses of their own.
 
     The sidecar binds its ports on `workload_address`, the application its own on `application_address`, on the same
-    port unless `application_ports` maps the listener's port to another. Addresses are IPv4 or IPv6.
+    port unless `application_ports` maps the listener's port to another. Addresses are IPv4 or IPv6. No address and port
+    stands twice in `outbound_tcp`.
     """
 
     workload_address: str
     application_address: str
     application_ports: tuple[tuple[int, int], ...] = ()
+    outbound_tcp: tuple[TcpWay, ...] = ()
 
     def application_port(self, port: int) -> int:
         """Return the port on which the application receives what is meant for a listener's port."""

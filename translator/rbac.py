@@ -1,23 +1,28 @@
 """Access at the target: which proven identities may call a service.
 
-Law: nobody is let in but those named; the rules travel in routes, which reach open connections at once, and never in
-listeners, where a connection would keep its access until it ends.
+Law: nobody is let in but those named. The rules of requests travel in routes, which reach open connections at once, and
+never in listeners, where a connection would keep its access until it ends; TCP connections are judged by their
+handshake (`tls`) and only counted here. In audit everybody is let in, and who would not be is counted.
 """
 
 import functools
 
 from envoy_data_plane.envoy.config.rbac import v3 as rbac_v3
 from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as rbac_filter_v3
+from envoy_data_plane.envoy.extensions.filters.network.rbac import v3 as network_v3
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 from envoy_data_plane.google import protobuf
 
 from mesh import graph, identity, mtls
-from translator import filters, wire
+from translator import filters, names, wire
 
 IDENTITIES = "identities"
 ALL_SERVICES = "all-services"
-PLAINTEXT = "plaintext"
+PLAINTEXT = names.PLAINTEXT
 """The names of the policies; Envoy counts what each of them lets in."""
+
+AUDIT = "audit_"
+"""How the counters of what is only watched begin: `audit_shadow_denied` are those who would be refused."""
 
 
 def is_guarded(mode: mtls.Mode) -> bool:
@@ -29,9 +34,26 @@ def access(callers: graph.Callers, mode: mtls.Mode) -> dict[str, protobuf.Any]:
     """Return what a virtual host says to the access filter, by the filter's name; nothing where there is no filter."""
     if not is_guarded(mode):
         return {}
-    rules = rbac_v3.Rbac(action=rbac_v3.RbacAction.ALLOW, policies=_policies(callers, mode))
-    config = rbac_filter_v3.Rbac(rules=rules, track_per_rule_stats=True)
-    return {filters.RBAC: wire.packed(rbac_filter_v3.RbacPerRoute(rbac=config))}
+    return {filters.RBAC: wire.packed(rbac_filter_v3.RbacPerRoute(rbac=_judgement(callers, mode)))}
+
+
+def _judgement(callers: graph.Callers, mode: mtls.Mode) -> rbac_filter_v3.Rbac:
+    rules = _rules(callers, mode)
+    match callers.enforcement:
+        case graph.Enforcement.ENFORCE:
+            return rbac_filter_v3.Rbac(rules=rules, track_per_rule_stats=True)
+        case graph.Enforcement.AUDIT:
+            return rbac_filter_v3.Rbac(shadow_rules=rules, shadow_rules_stat_prefix=AUDIT, track_per_rule_stats=True)
+
+
+def watch(callers: graph.Callers, stat_prefix: str) -> network_v3.Rbac:
+    """Return the filter that counts the TCP connections of proven callers by whether a policy allows them."""
+    rules = _rules(callers, mtls.Mode.STRICT)
+    return network_v3.Rbac(shadow_rules=rules, shadow_rules_stat_prefix=AUDIT, stat_prefix=f"{stat_prefix}.")
+
+
+def _rules(callers: graph.Callers, mode: mtls.Mode) -> rbac_v3.Rbac:
+    return rbac_v3.Rbac(action=rbac_v3.RbacAction.ALLOW, policies=_policies(callers, mode))
 
 
 def _policies(callers: graph.Callers, mode: mtls.Mode) -> dict[str, rbac_v3.Policy]:

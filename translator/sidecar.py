@@ -1,6 +1,6 @@
 """Sidecars: what the proxies of a deployment have beyond what all callers of a scope share.
 
-Law: a chain is built once for each service, routes once for each deployment; for each proxy there are only the small
+Law: a door is built once for each service, routes once for each deployment; for each proxy there are only the small
 messages that hold its addresses.
 """
 
@@ -9,13 +9,26 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mesh import graph, layers, mtls
-from mesh.layers import Stage, same
+from mesh.layers import NEVER, Stage, same
 from mesh.problems import Ref
-from translator import bundles, clusters, filter_chains, listeners, rbac, route_configurations, virtual_hosts
+from translator import (
+    bundles,
+    clusters,
+    doors,
+    filter_chains,
+    listeners,
+    names,
+    outbound_tcp,
+    rbac,
+    resources,
+    route_configurations,
+    virtual_hosts,
+)
 from translator.bundles import Bundle, Part
+from translator.doors import Door
 from translator.outbound import Outbound, Reach, Scoped
+from translator.outbound_tcp import OutboundTcp
 from translator.proxies import Explicit, Sidecar
-from translator.resources import EncodedResource
 
 Proxies = Mapping[Sidecar, None]
 Listeners = tuple[graph.Listener, ...]
@@ -25,20 +38,21 @@ Inputs = dict[Any, tuple[Any, ...]]
 
 
 class Inbound(NamedTuple):
-    """How the listeners of a deployment are served: each with its chain, and the routes of all."""
+    """How the listeners of a deployment are served: each with its door, and the routes of all."""
 
-    chains: tuple[tuple[graph.Listener, bytes], ...]
+    doors: tuple[tuple[graph.Listener, Door], ...]
     routes: Part
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """Deployments by service, chains of outbound calls by service, inbound by service and by deployment, own parts and
+    """Deployments by service, doors of outbound calls by service, inbound by service and by deployment, own parts and
     bundles by proxy.
     """
 
     deployments: Stage[Ref, Deployments]
-    chains: Stage[Ref, bytes]
+    doors: Stage[Ref, Door]
+    tcp: OutboundTcp
     modes: Stage[Ref, mtls.Mode]
     inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
     inbound: Stage[Ref, Inbound]
@@ -49,21 +63,27 @@ class Sidecars:
     bundles: Stage[Sidecar, Bundle]
 
 
+NOBODY = Sidecars(NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 7)
+"""What there is without sidecars, and before there were any."""
+
+
 def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, previous: Sidecars) -> Sidecars:
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
-    chains = layers.staged(previous.chains, (found.values,), _alone, filter_chains.outbound, (same,))
+    calls = layers.staged(previous.doors, (found.values,), _alone, _outbound, (same,))
+    tcp = outbound_tcp.outbound_tcp(of, proxies, reach, previous.tcp)
     modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
     sources = (found.values, modes.values, of.callers)
     of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
     inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, layers.as_given)
-    own = layers.staged(previous.own, (proxies, of.deployments, chains.values, inbound.values), _own_inputs, _own)
+    bound = (proxies, of.deployments, calls.values, tcp.doors.values, inbound.values)
+    own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
     given = (digests.values, shared.clusters.values, shared.routes.values, inbound.values, own.values)
     holders = layers.among(of_digest.values)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same))
-    return Sidecars(found, chains, modes, of_service, inbound, own, digests, of_digest, made)
+    return Sidecars(found, calls, tcp, modes, of_service, inbound, own, digests, of_digest, made)
 
 
 def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
@@ -98,11 +118,16 @@ def _by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
 def _inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
     """Return how each deployment of a service is called; those with equal listeners share one value."""
     listeners_of = {
-        ref: tuple(one for one in listeners if one.family is graph.Family.HTTP) for ref, listeners in deployments
+        ref: tuple(one for one in listeners if one.family in clusters.SERVED) for ref, listeners in deployments
     }
-    distinct = {item: (_chain(service, mode, item), _routes(callers, mode, item)) for item in _each(listeners_of)}
+    distinct = {
+        item: (doors.inbound(service, mode, callers, item), _routes(callers, mode, item))
+        for item in _each(listeners_of)
+    }
     shared = {
-        given: Inbound(tuple((one, distinct[one][0]) for one in given), tuple(distinct[one][1] for one in given))
+        given: Inbound(
+            tuple((one, distinct[one][0]) for one in given), tuple(item for one in given for item in distinct[one][1])
+        )
         for given in dict.fromkeys(listeners_of.values())
     }
     return {ref: shared[given] for ref, given in listeners_of.items()}
@@ -112,33 +137,51 @@ def _each(listeners_of: Mapping[Ref, Listeners]) -> Iterable[graph.Listener]:
     return dict.fromkeys(listener for given in listeners_of.values() for listener in given)
 
 
-def _chain(service: Ref, mode: mtls.Mode, listener: graph.Listener) -> bytes:
-    return filter_chains.inbound(service, listener.port, listener.protocol, rbac.is_guarded(mode))
-
-
-def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -> EncodedResource:
+def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -> Part:
+    """Return the routes of a listener, if it receives requests."""
+    if listener.family is not graph.Family.HTTP:
+        return ()
     host = virtual_hosts.of_application(listener, rbac.access(callers, mode))
-    return route_configurations.inbound(listener.port, host)
+    return (route_configurations.inbound(listener.port, host),)
 
 
 # ---------------------------------------------------------------------------- a single proxy
 
 
+def _outbound(caller: Ref) -> Door:
+    return doors.plain(filter_chains.outbound(caller), (resources.ROUTES, names.OUTBOUND))
+
+
 def _own_inputs(
-    proxies: Proxies, deployments: Graphed, chains: Mapping[Ref, bytes], inbound: Mapping[Ref, Inbound]
+    proxies: Proxies,
+    deployments: Graphed,
+    calls: Mapping[Ref, Door],
+    tcp: Mapping[Sidecar, tuple[Door, ...]],
+    inbound: Mapping[Ref, Inbound],
 ) -> Inputs:
     return {
-        proxy: (proxy.capture, chains[deployments[proxy.deployment].service], inbound[proxy.deployment].chains)
+        proxy: (
+            proxy.capture,
+            calls[deployments[proxy.deployment].service],
+            tcp.get(proxy, ()),
+            inbound[proxy.deployment].doors,
+        )
         for proxy in proxies
     }
 
 
-def _own(capture: Explicit, outbound: bytes, inbound: tuple[tuple[graph.Listener, bytes], ...]) -> Part:
+def _own(
+    capture: Explicit, calls: Door, tcp: tuple[Door, ...], inbound: tuple[tuple[graph.Listener, Door], ...]
+) -> Part:
     """Return the resources that hold the addresses of a proxy: its listeners and the clusters of its application."""
     return (
         *(clusters.of_application(listener, capture) for listener, _ in inbound),
-        listeners.outbound(capture.workload_address, outbound),
-        *(listeners.inbound(capture.workload_address, listener.port, chain) for listener, chain in inbound),
+        listeners.outbound(capture.workload_address, calls),
+        *(listeners.inbound(capture.workload_address, listener.port, door) for listener, door in inbound),
+        *(
+            listeners.outbound_tcp(way.address, way.port, door)
+            for way, door in zip(capture.outbound_tcp, tcp, strict=True)
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """The clusters that callers need: by deployment, and by site those of all deployments behind it.
 
-Law: all, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else.
+Law: all, not only those that a route names today: a weight that leaves 0 then changes routes and nothing else. A mode
+that changes how a service proves itself changes the clusters of its deployments and no others.
 """
 
 import itertools
@@ -11,8 +12,9 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import Stage
 from mesh.problems import Ref
-from translator import bundles
+from translator import bundles, clusters
 from translator.bundles import Part
+from translator.clusters import Proof
 
 Inputs = dict[Any, tuple[object, ...]]
 Behind = Mapping[Any, tuple[Ref, ...]]
@@ -21,26 +23,32 @@ Behind = Mapping[Any, tuple[Ref, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """Clusters by deployment and by site."""
+    """How services prove themselves; clusters by deployment and by site."""
 
+    proofs: Stage[Ref, Proof]
     by_deployment: Stage[Ref, Part]
     by_site: Stage[Any, Part]
 
 
 def upstreams(
-    behind: Behind,
-    deployments: Mapping[Ref, graph.Deployment],
-    clusters: Callable[[graph.Deployment], Part],
-    previous: Upstreams,
+    behind: Behind, of: graph.Graph, build: Callable[[graph.Deployment, Proof], Part], previous: Upstreams
 ) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
-    by_deployment = layers.staged(previous.by_deployment, (behind, deployments), _named, clusters)
+    proofs = layers.staged(previous.proofs, (of.services,), _services, clusters.proof, (layers.same,))
+    given = (behind, of.deployments, proofs.values)
+    by_deployment = layers.staged(previous.by_deployment, given, _named, build)
     sources = (behind, by_deployment.values)
-    return Upstreams(by_deployment, layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,)))
+    by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
+    return Upstreams(proofs, by_deployment, by_site)
 
 
-def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment]) -> Inputs:
-    return {ref: (deployments[ref],) for ref in dict.fromkeys(itertools.chain.from_iterable(behind.values()))}
+def _services(services: Mapping[Ref, graph.Service]) -> Inputs:
+    return {ref: (service,) for ref, service in services.items()}
+
+
+def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment], proofs: Mapping[Ref, Proof]) -> Inputs:
+    found = (deployments[ref] for ref in dict.fromkeys(itertools.chain.from_iterable(behind.values())))
+    return {deployment.ref: (deployment, proofs[deployment.service]) for deployment in found}
 
 
 def _each(behind: Behind, by_deployment: Mapping[Ref, Part]) -> Inputs:

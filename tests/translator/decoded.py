@@ -66,9 +66,10 @@ def connection_manager(listener: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dangling(parts: bundles.Bundle) -> set[resources.ResourceName]:
-    """Return what resources of a bundle refer to and the bundle lacks."""
+    """Return what resources of a bundle refer to and the bundle lacks; the secrets of the proxy come from elsewhere."""
     items = [item for part in parts for item in part]
-    return {ref for item in items for ref in item.references} - {(item.type_url, item.name) for item in items}
+    secrets = {(resources.SECRET, name) for name in ("identity", "authorities")}
+    return {ref for item in items for ref in item.references} - {(item.type_url, item.name) for item in items} - secrets
 
 
 def names(parts: Iterable[bundles.Part]) -> list[resources.ResourceName]:

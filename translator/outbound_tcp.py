@@ -1,0 +1,104 @@
+"""Outbound TCP in explicit capture: where an application dials, and which service that reaches.
+
+Law: a way that leads nowhere stays a listener that closes its connections at once; its counters say why by their name.
+A chain is built once for each port of a service, whoever calls.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mesh import graph, layers
+from mesh.layers import NEVER, Stage
+from mesh.problems import Ref
+from translator import doors, names, outbound, resources, tcp
+from translator.doors import Door
+from translator.outbound import Reach, Scoped
+from translator.proxies import Sidecar
+
+NO_POLICY = "no-access-policy"
+NO_PORT = "no-such-port"
+NO_SHARES = "no-route"
+"""Why connections are closed."""
+
+Proxies = Mapping[Sidecar, None]
+
+
+class Called(NamedTuple):
+    """A service and one of its ports, 0 where it has but one."""
+
+    service: Ref
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundTcp:
+    """The proxies that have such ways; doors by what is called, and by proxy in the order of its ways."""
+
+    proxies: Stage[Sidecar, tuple[Called, ...]]
+    called: Stage[Called, Door]
+    doors: Stage[Sidecar, tuple[Door, ...]]
+
+
+NOBODY = OutboundTcp(NEVER, NEVER, NEVER)
+"""What there is where nobody has such ways."""
+
+
+def outbound_tcp(of: graph.Graph, proxies: Proxies, reach: Reach, previous: OutboundTcp) -> OutboundTcp:
+    """Return the doors of all ways of these sidecars."""
+    asked = layers.grouped(previous.proxies, (proxies,), _asked)
+    called = layers.staged(previous.called, (asked.values, of.services), _called, _door)
+    given = (asked.values, of.deployments, reach.scopes.values, called.values)
+    return OutboundTcp(asked, called, layers.staged(previous.doors, given, _each, _doors))
+
+
+def _asked(proxies: Proxies) -> dict[Sidecar, tuple[Called, ...]]:
+    return {
+        proxy: tuple(Called(way.service, way.service_port) for way in proxy.capture.outbound_tcp)
+        for proxy in proxies
+        if proxy.capture.outbound_tcp
+    }
+
+
+def _called(
+    asked: Mapping[Sidecar, tuple[Called, ...]], services: Mapping[Ref, graph.Service]
+) -> dict[Called, tuple[Any, ...]]:
+    found = dict.fromkeys(one for several in asked.values() for one in several)
+    return {one: (one, _port(services.get(one.service), one.port)) for one in found}
+
+
+def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
+    """Return the port that is meant, or None if there is no such port, or more than one."""
+    ports = [each for each in (service.tcp if service else ()) if port in (0, each.port)]
+    return ports[0] if len(ports) == 1 else None
+
+
+def _door(called: Called, port: graph.TcpPort | None) -> Door:
+    if port is None:
+        return _closed(called, NO_PORT)
+    if not port.shares:
+        return _closed(called, NO_SHARES)
+    clusters = ((resources.CLUSTER, names.target(share.target)) for share in port.shares)
+    return doors.plain(tcp.outbound(port, names.outbound_port(called.service, port.port)), *clusters)
+
+
+def _closed(called: Called, reason: str) -> Door:
+    return doors.plain(tcp.nowhere(f"{names.outbound_port(called.service, called.port)}/{reason}"))
+
+
+def _each(
+    asked: Mapping[Sidecar, tuple[Called, ...]],
+    deployments: Mapping[Ref, graph.Deployment],
+    scopes: Mapping[Ref, Scoped],
+    called: Mapping[Called, Door],
+) -> dict[Sidecar, tuple[Any, ...]]:
+    """Return for each proxy what it calls and how, where its scope has the service, else how it does not."""
+    found = {}
+    for proxy, several in asked.items():
+        reached = outbound.services(scopes[deployments[proxy.deployment].service])
+        found[proxy] = tuple(called[one] if one.service in reached else one for one in several)
+    return {proxy: (those,) for proxy, those in found.items()}
+
+
+def _doors(given: tuple[Door | Called, ...]) -> tuple[Door, ...]:
+    return tuple(one if isinstance(one, Door) else _closed(one, NO_POLICY) for one in given)
