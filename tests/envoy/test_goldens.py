@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import yaml
 
+from tests import certificates
 from tests.envoy import worlds
 from tests.translator import bootstraps
 
@@ -18,10 +19,11 @@ OTHERS = ("problems.yaml", "proxyless-")
 EXPECTED = sorted(path for path in CASES.glob("*/expected/*.yaml") if not path.name.startswith(OTHERS))
 
 
-def fault(envoy: str, expected: pathlib.Path, draft: pathlib.Path) -> str:
+def fault(envoy: str, holder: certificates.Files, expected: pathlib.Path, draft: pathlib.Path) -> str:
     """Return why Envoy does not load these resources, or nothing."""
     node = {"node": {"id": "golden", "cluster": "golden"}}
-    draft.write_text(json.dumps({**node, **bootstraps.static_bootstrap(yaml.safe_load(expected.read_text()) or {})}))
+    resources = yaml.safe_load(expected.read_text()) or {}
+    draft.write_text(json.dumps({**node, **bootstraps.static_bootstrap(resources, holder)}))
     command = (envoy, "--mode", "validate", "-c", draft, "--disable-hot-restart", "--log-level", "warning")
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     said = f"{run.stdout}{run.stderr}"
@@ -35,7 +37,8 @@ def fault(envoy: str, expected: pathlib.Path, draft: pathlib.Path) -> str:
 @pytest.mark.timeout(110)
 def test_a_real_envoy_loads_every_expected_configuration(envoy, tmp_path):
     assert EXPECTED
+    holder = certificates.Authority().issued("spiffe://main.shop.mesh/ns/shop/vs/golden", tmp_path / "holder")
     drafts = [tmp_path / f"{number}.json" for number in range(len(EXPECTED))]
     with concurrent.futures.ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
-        faults = pool.map(fault, [envoy] * len(EXPECTED), EXPECTED, drafts)
+        faults = pool.map(fault, [envoy] * len(EXPECTED), [holder] * len(EXPECTED), EXPECTED, drafts)
         assert not [said for said in faults if said]

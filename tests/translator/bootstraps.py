@@ -4,26 +4,45 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests import certificates
+
 Resources = Mapping[str, Sequence[Mapping[str, Any]]]
 """By kind (`clusters`, `listeners`, `routes`), as `decoded.bundle` returns them."""
 
 
-def static_bootstrap(resources: Resources) -> dict[str, Any]:
-    """Return a bootstrap with these resources; listeners hold the routes that they would ask a control plane for."""
+def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[str, Any]:
+    """Return a bootstrap with these resources and the certificate of this holder in place of what they would ask a
+    control plane for.
+    """
     routes = {item["name"]: item for item in resources.get("routes", ())}
     return {
         "static_resources": {
-            "clusters": copy.deepcopy(list(resources.get("clusters", ()))),
-            "listeners": [_with_routes(listener, routes) for listener in resources.get("listeners", ())],
+            "clusters": [_without_sds(item) for item in resources.get("clusters", ())],
+            "listeners": [_with_routes(_without_sds(item), routes) for item in resources.get("listeners", ())],
+            "secrets": _secrets(holder),
         }
     }
 
 
-def _with_routes(listener: Mapping[str, Any], routes: Mapping[str, Any]) -> dict[str, Any]:
-    inlined = copy.deepcopy(dict(listener))
-    for chain in inlined["filter_chains"]:
+def _secrets(holder: certificates.Files) -> list[dict[str, Any]]:
+    pair = {"certificate_chain": {"filename": str(holder.chain)}, "private_key": {"filename": str(holder.key)}}
+    return [
+        {"name": "identity", "tls_certificate": pair},
+        {"name": "authorities", "validation_context": {"trusted_ca": {"filename": str(holder.roots)}}},
+    ]
+
+
+def _without_sds(of: Any) -> Any:
+    """Return a copy in which secrets are those of the bootstrap."""
+    if isinstance(of, Mapping):
+        return {name: _without_sds(value) for name, value in of.items() if name != "sds_config"}
+    return [_without_sds(item) for item in of] if isinstance(of, list) else copy.copy(of)
+
+
+def _with_routes(listener: dict[str, Any], routes: Mapping[str, Any]) -> dict[str, Any]:
+    for chain in listener["filter_chains"]:
         for network_filter in chain["filters"]:
             config = network_filter["typed_config"]
             if "rds" in config:
                 config["route_config"] = routes[config.pop("rds")["route_config_name"]]
-    return inlined
+    return listener

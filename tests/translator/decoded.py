@@ -60,9 +60,13 @@ def _domains(body: bytes) -> tuple[str, ...]:
 
 def connection_manager(listener: Mapping[str, Any]) -> dict[str, Any]:
     """Return the HTTP connection manager of a listener with a single chain."""
-    (chain,) = listener["filter_chains"]
-    (found,) = chain["filters"]
-    return found["typed_config"]
+    (found,) = connection_managers(listener)
+    return found
+
+
+def connection_managers(listener: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the HTTP connection manager of each chain of a listener."""
+    return [only["typed_config"] for chain in listener["filter_chains"] for only in chain["filters"]]
 
 
 def dangling(parts: bundles.Bundle) -> set[resources.ResourceName]:

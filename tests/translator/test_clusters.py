@@ -1,12 +1,21 @@
 """The clusters of other deployments."""
 
+import pytest
+
+from mesh import mtls
 from mesh.resources import Protocol
 from tests.translator import decoded, graphs
-from translator import clusters
+from translator import clusters, tls
+
+PETS = graphs.caller(graphs.vs("shop/pets"))
 
 
-def cluster(*listeners, hostname: str = "pets.shop"):
-    (found,) = clusters.of_deployment(graphs.deployment("shop/pets-v1", "shop/pets", *listeners, hostname=hostname))
+def encoded(*listeners, hostname: str = "pets.shop", proven: clusters.Proof = None):
+    return clusters.of_deployment(graphs.deployment("shop/pets-v1", "shop/pets", *listeners, hostname=hostname), proven)
+
+
+def cluster(*listeners, hostname: str = "pets.shop", proven: clusters.Proof = None):
+    (found,) = encoded(*listeners, hostname=hostname, proven=proven)
     return decoded.resource(found.body)
 
 
@@ -39,7 +48,48 @@ def test_the_version_of_http_is_that_of_the_listener():
         assert options["explicit_http_config"] == {option: {}}
 
 
-def test_only_ports_of_the_http_family_have_one():
+def test_ports_of_http_and_tcp_have_one():
     listeners = [graphs.listener(80), graphs.listener(81, Protocol.TCP), graphs.listener(82, Protocol.TLS_PASSTHROUGH)]
-    found = clusters.of_deployment(graphs.deployment("shop/pets-v1", "shop/pets", *listeners, hostname="pets"))
-    assert [item.name for item in found] == ["outbound/shop/pets-v1/80"]
+    assert [item.name for item in encoded(*listeners)] == ["outbound/shop/pets-v1/80", "outbound/shop/pets-v1/81"]
+
+
+def test_tcp_has_no_version_of_http():
+    assert "typed_extension_protocol_options" not in cluster(graphs.listener(5432, Protocol.TCP))
+
+
+def test_only_a_service_that_is_disabled_proves_nothing():
+    proofs = {mode: clusters.proof(graphs.service("shop/pets", {}, mode=mode)) for mode in mtls.Mode}
+    assert proofs == {mtls.Mode.DISABLED: None, mtls.Mode.PERMISSIVE: PETS, mtls.Mode.STRICT: PETS}
+
+
+def test_who_proves_nothing_is_called_in_clear():
+    (found,) = encoded(graphs.listener(80))
+    assert "transport_socket" not in cluster(graphs.listener(80))
+    assert found.references == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "offered"),
+    [
+        (Protocol.HTTP, ["meshloom"]),
+        (Protocol.HTTP2, ["meshloom", "h2"]),
+        (Protocol.GRPC, ["meshloom", "h2"]),
+        (Protocol.TCP, ["meshloom"]),
+    ],
+)
+def test_who_proves_something_is_taken_for_nobody_else(protocol, offered):
+    (item,) = encoded(graphs.listener(80, protocol), proven=PETS)
+    assert item.references == frozenset(tls.REFERENCES)
+    context = decoded.resource(item.body)["transport_socket"]["typed_config"]
+    common = context["common_tls_context"]
+    assert common["combined_validation_context"]["default_validation_context"] == {
+        "match_typed_subject_alt_names": [
+            {"san_type": "URI", "matcher": {"exact": "spiffe://main.shop.mesh/ns/shop/vs/pets"}}
+        ]
+    }
+    assert common["alpn_protocols"] == offered
+    assert common["tls_params"] == {
+        "tls_minimum_protocol_version": "TLSv1_2",
+        "tls_maximum_protocol_version": "TLSv1_3",
+    }
+    assert context["max_session_keys"] == 0

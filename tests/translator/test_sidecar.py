@@ -73,8 +73,8 @@ def test_the_timeouts_of_the_listener_are_written_out():
     assert host["routes"] == [{"match": {"prefix": "/"}, "route": action}]
 
 
-def test_listeners_that_are_not_of_the_http_family_are_left_out():
-    parts = bundle(listeners=(graphs.listener(5432, Protocol.TCP), graphs.listener(443, Protocol.TLS_PASSTHROUGH)))
+def test_what_is_tls_for_the_application_is_not_served_yet():
+    parts = bundle(listeners=(graphs.listener(443, Protocol.TLS_PASSTHROUGH),))
     assert [item["name"] for item in decoded.bundle(parts)["listeners"]] == ["outbound"]
 
 
@@ -88,10 +88,11 @@ def test_routes_come_by_ads_and_are_not_waited_for_without_end():
 @pytest.mark.parametrize("mode", [mtls.Mode.STRICT, mtls.Mode.PERMISSIVE])
 def test_the_listener_lets_nobody_in_and_the_routes_say_who_may(mode):
     parts = bundle(mode, callers(graphs.vs("shop/web")))
-    guard, last = manager(parts, "inbound/80")["http_filters"]
-    assert guard["name"] == "envoy.filters.http.rbac"
-    assert guard["typed_config"]["rules"] == {}
-    assert last["name"] == "envoy.filters.http.router"
+    for found in decoded.connection_managers(decoded.named(parts, "listeners", "inbound/80")):
+        guard, last = found["http_filters"]
+        assert guard["name"] == "envoy.filters.http.rbac"
+        assert guard["typed_config"]["rules"] == {}
+        assert last["name"] == "envoy.filters.http.router"
     assert policies(parts)["identities"]["principals"] == [
         {"authenticated": {"principal_name": {"exact": "spiffe://main.shop.mesh/ns/shop/vs/web"}}}
     ]
