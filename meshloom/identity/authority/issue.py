@@ -7,6 +7,7 @@ because clocks differ. Times are seconds since the epoch.
 import datetime
 import hashlib
 import ipaddress
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -41,17 +42,19 @@ class Issuer:
     certificate: x509.Certificate
     key: PrivateKey
     chain: tuple[x509.Certificate, ...] = ()
-
+    ends: float = math.inf
+    """The last second in which what it signs can be verified; never later than its certificate allows."""
     fingerprint: str = field(init=False)
     """Tells this issuer and its chain from every other."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", fingerprint(self.certificate, *self.chain))
+        object.__setattr__(self, "ends", min(self.ends, ends(self.certificate)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
-    """A certificate of a proxy or a server: its chain as PEM, itself first, and its key. `name` is its URI or DNS name."""
+    """A certificate of a proxy or a server: its chain as PEM, itself first, its key. `name` is a URI or a DNS name."""
 
     name: str
     chain: bytes = field(repr=False)
@@ -106,6 +109,11 @@ def fingerprint(*certificates: x509.Certificate) -> str:
     return hashlib.sha256(b"".join(each.fingerprint(hashes.SHA256()) for each in certificates)).hexdigest()
 
 
+def starts(certificate: x509.Certificate) -> float:
+    """Return the first second in which a certificate is valid."""
+    return certificate.not_valid_before_utc.timestamp()
+
+
 def ends(certificate: x509.Certificate) -> float:
     """Return the last second in which a certificate is valid."""
     return certificate.not_valid_after_utc.timestamp()
@@ -133,11 +141,11 @@ def _leaf(issuer: Issuer, key: PrivateKey, name: str, extensions: Iterable[_Exte
 
 
 def _life(issuer: Issuer, life: float, now: float) -> _Window:
-    last = ends(issuer.certificate)
-    if now >= last:
-        raise IssueError(f"the certificate of the authority expired at {issuer.certificate.not_valid_after_utc}")
-    first = max(now - SKEW, issuer.certificate.not_valid_before_utc.timestamp())
-    return _window(first, min(now + life, last))
+    if now >= issuer.ends:
+        raise IssueError(f"the certificate of the authority expired at {_date(issuer.ends)}")
+    if now < starts(issuer.certificate):
+        raise IssueError(f"the certificate of the authority is not valid before {_date(starts(issuer.certificate))}")
+    return _window(max(now - SKEW, starts(issuer.certificate)), min(now + life, issuer.ends))
 
 
 def _certificate(subject: _Subject, above: _Above, extensions: Iterable[_Extension]) -> x509.CertificateBuilder:
@@ -161,6 +169,10 @@ def _above(issuer: x509.Certificate) -> _Above:
 
 def _key_id(key: keys.PublicKey) -> bytes:
     return x509.SubjectKeyIdentifier.from_public_key(key).digest
+
+
+def _date(moment: float) -> str:
+    return f"{datetime.datetime.fromtimestamp(moment, datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _serial(own: bytes, above: bytes, window: _Window) -> int:
