@@ -14,7 +14,7 @@ from mesh import inventory, resolve, resources
 from meshloom import memory, pipeline
 from meshloom.identity import unproven
 from watchers import feed
-from xds import cache, ports, server
+from xds import cache, doors, ports, server
 
 
 class Streams(ports.Silent):
@@ -64,7 +64,7 @@ class Plane:
         self.streams, self.passes = Streams(), Passes()
         self.pipeline = pipeline.Pipeline(self.passes, resolve.Settings())
         self.cache = cache.Cache(cache.Interest(self.pipeline.wanted, self.pipeline.unwanted))
-        self.server = server.Server(self.cache, unproven.identify, observer=self.streams)
+        self.server = server.Server(self.cache, unproven.Trusting(), observer=self.streams)
         self._seen = inventory.Inventory()
         self._observations: asyncio.Queue[feed.Observation] = asyncio.Queue()
         self._running: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class Plane:
         self._running = asyncio.create_task(self.pipeline.run(self._queued(), self.cache))
         self._observe(*large.mesh(services, destinations))
         await self.pipeline.settled()
-        await self.server.start(server.Listen(address))
+        await self.server.start(doors.Listen(address))
         return usage.usage()
 
     async def change(self, service: int, first: int, acks: int) -> dict[str, Any]:

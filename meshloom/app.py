@@ -20,7 +20,7 @@ from meshloom.health import conditions, port
 from meshloom.identity import unproven
 from meshloom.operator import api, sockets
 from watchers import feed, files
-from xds import cache, server
+from xds import cache, doors, limits, server
 
 _log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ class Program:
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
         self._server = server.Server(
-            self._cache, unproven.identify, limits=_limits(settings.limits), observer=self._metrics.streams
+            self._cache, unproven.Trusting(), limits=_limits(settings.limits), observer=self._metrics.streams
         )
         self._stands = conditions.Ads.CLOSED
 
@@ -128,7 +128,7 @@ async def _open(ads: server.Server, address: addresses.Address) -> None:
         raise errors.UserError(f"--ads-plaintext: something serves on {address} already; stop it, or choose another")
     try:
         with _for_this_user_alone():
-            await ads.start(server.Listen(str(address)))
+            await ads.start(doors.Listen(str(address)))
     except RuntimeError:
         raise errors.UserError(
             f"--ads-plaintext: {address} cannot be opened; choose a free one where this user may create it"
@@ -160,8 +160,8 @@ async def _is_served(address: addresses.Address) -> bool:
     return True
 
 
-def _limits(chosen: settings_model.Limits) -> server.Limits:
-    return server.Limits(
+def _limits(chosen: settings_model.Limits) -> limits.Limits:
+    return limits.Limits(
         request_bytes=chosen.request_bytes, names=chosen.names, streams_per_peer=chosen.streams_per_peer
     )
 

@@ -27,6 +27,12 @@ CODES: Final = (
 )  # fmt: skip
 """Status codes that a stream is refused with."""
 
+REASONS: Final = (
+    "absent", "claim", "contradiction", "deployment", "expired", "foreign", "malformed", "plaintext", "revoked",
+    "unavailable",
+)  # fmt: skip
+"""Why a proof of identity is refused."""
+
 ANSWER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -44,6 +50,9 @@ class Streams:
         accepted = counter("meshloom_streams_opened", "ADS streams accepted.", ["variant"], registry=into)
         self._opened = _each(accepted, variants)
         self._refused = counter("meshloom_streams_refused", "ADS streams refused.", ["variant", "code"], registry=into)
+        told = "ADS streams refused or ended for want of proof."
+        unproven = counter("meshloom_proofs_refused", told, ["reason"], registry=into)
+        self._unproven = _each(unproven, {reason: reason for reason in (*REASONS, OTHER)})
         sent = counter("meshloom_responses_sent", "Responses sent to proxies.", ["type"], registry=into)
         size = counter("meshloom_response_bytes", "Bytes of responses sent to proxies.", ["type"], registry=into)
         self._sent, self._bytes = _each(sent, short_names.OF), _each(size, short_names.OF)
@@ -66,9 +75,11 @@ class Streams:
         """Note that it ended."""
         self._open[variant].dec()
 
-    def refused(self, variant: str, code: str) -> None:
+    def refused(self, variant: str, code: str, reason: str) -> None:
         """Note a stream that the server ended."""
         self._refused.labels(variant, code if code in CODES else OTHER).inc()
+        if reason:
+            self._unproven[reason if reason in self._unproven else OTHER].inc()
 
     def sent(self, type_url: str, size: int) -> None:
         """Note a response of this many bytes."""

@@ -3,10 +3,15 @@
 Law: a refusal names the fault and the remedy, and never repeats more than a little of what the client sent.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from google.protobuf import message as protobuf
 
 from xds import effects, resource_types
 from xds.wire import discovery_pb2
+
+R = TypeVar("R")
 
 Request = discovery_pb2.DiscoveryRequest | discovery_pb2.DeltaDiscoveryRequest
 
@@ -14,6 +19,23 @@ MOST_WORDS: Final = 4096
 """Characters of a client's complaint that are kept."""
 
 _SHOWN: Final = 120
+
+
+Receive = Callable[[bytes], tuple[effects.Effect, ...]]
+"""Takes an encoded request into a state machine, and returns what follows from it."""
+
+
+def receiver(decode: Callable[[bytes], R], receive: Callable[[R], tuple[effects.Effect, ...]]) -> Receive:
+    """Return how to take encoded requests: what cannot be decoded is refused (rule C2)."""
+
+    def received(data: bytes) -> tuple[effects.Effect, ...]:
+        try:
+            request = decode(data)
+        except protobuf.DecodeError:
+            return (_UNDECODABLE,)
+        return receive(request)
+
+    return received
 
 
 def refusal(request: Request, introduced: bool, names: int, most_names: int) -> effects.Refuse | None:
@@ -51,3 +73,10 @@ def complaint(request: Request) -> str | None:
 
 def _invalid(message: str) -> effects.Refuse:
     return effects.Refuse("INVALID_ARGUMENT", message)
+
+
+_UNDECODABLE: Final = effects.Refuse(
+    "INVALID_ARGUMENT",
+    "request is not an encoded message of this method; check that the client speaks envoy.service.discovery.v3 and "
+    "calls the method of its variant",
+)

@@ -8,11 +8,9 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
-from google.protobuf import message as protobuf
-
-from xds import cache, effects, gate, peers, ports, snapshot
+from xds import cache, effects, gate, peers, ports, requests, snapshot
 from xds import node as nodes
 from xds import standing as standings
 
@@ -23,8 +21,6 @@ REMOVAL_DELAY: Final = 1.0
 """Seconds, or a little more, that a cluster stays after the client has accepted the last route that does not name it:
 a proxy's workers take a route into use after it was accepted, and requests under way may be tried again.
 """
-
-R = TypeVar("R")
 
 
 class Machine(Protocol):
@@ -72,30 +68,6 @@ class Transport:
     write: Callable[[bytes], Awaitable[None]]
 
 
-Receive = Callable[[bytes], tuple[effects.Effect, ...]]
-"""Takes an encoded request into a state machine, and returns what follows from it."""
-
-
-def receiver(decode: Callable[[bytes], R], receive: Callable[[R], tuple[effects.Effect, ...]]) -> Receive:
-    """Return how to take encoded requests: what cannot be decoded is refused (rule C2)."""
-
-    def received(data: bytes) -> tuple[effects.Effect, ...]:
-        try:
-            request = decode(data)
-        except protobuf.DecodeError:
-            return (_UNDECODABLE,)
-        return receive(request)
-
-    return received
-
-
-_UNDECODABLE: Final = effects.Refuse(
-    "INVALID_ARGUMENT",
-    "request is not an encoded message of this method; check that the client speaks envoy.service.discovery.v3 and "
-    "calls the method of its variant",
-)
-
-
 class Session:
     """`note` is called with each effect when it takes place, `soon` with what can be done together with other streams;
     `patience` is how many seconds an answer is waited for, `removal_delay` how many a cluster stays that nothing needs
@@ -103,15 +75,15 @@ class Session:
     """
 
     __slots__ = (
-        "_alarm", "_decided", "_ended", "_failure", "_loop", "_machine", "_note", "_observer", "_patience", "_receive",
-        "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon", "_stopping", "_taken", "_transport",
-        "_turn", "_wake", "_watch",
+        "_alarm", "_answered", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note", "_observer",
+        "_patience", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon", "_stopping",
+        "_taken", "_transport", "_turn", "_wake", "_watch",
     )  # fmt: skip
 
     def __init__(
         self,
         machine: Machine,
-        receive: Receive,
+        receive: requests.Receive,
         transport: Transport,
         note: Callable[[effects.Effect], None],
         soon: Callable[[Callable[[], None]], None],
@@ -137,6 +109,8 @@ class Session:
         self._wake = asyncio.Event()
         self._ended = False
         self._stopping = False
+        self._leaving = False
+        self._answered = False
         self._failure: Exception | None = None
         self._decided: tuple[effects.Effect, ...] = ()  # about the newest snapshot, and not carried out yet
         self._refusal: effects.Refuse | None = None
@@ -167,19 +141,26 @@ class Session:
         self._stopping = True
         self._wake.set()
 
+    def leave(self) -> None:
+        """End the stream as `stop` does, but not before something was sent: a client that was answered returns at
+        once, another waits longer each time (rule C14).
+        """
+        self._leaving = True
+        self._wake.set()
+
     async def run(self, watch: cache.Watch) -> effects.Refuse | None:
-        """Serve the stream until the client ends it or `stop` is called (None), or it must be refused."""
+        """Serve the stream until the client ends it or it is told to end (None), or it must be refused."""
         self._watch = watch
         self._wake.set()
-        requests = asyncio.create_task(self._requests())
+        reading = asyncio.create_task(self._requests())
         try:
             await self._snapshots()
-            if requests.done() and not requests.cancelled():
-                requests.result()  # raises what went wrong in there
+            if reading.done() and not reading.cancelled():
+                reading.result()  # raises what went wrong in there
             return self._refusal
         finally:
-            requests.cancel()
-            await asyncio.gather(requests, return_exceptions=True)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             if self._alarm is not None:
                 self._alarm.cancel()
 
@@ -189,9 +170,11 @@ class Session:
                 async with self._turn:  # one request is held until then: the rest stays with the peer
                     if self._decided:
                         await self._carry_out(self._undone())
-                    if self._stopping or not await self._carry_out(self._receive(data)):
+                    if self._is_over() or not await self._carry_out(self._receive(data)):
                         return
                     self._keep_time()
+                if self._is_over():
+                    return
         finally:
             self._ended = True
             self._wake.set()
@@ -207,7 +190,7 @@ class Session:
                 self._keep_time()
 
     def _is_over(self) -> bool:
-        return self._stopping or self._ended
+        return self._stopping or self._ended or (self._leaving and self._answered)
 
     def _decide(self) -> None:
         if not (self._decided or self._turn.locked()):
@@ -262,6 +245,7 @@ class Session:
     def _measure(self, effect: effects.Send | effects.Acked | effects.Nacked) -> None:
         now = self._loop.time()
         if isinstance(effect, effects.Send):
+            self._answered = True
             self._sent[effect.nonce] = (effect.type_url, now)
             self._observer.sent(effect.type_url, len(effect.data))
         elif effect.nonce in self._sent:

@@ -30,10 +30,11 @@ from meshloom import addresses
 from meshloom.demo import cast, loopback, programs, stage, traffic
 from meshloom.demo.processes import Processes
 from meshloom.demo.waiting import wait_until
+from meshloom.identity import unproven
 from tests.envoy import worlds
 from translator import resources, wire
 from translator.resources import EncodedResource
-from xds import cache, peers, ports, server, snapshot
+from xds import cache, doors, peers, ports, server, snapshot
 
 PATIENCE_S = 10
 ENVOY, CONTROL_PLANE = 1, 200
@@ -191,8 +192,9 @@ class Counting(ports.Silent):
         self.responses[type_url] += 1
 
 
-async def _anyone(_node: object, _address: str, _metadata: object) -> str:
-    return KEY
+class _Anyone(unproven.Trusting):
+    def key(self, proof: object, node: object) -> str:
+        return KEY
 
 
 class Rejecting:
@@ -218,8 +220,8 @@ class Rejecting:
             self._loop.close()
 
     async def _started(self, address: str) -> server.Server:
-        running = server.Server(self._cache, _anyone, observer=self.counting)
-        await running.start(server.Listen(address))
+        running = server.Server(self._cache, _Anyone(), observer=self.counting)
+        await running.start(doors.Listen(address))
         return running
 
     def _run(self, function: Callable[..., object], *given: object) -> T:

@@ -8,7 +8,8 @@ import grpc
 import grpc.aio
 
 from tests.xds import model
-from xds import cache, ports, server
+from xds import cache, doors, ports, server
+from xds import limits as limits_of
 from xds.wire import discovery_pb2
 
 PATIENCE = 10.0
@@ -20,11 +21,27 @@ METHODS = {
 }
 
 
-async def by_node(node, _peer_address, _metadata):
-    """Identify a peer by the first part of its node id, which is enough for a test and for nothing else."""
-    if node.id.startswith("stranger"):
-        return ports.Refusal("UNAUTHENTICATED", "who are you?")
-    return node.id.split("~")[0]
+class ByNode:
+    """Identifies a peer by the first part of its node id, which is enough for a test and for nothing else.
+
+    `fault` is what is raised in the place of an answer; keys in `banished` are denied.
+    """
+
+    def __init__(self):
+        self.fault, self.banished, self.until = None, set(), None
+
+    async def proof(self, caller):
+        if self.fault:
+            raise self.fault
+        return ports.Proof("anybody", self.until)
+
+    def key(self, _proof, node):
+        if node.id.startswith("stranger"):
+            return ports.Refusal("UNAUTHENTICATED", "who are you?")
+        return node.id.split("~")[0]
+
+    def denied(self, _proof, key):
+        return ports.Refusal("PERMISSION_DENIED", "begone", "revoked") if key in self.banished else None
 
 
 async def next_of(queue):
@@ -92,7 +109,7 @@ class Listening(ports.Silent):
     def closed(self, variant):
         self._note("closed", variant)
 
-    def refused(self, variant, code):
+    def refused(self, variant, code, reason):
         self._note("refused", code)
 
     def sent(self, type_url, size):
@@ -123,13 +140,18 @@ class Plane:
         self.wanted, self.unwanted = asyncio.Queue(), asyncio.Queue()
         self.snapshots = cache.Cache(cache.Interest(self.wanted.put_nowait, self.unwanted.put_nowait))
         self.observer = Listening()
+        self.gatekeeper = ByNode()
         self.server = server.Server(
-            self.snapshots, by_node, limits=server.Limits(**limits), observer=self.observer, now=lambda: 1000.0
+            self.snapshots,
+            self.gatekeeper,
+            limits=limits_of.Limits(**limits),
+            observer=self.observer,
+            now=lambda: 1000.0,
         )
         self.address = address
 
     async def start(self):
-        (port,) = await self.server.start(server.Listen(self.address))
+        (port,) = await self.server.start(doors.Listen(self.address))
         self.address = self.address if self.address.startswith("unix:") else f"127.0.0.1:{port}"
         return self
 

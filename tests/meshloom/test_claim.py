@@ -74,22 +74,23 @@ def test_one_address_serves_both_when_the_application_has_ports_of_its_own():
     assert proxy.capture.application_port(9080) == 8080
 
 
-async def test_a_peer_is_taken_at_its_word():
+def test_a_peer_is_taken_at_its_word():
     node = nodes.Node(claim.node_id(SIDECAR), metadata=claim.metadata(SIDECAR))
-    assert await unproven.identify(node, "unix:", {}) == SIDECAR
+    assert unproven.claimed(node) == SIDECAR
 
 
 @pytest.mark.parametrize("node_id", ["", "x" * 1025])
-async def test_a_peer_without_a_sensible_node_id_is_refused(node_id):
-    answer = await unproven.identify(nodes.Node(node_id, metadata=claim.metadata(SIDECAR)), "unix:", {})
+def test_a_peer_without_a_sensible_node_id_is_refused(node_id):
+    answer = unproven.claimed(nodes.Node(node_id, metadata=claim.metadata(SIDECAR)))
     assert isinstance(answer, ports.Refusal)
     assert answer.code == "UNAUTHENTICATED"
     assert "meshloom bootstrap" in answer.message
 
 
-async def test_a_peer_that_says_nothing_is_refused_with_the_remedy():
-    answer = await unproven.identify(nodes.Node("envoy-1"), "unix:", {})
+def test_a_peer_that_says_nothing_is_refused_with_the_remedy():
+    answer = unproven.claimed(nodes.Node("envoy-1"))
     assert answer == ports.Refusal(
         "UNAUTHENTICATED",
         "the node says nothing under metadata.meshloom; make the bootstrap with `meshloom bootstrap`",
+        "claim",
     )

@@ -39,11 +39,13 @@ def test_streams_are_counted_by_variant(measured):
 
 
 def test_refused_streams_are_counted_by_code_and_a_strange_code_is_other(measured):
-    measured.streams.refused("sotw", "UNAUTHENTICATED")
-    measured.streams.refused("sotw", "SOMETHING_NEW")
+    measured.streams.refused("sotw", "UNAUTHENTICATED", "revoked")
+    measured.streams.refused("sotw", "SOMETHING_NEW", "something new")
     found = lines(measured)
     assert found['meshloom_streams_refused_total{code="UNAUTHENTICATED",variant="sotw"}'] == 1
     assert found['meshloom_streams_refused_total{code="other",variant="sotw"}'] == 1
+    assert found['meshloom_proofs_refused_total{reason="revoked"}'] == 1
+    assert found['meshloom_proofs_refused_total{reason="other"}'] == 1
 
 
 def test_pushes_and_answers_are_counted_by_type(measured):
@@ -107,12 +109,13 @@ def test_every_label_has_few_values(measured):
     allowed = {
         "variant": set(metrics.VARIANTS),
         "code": set(metrics.CODES),
+        "reason": {*metrics.REASONS, metrics.OTHER},
         "type": set(short_names.OF.values()),
         "severity": {"error", "warning"},
         "stage": {"resolve", "compile"},
         "outcome": {"succeeded", "failed"},
     }
-    measured.streams.refused("sotw", "INTERNAL")
+    measured.streams.refused("sotw", "INTERNAL", "")
     for sample in lines(measured):
         if not sample.startswith("meshloom_build_info"):
             assert all(value in allowed[name] for name, value in labels(sample).items() if name != "le"), sample
@@ -123,7 +126,7 @@ def test_what_a_stream_can_be_of_is_what_the_protocol_supports():
 
 
 def test_the_page_of_metrics_lists_each_with_its_labels_and_no_other(measured):
-    measured.streams.refused("sotw", "INTERNAL")
+    measured.streams.refused("sotw", "INTERNAL", "")
     families = {
         family.name + ("_total" if family.type == "counter" else "_info" if family.type == "info" else ""): family
         for family in measured.collect()
