@@ -13,6 +13,7 @@ from bench import large, lines, usage
 from mesh import inventory, resolve, resources
 from meshloom import memory, pipeline
 from meshloom.identity import unproven
+from meshloom.identity.authority import momentary
 from watchers import feed
 from xds import cache, doors, ports, server
 
@@ -62,7 +63,7 @@ class Plane:
 
     def __init__(self) -> None:
         self.streams, self.passes = Streams(), Passes()
-        self.pipeline = pipeline.Pipeline(self.passes, resolve.Settings())
+        self.pipeline = pipeline.Pipeline(self.passes, resolve.Settings(), momentary.Momentary(), dict)
         self.cache = cache.Cache(cache.Interest(self.pipeline.wanted, self.pipeline.unwanted))
         self.server = server.Server(self.cache, unproven.Trusting(), observer=self.streams)
         self._seen = inventory.Inventory()

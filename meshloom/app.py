@@ -17,7 +17,8 @@ import structlog
 from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
-from meshloom.identity import unproven
+from meshloom.identity import acknowledged, unproven
+from meshloom.identity.authority import momentary
 from meshloom.operator import api, sockets
 from watchers import feed, files
 from xds import cache, doors, limits, server
@@ -34,7 +35,9 @@ class Program:
         self._ads, self._settings, self._files = ads, settings, f"folder {folder}"
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
-        self._pipeline = pipeline.Pipeline(_Told(self._metrics.passes), settings.resolving.settings())
+        self._pipeline = pipeline.Pipeline(
+            _Told(self._metrics.passes), settings.resolving.settings(), momentary.Momentary(), self._held
+        )
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
         self._server = server.Server(
@@ -72,6 +75,9 @@ class Program:
                 await doors.enter_async_context(listening.served(answering, pipe, sockets.OPTION))
             _log.info(f"health on {operating.health}, operator API on {pipe.path if pipe else settings_model.OFF}")
             yield
+
+    def _held(self) -> acknowledged.Held:
+        return acknowledged.held(self._server.peers)
 
     def _conditions(self) -> conditions.Conditions:
         return conditions.conditions(self._files, self._pipeline.observing, self._pipeline.status, self._stands)
