@@ -5,12 +5,14 @@ Law: read once at the start; an unknown or impossible setting stops the program 
 
 import pathlib
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pydantic
 import yaml
 
-from mesh import resolve
+from mesh import resolve, resources
+from mesh.resolve.crossings import ANY as EVERY
+from mesh.rules import names
 from meshloom import addresses, errors
 from watchers import files
 
@@ -69,15 +71,50 @@ class Operating(_Settings):
     """Where the operator API is served: a path; empty: in the user's runtime directory."""
 
 
+def _space(text: str) -> str:
+    if text != EVERY and not names.is_label(text):
+        raise ValueError(f"is neither the name of a namespace nor {EVERY}")
+    return text
+
+
+Space = Annotated[str, pydantic.AfterValidator(_space)]
+
+
+def _kind(text: str) -> str:
+    if text not in resources.KINDS:
+        raise ValueError(f"is not one of {', '.join(resources.KINDS)}")
+    return text
+
+
+class Permit(_Settings):
+    """From which namespace one may refer to which; `*` is any. Without `kinds`: objects of every kind may."""
+
+    source: Space = pydantic.Field(alias="from")
+    target: Space = pydantic.Field(alias="to")
+    kinds: tuple[Annotated[str, pydantic.AfterValidator(_kind)], ...] = ()
+    """Those that refer."""
+
+
 class Resolving(_Settings):
     """How the open points of the original API are read."""
 
     paths_by_segment: bool = True
     """`/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix."""
+    cross_namespace_references: resolve.CrossNamespace = resolve.CrossNamespace.ALLOW
+    """Which references into other namespaces count: `allow` all, `same` none, `listed` those permitted below."""
+    permitted_references: tuple[Permit, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _counts(self) -> Self:
+        if self.permitted_references and self.cross_namespace_references is not resolve.CrossNamespace.LISTED:
+            raise ValueError("permitted_references counts only where cross_namespace_references is listed")
+        return self
 
     def settings(self) -> resolve.Settings:
         """Return them as the model takes them."""
-        return resolve.Settings(paths_by_segment=self.paths_by_segment)
+        permits = (resolve.Permit(one.source, one.target, frozenset(one.kinds)) for one in self.permitted_references)
+        crossings = resolve.Crossings(self.cross_namespace_references, tuple(permits))
+        return resolve.Settings(paths_by_segment=self.paths_by_segment, crossings=crossings)
 
 
 class Settings(_Settings):

@@ -33,8 +33,8 @@ listener: [{protocol: HTTP, port: 9080}]
 )
 
 
-def resolution(text: str, **settings: bool) -> resolve.Resolution:
-    return resolve.resolve(written.of(text), settings=Settings(**settings))
+def resolution(text: str, paths_by_segment: bool = True) -> resolve.Resolution:
+    return resolve.resolve(written.of(text), settings=Settings(paths_by_segment))
 
 
 def problems(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mesh import resolve
 from meshloom import errors, settings
 
 
@@ -21,6 +22,25 @@ def test_a_file_overrides_what_it_names_and_nothing_else(tmp_path):
     assert not found.resolving.settings().paths_by_segment
 
 
+def test_references_into_other_namespaces_are_permitted_unless_a_file_says_otherwise(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        "resolving:\n"
+        "  cross_namespace_references: listed\n"
+        "  permitted_references:\n"
+        "  - {from: '*', to: platform, kinds: [VirtualService, IngressGateway]}\n"
+        "  - {from: platform, to: '*'}\n"
+    )
+    assert settings.loaded(None).resolving.settings().crossings == resolve.Crossings()
+    assert settings.loaded(path).resolving.settings().crossings == resolve.Crossings(
+        resolve.CrossNamespace.LISTED,
+        (
+            resolve.Permit("*", "platform", frozenset({"VirtualService", "IngressGateway"})),
+            resolve.Permit("platform", "*"),
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -28,6 +48,23 @@ def test_a_file_overrides_what_it_names_and_nothing_else(tmp_path):
         ("limits: {names: 0}", "limits.names: Input should be greater than or equal to 1"),
         ("observing: {settle_seconds: soon}", "observing.settle_seconds: Input should be a valid number"),
         ("- a", "the file: Input should be"),
+        (
+            "resolving: {cross_namespace_references: some}",
+            "resolving.cross_namespace_references: Input should be 'allow', 'same' or 'listed'",
+        ),
+        (
+            "resolving: {permitted_references: [{from: a, to: b}]}",
+            "resolving: Value error, permitted_references counts only where cross_namespace_references is listed",
+        ),
+        (
+            "resolving: {permitted_references: [{from: A, to: b}]}",
+            "resolving.permitted_references.0.from: Value error, is neither the name of a namespace nor *",
+        ),
+        (
+            "resolving: {permitted_references: [{from: a, to: b, kinds: [Policy]}]}",
+            "resolving.permitted_references.0.kinds.0: Value error, is not one of Mesh, VirtualService,",
+        ),
+        ("resolving: {permitted_references: [{from: a}]}", "resolving.permitted_references.0.to: Field required"),
         ("a: [", "cannot be read"),
     ],
 )
