@@ -56,6 +56,8 @@ def _homes(
 def _rules_inputs(written: Mapping[Ref, resources.AccessPolicy], bound: Bound, homes: Homes) -> Inputs:
     def foreign(ref: Ref) -> frozenset[Ref]:
         own = target(bound, ref, "spec.mesh")
+        if own is None:
+            return frozenset()
         members = (member for member in bound[ref].value.targets.values() if member.kind != "Mesh")
         return frozenset(member for member in members if homes.get(member, own) != own)
 

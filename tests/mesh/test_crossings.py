@@ -208,6 +208,15 @@ def test_2_3_9_kinds_and_fields_are_all_there_are() -> None:
     assert {kind for kind, _ in tried} == {"Mesh", "VirtualService", "VirtualDeployment", "IngressGateway", "Service"}
 
 
+def test_2_3_9_of_a_policy_whose_mesh_is_refused_nothing_else_is_said() -> None:
+    own = "VirtualService: shop/web\nmesh: {ref: {name: main, namespace: zoo}}\nhosts: [web]"
+    opening = policy((ALL, named("virtualService", "{ref: {name: web}}")))
+    joining = Permit("*", "zoo", frozenset({"VirtualService"}))
+    assert [line.split(": ")[1] for line in told(own, opening, crossings=listed(joining))] == [
+        "AccessPolicy shop/a spec.mesh"
+    ]
+
+
 def test_2_3_9_inside_of_one_namespace_nothing_is_refused() -> None:
     assert told(crossings=SAME) == told(crossings=listed()) == []
 

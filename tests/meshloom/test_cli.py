@@ -109,6 +109,17 @@ def test_check_says_in_json_where_each_problem_is(folder):
     assert all({*problem} == {"severity", "resource", "field", "fault", "remedy", "place"} for problem in found)
 
 
+def test_check_says_which_references_the_settings_refuse(folder, tmp_path):
+    far = "VirtualService: zoo/far\nmesh: {ref: {name: main, namespace: shop}}\nhosts: [far]"
+    shop.write(pathlib.Path(folder), "far.yaml", far)
+    assert run("check", "-f", folder).output == "no problems found in 12 resources\n"
+    (tmp_path / "settings.yaml").write_text("resolving: {cross_namespace_references: same}")
+    result = run("check", "-f", folder, "-o", "json", "--settings", str(tmp_path / "settings.yaml"))
+    (problem,) = json.loads(result.output)["problems"]
+    assert (result.exit_code, problem["field"], problem["severity"]) == (1, "spec.mesh", "error")
+    assert "cross_namespace_references is `same`" in problem["fault"]
+
+
 def test_check_reads_standard_input():
     result = run("check", "-f", "-", stdin="kind: Mesh\n")
     assert result.exit_code == 1
