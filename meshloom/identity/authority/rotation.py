@@ -220,6 +220,11 @@ def lengthened(state: State, policy: Policy) -> State:
     return replace(state, longest=max(state.longest, policy.leaf_life))
 
 
+def asked(state: State) -> State:
+    """Return the state in which a new root is asked for."""
+    return replace(state, asked=True)
+
+
 def known(state: State, given: Iterable[Signer]) -> State:
     """Return the state with what these can sign with, where it knows of them only by their origin."""
     found = {each.origin: each for each in given}

@@ -30,12 +30,12 @@ class Secrets(Protocol):
         """Return a Secret; None if there is none of this name."""
         ...
 
-    def create(self, name: str, data: Mapping[str, bytes], labels: Mapping[str, str]) -> bool:
-        """Create a Secret; False if there is one of this name."""
+    def create(self, name: str, data: Mapping[str, bytes], labels: Mapping[str, str]) -> str | None:
+        """Create a Secret and return its resource version; None if there is one of this name."""
         ...
 
-    def replace(self, name: str, data: Mapping[str, bytes], version: str) -> bool:
-        """Replace the data of a Secret of this resource version; False if it has another or is gone."""
+    def replace(self, name: str, data: Mapping[str, bytes], version: str) -> str | None:
+        """Replace the data of a Secret of this resource version and return the new one; None if it is of another."""
         ...
 
 
@@ -54,11 +54,11 @@ class SecretStore:
         found = self._secrets.read(secret_name(name))
         return Stored(found.data.get(FILE, b""), found.version) if found else None
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes) -> str | None:
         """Create the Secret."""
         return self._secrets.create(secret_name(name), {FILE: content}, LABELS)
 
-    def replace(self, name: str, content: bytes, version: str) -> bool:
+    def replace(self, name: str, content: bytes, version: str) -> str | None:
         """Replace the Secret."""
         return self._secrets.replace(secret_name(name), {FILE: content}, version)
 

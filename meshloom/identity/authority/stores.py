@@ -41,12 +41,12 @@ class Store(Protocol):
         """Return what is there; None only if nothing is."""
         ...
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Write where nothing is; False if something is."""
+    def create(self, name: str, content: bytes) -> str | None:
+        """Write where nothing is and return the version; None if something is."""
         ...
 
-    def replace(self, name: str, content: bytes, version: str) -> bool:
-        """Write in the place of this version; False if it is not what is there."""
+    def replace(self, name: str, content: bytes, version: str) -> str | None:
+        """Write in the place of this version and return the new one; None if it is not what is there."""
         ...
 
 
@@ -65,24 +65,18 @@ class FolderStore:
         with self._told(name):
             return self._read(name)
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes) -> str | None:
         """Write the file unless there is one."""
         with self._told(name):
             self._made(self._file(name).parent)
             with self._locked(name):
-                if self._read(name) is not None:
-                    return False
-                self._write(name, content)
-                return True
+                return self._written(name, content) if self._read(name) is None else None
 
-    def replace(self, name: str, content: bytes, version: str) -> bool:
+    def replace(self, name: str, content: bytes, version: str) -> str | None:
         """Write the file if it is of this version."""
         with self._told(name), self._locked(name):
             found = self._read(name)
-            if found is None or found.version != version:
-                return False
-            self._write(name, content)
-            return True
+            return self._written(name, content) if found and found.version == version else None
 
     def _file(self, name: str) -> pathlib.Path:
         return self._folder / name / FILE
@@ -119,7 +113,7 @@ class FolderStore:
         with open(descriptor, "rb") as opened:
             _refuse_open(file, os.fstat(descriptor), PRIVATE_FILE)
             content = opened.read(LARGEST)
-        return Stored(content, hashlib.sha256(content).hexdigest())
+        return Stored(content, _version(content))
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
@@ -130,7 +124,7 @@ class FolderStore:
         finally:
             os.close(descriptor)
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _written(self, name: str, content: bytes) -> str:
         file = self._file(name)
         for left_by_a_crash in file.parent.glob(f"{UNFINISHED}*"):
             left_by_a_crash.unlink()
@@ -141,6 +135,11 @@ class FolderStore:
             os.fsync(descriptor)
         os.replace(unfinished, file)
         _kept(file.parent)
+        return _version(content)
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _kept(folder: pathlib.Path) -> None:
