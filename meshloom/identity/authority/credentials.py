@@ -70,7 +70,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Credentials:
-    """What each identity presents and each trust domain trusts. `due`: seconds until the keeper wants to be asked again.
+    """What each identity presents and each trust domain trusts. `due`: seconds until the next call is wanted.
 
     An identity or a domain without an entry has nothing yet; `problems` says why. `events` are those of this call.
     """

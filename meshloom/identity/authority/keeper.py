@@ -1,6 +1,6 @@
 """The keeper of all meshes' authorities: what each proxy identity presents, and what it trusts.
 
-Law: for one worker thread; what it returns is immutable, and what did not change is the same object. A fault of one mesh
+Law: for one worker thread; what it returns is immutable, and what did not change is the same object. A fault of a mesh
 leaves the others alone, and a mesh that has had certificates keeps the last good ones.
 """
 
