@@ -4,7 +4,7 @@ Law: immutable; no text of these holds a key.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from mesh.identity import Identity
 from mesh.problems import Problem, Ref
 from meshloom.identity.authority import issue
 from meshloom.identity.authority.issue import Leaf
-from meshloom.identity.authority.rotation import State
+from meshloom.identity.authority.rotation import Move, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,18 @@ class Credentials:
     problems: tuple[Problem, ...] = ()
     notes: tuple[Note, ...] = ()
     events: tuple[Event, ...] = ()
+    is_watching: bool = False
+    """Whether a change of roots waits for what proxies acknowledge."""
+
+
+_MOVES: Mapping[Move, What] = {
+    Move.BEGIN: What.SPREADING,
+    Move.CANCEL: What.WITHDRAWN,
+    Move.SIGN: What.SIGNING,
+    Move.DROP: What.DROPPED,
+}
+
+
+def rotation_events(domain: str, moves: Iterable[Move]) -> Iterator[Event]:
+    """Yield what the authority of a trust domain has done, as far as it concerns anybody."""
+    return (Event(_MOVES[move], domain) for move in moves if move in _MOVES)

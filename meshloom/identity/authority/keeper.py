@@ -14,22 +14,23 @@ from mesh import graph, layers, problems, workloads
 from mesh.identity import Identity
 from mesh.problems import Problem, Ref
 from meshloom.identity.authority import issue, leaves
-from meshloom.identity.authority.credentials import Acknowledged, Bundle, Credentials, Event, Note, What
+from meshloom.identity.authority.credentials import (
+    Acknowledged,
+    Bundle,
+    Credentials,
+    Event,
+    Note,
+    What,
+    rotation_events,
+)
 from meshloom.identity.authority.faults import AuthorityError
 from meshloom.identity.authority.mesh_authority import FIELD, MeshAuthority, Source, is_storable
-from meshloom.identity.authority.rotation import Facts, Move, State
+from meshloom.identity.authority.rotation import Facts, State
 from meshloom.identity.authority.succession import REREAD, Ground
 
 Meshes = Mapping[Ref, graph.Mesh]
 Secrets = Mapping[Ref, workloads.Secret]
 ByDomain = Mapping[str, list[Identity]]
-
-EVENTS: Mapping[Move, What] = {
-    Move.BEGIN: What.SPREADING,
-    Move.CANCEL: What.WITHDRAWN,
-    Move.SIGN: What.SIGNING,
-    Move.DROP: What.DROPPED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class Keeper:
             problems=tuple(sorted(itertools.chain.from_iterable(each.problems for each in done))),
             notes=tuple(self._notes(asked)),
             events=tuple(itertools.chain.from_iterable(each.events for each in done)),
+            is_watching=any(authority.is_changing for authority in self._authorities.values()),
         )
 
     def _present(self, meshes: Meshes) -> Iterator[tuple[Ref, MeshAuthority]]:
@@ -142,7 +144,9 @@ class Keeper:
             return _Done(problems=(problems.error(mesh.ref, "metadata.name", fault, "choose another"),))
         try:
             moves = authority.advance(source, lambda state: self._facts(state, mesh, wanted, acknowledged), now)
-            return _Done((*_rotation_events(mesh, moves), *self._issued(authority, wanted, now)), authority.problems)
+            return _Done(
+                (*rotation_events(mesh.trust_domain, moves), *self._issued(authority, wanted, now)), authority.problems
+            )
         except issue.IssueError as fault:
             remedy = "set the clock, or mend its authority"
             return _Done(problems=(*authority.problems, problems.error(mesh.ref, FIELD, f"{fault}", remedy)))
@@ -200,7 +204,3 @@ def _by_domain(identities: Iterable[Identity]) -> ByDomain:
     for identity in sorted(identities):
         found.setdefault(identity.trust_domain, []).append(identity)
     return found
-
-
-def _rotation_events(mesh: graph.Mesh, moves: Iterable[Move]) -> Iterator[Event]:
-    return (Event(EVENTS[move], mesh.trust_domain) for move in moves if move in EVENTS)

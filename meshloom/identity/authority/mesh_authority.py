@@ -56,6 +56,11 @@ class MeshAuthority:
             self._bundle, self._bundled = self._bundle if new == self._bundle else new, self.state
         return self._bundle
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether there is more than one authority to be trusted, so that acknowledgements count."""
+        return self.state is not None and rotation.stage(self.state) is not Stage.STEADY
+
     def advance(self, source: Source, facts: Callable[[State], Facts], now: float) -> tuple[Move, ...]:
         """Take up what changed and what time has brought; return what was done."""
         fault = self._take(source, now)
@@ -89,7 +94,7 @@ class MeshAuthority:
         signer = self.state.signer
         by = "a root of meshloom's own" if signer.origin == BUILT_IN else f"the authority in {source.address}"
         yield Note(self._mesh, f"certificates are signed by {by}, until {_date(signer.ends)} at the latest")
-        if rotation.stage(self.state) is not Stage.STEADY:
+        if self.is_changing:
             yield Note(self._mesh, f"its authority is {rotation.stage(self.state).value}")
 
     def _take(self, source: Source, now: float) -> AuthorityError | None:

@@ -1,0 +1,152 @@
+"""The control plane's own authority: the certificate of its server, and the file of roots by which proxies verify it.
+
+Law: as the authority of a mesh; but proxies watch a file and acknowledge nothing, so that a new root signs only after the
+file has held it for a while. What is returned was written to the file before.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from meshloom.identity.authority import issue, leaves, rotation
+from meshloom.identity.authority.credentials import Bundle, Event, What, rotation_events
+from meshloom.identity.authority.faults import AuthorityError
+from meshloom.identity.authority.issue import Leaf
+from meshloom.identity.authority.mesh_authority import POLL
+from meshloom.identity.authority.rotation import DAY, Facts, Policy, State
+from meshloom.identity.authority.succession import REREAD, Ground, Succession
+
+NAME = "control-plane"
+"""Its name in the store; those of meshes have a dot."""
+
+POLICY = Policy(spread=DAY, linger=DAY)
+"""Proxies have a day to read the file again before a new root signs."""
+
+PUBLIC = 0o644
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """What the server presents and what proxies trust. `fault` says why it could not be brought up to date, or nothing.
+
+    `due`: seconds until the next call is wanted. `events` are those of this call.
+    """
+
+    leaf: Leaf
+    roots: Bundle
+    due: float
+    fault: str = ""
+    events: tuple[Event, ...] = ()
+
+
+class ServerKeeper:
+    """Keeps the certificate of the control plane's server. `root_file` is what proxies trust, a public file."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        root_file: pathlib.Path,
+        now: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._ground, self._file, self._now = ground, root_file, now
+        self._chance = chance or random.Random()  # noqa: S311 - it only spreads renewals in time
+        self._succession = Succession(NAME, issue.CONTROL_PLANE, ground)
+        self._last: Serving | None = None
+        self._names: tuple[str, ...] = ()
+        self._renew_at = 0.0
+
+    def credentials(self, names: Iterable[str]) -> Serving:
+        """Return what to serve with now, for these DNS names and IP addresses beside issue.CONTROL_PLANE.
+
+        Raises AuthorityError if there is nothing to serve with; later on it keeps the last and says why.
+        """
+        now, names = self._now(), tuple(names)
+        try:
+            self._last = self._brought_up_to_date(names, now)
+        except (AuthorityError, issue.IssueError) as fault:
+            if self._last is None:
+                raise _told(fault) from None
+            return replace(self._last, due=POLL, fault=str(fault), events=())
+        return self._last
+
+    def renew(self) -> None:
+        """Have the certificate replaced by the next call of `credentials`."""
+        self._renew_at = 0.0
+
+    def rotate(self) -> None:
+        """Ask for a new root, which survives a restart. Raises AuthorityError."""
+        self._succession.ask(self._now())
+
+    def _brought_up_to_date(self, names: tuple[str, ...], now: float) -> Serving:
+        moves = self._succession.advanced(None, lambda state: self._facts(state, now), now)
+        state = self._state()
+        roots = self._published(state, now)
+        leaf = self._leaf(state, names, now)
+        what = (Event(What.RENEWED if self._last else What.ISSUED, leaf.name),)
+        is_same = self._last is not None and self._last.leaf is leaf
+        due = min(self._renew_at - now, REREAD, rotation.due(state, now, self._ground.policy, POLL))
+        events = (*rotation_events(issue.CONTROL_PLANE, moves), *(() if is_same else what))
+        return Serving(leaf, roots, max(0.0, due), events=events)
+
+    def _state(self) -> State:
+        if self._succession.state is None:
+            raise AuthorityError("the control plane has no authority", "this is a fault of meshloom, please report it")
+        return self._succession.state
+
+    def _leaf(self, state: State, names: tuple[str, ...], now: float) -> Leaf:
+        issuer, last = state.signer.issuer, self._last
+        if issuer is None:
+            raise AuthorityError("the control plane's root has no key", "put its state back from a backup")
+        is_current = last and last.leaf.issuer == issuer.fingerprint and self._names == names
+        if last and is_current and now < self._renew_at:
+            return last.leaf
+        leaf = issue.server(issuer, self._ground.generated(), names, self._ground.policy.leaf_life, now)
+        self._names, part = names, self._chance.uniform(leaves.EARLIEST, leaves.LATEST)
+        self._renew_at = now + part * (leaf.not_after - now)
+        return leaf
+
+    def _facts(self, state: State, now: float) -> Facts:
+        def is_trusted() -> bool:
+            self._published(state, now)
+            return now - self._file.stat().st_mtime >= self._ground.policy.spread
+
+        return Facts(is_trusted=is_trusted, is_held=lambda: True)
+
+    def _published(self, state: State, now: float) -> Bundle:
+        """Return the roots that are trusted, after the file holds them."""
+        roots = Bundle.of(issue.CONTROL_PLANE, state)
+        try:
+            if not self._file.exists() or self._file.read_bytes() != roots.pem:
+                _written(self._file, roots.pem, now)
+        except OSError as fault:
+            reason = fault.strerror or type(fault).__name__
+            remedy = "make it a file that meshloom may write, in a folder that it may write"
+            raise AuthorityError(f"{self._file} cannot be written: {reason}", remedy) from None
+        return self._last.roots if self._last and self._last.roots == roots else roots
+
+
+def _written(path: pathlib.Path, content: bytes, now: float) -> None:
+    """Put a public file in the place of another; its time is that of the clock that decides."""
+    descriptor, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fchmod(descriptor, PUBLIC)
+            os.fsync(descriptor)
+        os.utime(unfinished, (now, now))
+        os.replace(unfinished, path)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+
+
+def _told(fault: AuthorityError | issue.IssueError) -> AuthorityError:
+    return fault if isinstance(fault, AuthorityError) else AuthorityError(f"{fault}", "set the clock")
