@@ -15,6 +15,7 @@ from prometheus_client import metrics_core, registry
 
 from mesh.problems import Severity
 from meshloom import pipeline, short_names
+from meshloom.identity.authority.credentials import What
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
 OTHER: Final = "other"
@@ -138,12 +139,33 @@ class Passes:
         self._at.set(last.at)
 
 
+class Certificates:
+    """What the authorities issue (`meshloom.identity.authorities.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        gauge, counter = prometheus_client.Gauge, prometheus_client.Counter
+        told = "What certificate authorities have done: certificates issued and renewed, steps from root to root."
+        events = counter("meshloom_certificate_events", told, ["event"], registry=into)
+        self._events = _each(events, {what: what.name.lower() for what in What})
+        told = "When the first of all certificates of proxies ends."
+        self._soonest = gauge("meshloom_certificates_expire_timestamp_seconds", told, registry=into)
+
+    def issued(self, what: What, count: int) -> None:
+        """Note that something was done so many times."""
+        self._events[what].inc(count)
+
+    def lasts(self, soonest: float) -> None:
+        """Note when the first certificate ends, 0 where there are none."""
+        self._soonest.set(soonest)
+
+
 class Metrics:
     """All of them, and their text."""
 
     def __init__(self, version: str) -> None:
         self._registry = registry.CollectorRegistry()
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
+        self.certificates = Certificates(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

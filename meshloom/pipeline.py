@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Protocol
 
 from mesh import graph, identity, inventory, resolve
@@ -97,9 +96,6 @@ Held = Mapping[proxies.Proxy, tuple[Mapping[str, str], ...]]
 """What the streams of each proxy have acknowledged of secrets: name -> version, for those that ask for it."""
 
 
-NOTHING_HELD: Held = MappingProxyType({})
-
-
 class Authority(Protocol):
     """Issues the credentials. Asked in the worker thread alone."""
 
@@ -108,9 +104,12 @@ class Authority(Protocol):
         of: graph.Graph,
         identities: frozenset[identity.Identity],
         seen: inventory.Inventory,
-        held: Held,
+        held: Held | None,
     ) -> Issued:
-        """Return the credentials of these identities now. Raises nothing: what goes wrong is among the problems."""
+        """Return the credentials of these identities now. Raises nothing: what goes wrong is among the problems.
+
+        `held` is None where nobody has looked what proxies hold.
+        """
 
 
 class Pipeline:
@@ -197,7 +196,7 @@ class Pipeline:
         wanted = self._wanted = _proxies(cache) if self._wanted is None else self._wanted
         task = passes.Task(seen.inventory, changed, wanted)
         try:
-            held = self._held() if self._is_watching else NOTHING_HELD
+            held = self._held() if self._is_watching else None
             outcome = await self._worker.outcome(task, held, self._sweeps())
         except Exception as error:
             self.status = replace(before, fault=f"{type(error).__name__}: {error}")
@@ -264,10 +263,10 @@ class _Worker:
     held: passes.Snapshots = field(default_factory=dict)
     thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
 
-    async def outcome(self, task: passes.Task, held: Held, sweep: bool) -> _Outcome:
+    async def outcome(self, task: passes.Task, held: Held | None, sweep: bool) -> _Outcome:
         return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task, held, sweep)
 
-    def _run(self, task: passes.Task, held: Held, sweep: bool) -> _Outcome:
+    def _run(self, task: passes.Task, held: Held | None, sweep: bool) -> _Outcome:
         last, self.last = self.last, None  # a pass that raises leaves nothing half done
         begun = time.perf_counter()
         resolution = passes.resolved(task, last, self.settings)

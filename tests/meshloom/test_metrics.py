@@ -7,6 +7,7 @@ import pytest
 
 from mesh import problems
 from meshloom import metrics, pipeline, short_names
+from meshloom.identity.authority.credentials import What
 from xds import resource_types
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -114,6 +115,7 @@ def test_every_label_has_few_values(measured):
         "severity": {"error", "warning"},
         "stage": {"resolve", "compile"},
         "outcome": {"succeeded", "failed"},
+        "event": {what.name.lower() for what in What},
     }
     measured.streams.refused("sotw", "INTERNAL", "")
     for sample in lines(measured):

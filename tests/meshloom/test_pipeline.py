@@ -323,7 +323,7 @@ async def test_what_proxies_hold_is_told_only_while_it_is_waited_for(running):
     await running.settled(1)
     running.line.renew()
     await running.settled(2)
-    assert running.authority.held == [{}, {FRONT: ({"identity": "1"},)}]
+    assert running.authority.held == [None, {FRONT: ({"identity": "1"},)}]
 
 
 async def test_what_is_wrong_with_an_authority_is_told_with_all_other_problems(running):
