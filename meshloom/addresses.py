@@ -4,6 +4,7 @@ Law: an address is parsed once, at the edge; everything behind it handles values
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 PATH_LIMIT = 107
@@ -31,7 +32,21 @@ class Socket:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A DNS name and a port, to be dialled and not to be bound."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
 Address = Pipe | Socket
+Dialled = Address | Name
+
+_NAME = re.compile(r"(?=.{1,253}:)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?:[0-9]{1,5}")
 
 
 def parsed(text: str) -> Address:
@@ -48,6 +63,14 @@ def parsed(text: str) -> Address:
     if ":" in host and not bracketed:
         raise ValueError(f"{host!r} is not an IP address; write an IPv6 address in brackets, as [::1]:18000")
     return Socket(ip(host[1:-1] if bracketed else host), int(port))
+
+
+def dialled(text: str) -> Dialled:
+    """Return an address as `parsed` does, or a DNS name with a port as `mesh.example.com:15012`. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not _NAME.fullmatch(text) or not 0 < int(port) < 65536 or host.rpartition(".")[2].isdigit():
+        return parsed(text)
+    return Name(host, int(port))
 
 
 def ip(text: str) -> str:

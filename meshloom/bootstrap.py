@@ -8,7 +8,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from meshloom import addresses
+from meshloom import addresses, secure_ads
 from meshloom.identity import claim
 from translator import proxies
 
@@ -42,9 +42,11 @@ class Variant(enum.Enum):
 class Place:
     """Where a proxy is: the control plane it asks, the address its own listeners bind, and its admin interface."""
 
-    control_plane: addresses.Address
+    control_plane: addresses.Dialled
     host: str
     admin: addresses.Address
+    proof: secure_ads.Proof | None = None
+    """How it and the control plane prove to each other who they are; None is ADS in clear."""
 
 
 def admin_address(host: str) -> addresses.Socket:
@@ -63,7 +65,7 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
         "admin": {"address": _address(place.admin)},
         "dynamic_resources": _dynamic_resources(variant),
         "static_resources": {
-            "clusters": [_control_plane(place.control_plane), _cluster("admin", place.admin)],
+            "clusters": [_control_plane(place), _cluster("admin", place.admin)],
             "listeners": [_statistics(place.host), _health(place.host)],
         },
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in _tags(proxy)]},
@@ -104,23 +106,26 @@ def _dynamic_resources(variant: Variant) -> Json:
     }
 
 
-def _control_plane(address: addresses.Address) -> Json:
+def _control_plane(place: Place) -> Json:
     keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}
+    filters, socket = (place.proof.http_filters(), place.proof.transport_socket()) if place.proof else ({}, {})
     options = _any(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config={"http2_protocol_options": keepalive},
+        **filters,
     )
     return {
-        **_cluster("control-plane", address),
+        **_cluster("control-plane", place.control_plane),
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        **socket,
     }
 
 
-def _cluster(name: str, address: addresses.Address) -> Json:
+def _cluster(name: str, address: addresses.Dialled) -> Json:
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}]
     return {
         "name": name,
-        "type": "STATIC",
+        "type": "STRICT_DNS" if isinstance(address, addresses.Name) else "STATIC",
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
     }
@@ -185,11 +190,11 @@ def _overload_manager() -> Json:
     return {"resource_monitors": [monitor]}
 
 
-def _address(address: addresses.Address) -> Json:
+def _address(address: addresses.Dialled) -> Json:
     match address:
         case addresses.Pipe(path):
             return {"pipe": {"path": path}}
-        case addresses.Socket(host, port):
+        case addresses.Socket(host, port) | addresses.Name(host, port):
             return {"socket_address": {"address": host, "port_value": port}}
 
 

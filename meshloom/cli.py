@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from meshloom import choices, errors, options
+from meshloom import choices, cli_bootstrap, cli_token, errors, options
 
 USAGE_ERROR = 2
 INTERNAL_ERROR = 70
@@ -38,14 +38,37 @@ def _program(
         raise typer.Exit
 
 
-@app.command(epilog="Example: meshloom serve --files mesh/ --ads-plaintext unix:/tmp/meshloom.sock")
+@app.command(
+    epilog="Examples: meshloom serve --files mesh/ --state /var/lib/meshloom   ·   "
+    "meshloom serve --files mesh/ --ads-plaintext unix:/tmp/meshloom.sock"
+)
 def serve(
     files: Annotated[
         pathlib.Path,
         typer.Option("--files", metavar="PATH", envvar="MESHLOOM_FILES", help="The folder or file of YAML to follow."),
     ],
+    ads: Annotated[
+        str | None,
+        typer.Option(
+            "--ads",
+            metavar="ADDRESS",
+            envvar="MESHLOOM_ADS",
+            help="Serve ADS over TLS to proxies that show a token: IP:PORT, or off. By default 0.0.0.0:15012, and off "
+            "with --ads-plaintext.",
+        ),
+    ] = None,
+    ads_mtls: Annotated[
+        str | None,
+        typer.Option(
+            "--ads-mtls",
+            metavar="ADDRESS",
+            envvar="MESHLOOM_ADS_MTLS",
+            help="Serve ADS over TLS to proxies that show a certificate: IP:PORT, or off. By default 0.0.0.0:15013, "
+            "and off with --ads-plaintext.",
+        ),
+    ] = None,
     ads_plaintext: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--ads-plaintext",
             metavar="ADDRESS",
@@ -53,7 +76,17 @@ def serve(
             help="Serve ADS in clear, without proof of identity: unix:/path, or a loopback address as 127.0.0.1:18000. "
             "Whoever can connect gets the configuration of any proxy it names.",
         ),
-    ],
+    ] = None,
+    ads_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ads-name",
+            metavar="NAME",
+            help="A DNS name or IP address that the control plane's certificate is valid for, for gRPC programs "
+            "without a proxy, which check what they dial. Repeatable.",
+        ),
+    ] = None,
+    state: options.State = None,
     health: Annotated[
         str | None,
         typer.Option(
@@ -88,8 +121,8 @@ def serve(
     """
     from meshloom.commands import serve as command
 
-    doors = command.Doors(health, operator_socket)
-    command.run(files, ads_plaintext, doors, settings, log_format, debug=debug)
+    doors = command.Doors(ads, ads_mtls, ads_plaintext, tuple(ads_name or ()), health, operator_socket)
+    command.run(files, state, doors, settings, log_format, debug=debug)
 
 
 @app.command(
@@ -182,59 +215,8 @@ def check(
     raise typer.Exit(command.run(paths, output, settings))
 
 
-@app.command(
-    epilog="Example: meshloom bootstrap --proxy bookstore/reviews-v1 --ads unix:/tmp/meshloom.sock "
-    "--workload-address 127.0.1.1 --application-address 127.0.0.1 > envoy.yaml   ·   "
-    "envoy -c envoy.yaml --drain-time-s 45 --disable-hot-restart   ·   "
-    "meshloom bootstrap --grpc --proxy bookstore/web --ads unix:/tmp/meshloom.sock > xds.json   ·   "
-    "GRPC_XDS_BOOTSTRAP=xds.json python web.py"
-)
-def bootstrap(
-    proxy: options.ProxyName,
-    ads: Annotated[str, typer.Option("--ads", metavar="ADDRESS", help="Where the control plane serves ADS.")],
-    workload_address: Annotated[
-        str, typer.Option(metavar="IP", help="What the proxy binds: what serviceDiscovery.hostname resolves to.")
-    ] = "",
-    application_address: Annotated[
-        str, typer.Option(metavar="IP", help="Where the application listens; not for a gateway.")
-    ] = "",
-    application_port: options.ApplicationPorts = None,
-    gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
-    grpc: Annotated[
-        bool, typer.Option("--grpc", help="For a gRPC program that calls others without a proxy; always JSON.")
-    ] = False,
-    admin: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
-    ] = "",
-    sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
-    output: options.OutputForm = choices.Form.YAML,
-) -> None:
-    """Print the bootstrap that an Envoy of the mesh starts with, or a gRPC program that speaks xDS itself.
-
-    Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also
-    answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
-
-    On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default
-    is 600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
-    """
-    from meshloom.commands import bootstrap as command
-    from meshloom.commands import capture
-
-    if grpc:
-        others = {
-            "--workload-address": workload_address,
-            "--application-address": application_address,
-            "--application-port": application_port,
-            "--gateway": gateway,
-            "--admin": admin,
-            "--sotw": sotw,
-        }
-        command.run_grpc(capture.proxyless(proxy, others), ads)
-    elif gateway:
-        command.run(capture.gateway(proxy, workload_address, application_address), ads, admin, sotw=sotw, form=output)
-    else:
-        of = capture.sidecar(proxy, workload_address, application_address, application_port or ())
-        command.run(of, ads, admin, sotw=sotw, form=output)
+app.command(epilog=cli_bootstrap.EPILOG)(cli_bootstrap.bootstrap)
+app.add_typer(cli_token.app, name="token")
 
 
 @app.command(

@@ -20,6 +20,15 @@ SettingsFile = Annotated[
         "--settings", metavar="FILE", envvar="MESHLOOM_SETTINGS", help="A YAML file of settings; all have defaults."
     ),
 ]
+State = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        envvar="MESHLOOM_STATE",
+        help="The folder of keys, certificates and revocations; by default the user's own.",
+    ),
+]
 ProxyName = Annotated[
     str, typer.Option("--proxy", metavar="NS/NAME", help="The VirtualDeployment (or, with --gateway, IngressGateway).")
 ]

@@ -125,6 +125,8 @@ class Settings(_Settings):
     resolving: Resolving = Resolving()
     observing: Observing = Observing()
     operating: Operating = Operating()
+    state: str = ""
+    """The folder of keys, certificates and revocations; empty: the user's own."""
     stop_seconds: Seconds = 5.0
     """How long open streams get to end when the program stops."""
 

@@ -122,7 +122,7 @@ class Server:
             refusal = await self._refusal(variant, machine(), context)
             if refusal is not None:
                 self._observer.refused(variant, refusal.code, refusal.reason)
-                _log.info("ads.refused", variant=variant, peer=context.peer(), code=refusal.code, why=refusal.message)
+                _log.info("ads.refused", variant=variant, peer=context.peer(), **_why(refusal))
                 await context.abort(grpc.StatusCode[refusal.code], refusal.message)
 
         return grpc.stream_stream_rpc_method_handler(serve)  # without serializers: bytes in, bytes out
@@ -218,6 +218,12 @@ def _told(peer: peers.Peer, nacked: effects.Nacked) -> dict[str, Any]:
         "more": max(0, len(names) - _NAMES_LOGGED),
         "message": nacked.message,
     }
+
+
+def _why(refusal: ports.Refusal) -> dict[str, str]:
+    """Return what the log says of a refusal."""
+    told = {"code": refusal.code, "why": refusal.message}
+    return {**told, "reason": refusal.reason} if refusal.reason else told
 
 
 def _one_too_many(node: nodes.Node, most: int) -> ports.Refusal:

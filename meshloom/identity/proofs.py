@@ -130,15 +130,13 @@ class Gatekeeper:
             case unproven.Unproven():
                 return None
             case tokens.Token() as token:
-                fault = self._known.known.fault(token, self._now())
-                if fault is not None:
-                    return _unauthenticated(fault.reason, str(fault))
-                return None if token.owner == owner else _other(f"token is of {token.owner}", owner)
+                return self._token_denied(token, owner)
             case certificates.Certified() as certified:
                 return self._certificate_denied(certified, owner)
             case Pod() as pod:
                 return self._pod_denied(pod, owner)
-        raise TypeError(f"{type(proof.of).__name__} is no proof")
+            case other:
+                raise TypeError(f"{type(other).__name__} is no proof")
 
     def _certified(self, caller: ports.Caller) -> ports.Proof | ports.Refusal:
         try:
@@ -164,6 +162,12 @@ class Gatekeeper:
         if reviewed is None:
             return _unauthenticated("foreign", "the token is neither a join token nor one that the API server accepts")
         return ports.Proof(reviewed.pod, reviewed.until)
+
+    def _token_denied(self, token: tokens.Token, owner: Ref) -> ports.Refusal | None:
+        fault = self._known.known.fault(token, self._now())
+        if fault is not None:
+            return _unauthenticated(fault.reason, str(fault))
+        return None if token.owner == owner else _other(f"token is of {token.owner}", owner)
 
     def _certificate_denied(self, certified: certificates.Certified, owner: Ref) -> ports.Refusal | None:
         if certified.root not in certificates.fingerprints(self._directory.roots(certified.trust_domain)):
