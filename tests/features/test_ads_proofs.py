@@ -311,7 +311,7 @@ async def test_an_expired_certificate_is_refused_by_tls(plane):
 async def test_the_certificate_of_a_connection_is_looked_at_for_each_stream(plane):
     async with plane.channel(plane.by_certificate, plane.trusting(pair=entrance.pair(plane.mesh, life=600))) as channel:
         assert await entrance.Stream(channel).asked() == ["a"]
-        plane.now.ahead = 600
+        plane.now.ahead = 601
         late = entrance.Stream(channel)
         await late.ask()
         assert await late.end() == (UNKNOWN, "the certificate has expired")
