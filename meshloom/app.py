@@ -1,47 +1,45 @@
 """The program: sources, pipeline, cache, ADS server, health port and operator API, wired together.
 
 Law: the only place where the senses, the compiler and the protocol meet. ADS opens when every source is synced and the
-first configuration is made; plaintext ADS only where the machine itself limits who can reach it. Health and operator
-API open before all that, and close last.
+first configuration is made. Health and operator API open before all that, and close last.
 """
 
 import asyncio
 import contextlib
 import importlib.metadata
-import os
 import pathlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import structlog
 
-from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline
+from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, ways_in
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
-from meshloom.identity import acknowledged, unproven
+from meshloom.identity import acknowledged
 from meshloom.identity.authority import momentary
 from meshloom.operator import api, sockets
 from watchers import feed, files
-from xds import cache, doors, limits, server
+from xds import cache, limits, server
 
 _log = structlog.get_logger()
 
 
 class Program:
-    """The control plane on one folder of files and one ADS address in clear."""
+    """The control plane on one folder of files, with the ways in to its ADS."""
 
-    def __init__(self, folder: pathlib.Path, ads: addresses.Address, settings: settings_model.Settings) -> None:
-        if not addresses.is_private(ads):
-            raise errors.UserError(f"ADS in clear is for a unix socket or a loopback address, not for {ads}")
+    def __init__(self, folder: pathlib.Path, ads: ways_in.Ads, settings: settings_model.Settings) -> None:
         self._ads, self._settings, self._files = ads, settings, f"folder {folder}"
+        self._ways_in = ways_in.WaysIn(ads)
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
+        authority = self._ways_in.overheard(momentary.Momentary())
         self._pipeline = pipeline.Pipeline(
-            _Told(self._metrics.passes), settings.resolving.settings(), momentary.Momentary(), self._held
+            _Told(self._metrics.passes), settings.resolving.settings(), authority, self._held
         )
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
         self._server = server.Server(
-            self._cache, unproven.Trusting(), limits=_limits(settings.limits), observer=self._metrics.streams
+            self._cache, self._ways_in.gatekeeper, limits=_limits(settings.limits), observer=self._metrics.streams
         )
         self._stands = conditions.Ads.CLOSED
 
@@ -50,7 +48,7 @@ class Program:
         memory.prepare()
         observing = self._settings.observing
         observations = feed.observations([self._source], observing.settle_seconds, observing.at_most_seconds)
-        async with self._watched_over(), contextlib.aclosing(observations):
+        async with self._watched_over(), self._ways_in.kept(self._server), contextlib.aclosing(observations):
             following = asyncio.create_task(self._pipeline.run(observations, self._cache))
             stopping = asyncio.create_task(stop.wait())
             try:
@@ -88,7 +86,7 @@ class Program:
         first.cancel()
         if stopping.done():
             return
-        await _open(self._server, self._ads)
+        await self._ways_in.open(self._server)
         self._stands = conditions.Ads.OPEN
         try:
             _log.info(_started(self._ads, self._pipeline.status))
@@ -129,48 +127,11 @@ async def _first_of(*tasks: "asyncio.Task[None] | asyncio.Task[bool]") -> None:
         task.result()
 
 
-async def _open(ads: server.Server, address: addresses.Address) -> None:
-    if await _is_served(address):
-        raise errors.UserError(f"--ads-plaintext: something serves on {address} already; stop it, or choose another")
-    try:
-        with _for_this_user_alone():
-            await ads.start(doors.Listen(str(address)))
-    except RuntimeError:
-        raise errors.UserError(
-            f"--ads-plaintext: {address} cannot be opened; choose a free one where this user may create it"
-        ) from None
-
-
-@contextlib.contextmanager
-def _for_this_user_alone() -> Iterator[None]:
-    """Give mode 0600 to the socket that is made in the block, from the moment it exists."""
-    before = os.umask(0o177)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-async def _is_served(address: addresses.Address) -> bool:
-    """Return whether somebody answers there; the socket file that a killed program leaves does not count."""
-    match address:
-        case addresses.Pipe(path):
-            connecting = asyncio.open_unix_connection(path)
-        case addresses.Socket(host, port):
-            connecting = asyncio.open_connection(host, port)
-    try:
-        _, writer = await connecting
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
 def _limits(chosen: settings_model.Limits) -> limits.Limits:
     return limits.Limits(
         request_bytes=chosen.request_bytes, names=chosen.names, streams_per_peer=chosen.streams_per_peer
     )
 
 
-def _started(address: addresses.Address, status: pipeline.Status) -> str:
-    return f"serving ADS on {address}, {status.services} services, {len(status.problems)} problems"
+def _started(ads: ways_in.Ads, status: pipeline.Status) -> str:
+    return f"serving ADS on {ads}, {status.services} services, {len(status.problems)} problems"

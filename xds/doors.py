@@ -30,6 +30,14 @@ class Listen:
     tls: Callable[[], ports.Tls] | None = None
 
 
+class AddressError(RuntimeError):
+    """An address that cannot be opened."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} cannot be opened")
+        self.address = address
+
+
 def options(limits: limits_of.Limits) -> tuple[tuple[str, int], ...]:
     """Return the options of a server within these limits."""
     return (
@@ -49,10 +57,13 @@ def options(limits: limits_of.Limits) -> tuple[tuple[str, int], ...]:
 
 
 def bound(server: Any, listen: Listen) -> int:
-    """Open an address of a gRPC server; return its port, 1 for a unix socket. Raises RuntimeError if it is taken."""
-    if listen.tls is None:
-        return int(server.add_insecure_port(listen.address))
-    return int(server.add_secure_port(listen.address, _credentials(listen.tls)))
+    """Open an address of a gRPC server; return its port, 1 for a unix socket. Raises AddressError if it is taken."""
+    try:
+        if listen.tls is None:
+            return int(server.add_insecure_port(listen.address))
+        return int(server.add_secure_port(listen.address, _credentials(listen.tls)))
+    except RuntimeError:
+        raise AddressError(listen.address) from None
 
 
 def transport(context: Any) -> session.Transport:

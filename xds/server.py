@@ -75,7 +75,7 @@ class Server:
     async def start(self, *listens: doors.Listen) -> tuple[int, ...]:
         """Open these addresses and return their ports (1 for a unix socket).
 
-        Raise RuntimeError if an address is taken. A server is started once; after `stop` make a new one.
+        Raise doors.AddressError if one is taken. A server is started once; after `stop` make a new one.
         """
         server = grpc.aio.server(options=doors.options(self._limits))
         server.add_generic_rpc_handlers((self._handlers(),))

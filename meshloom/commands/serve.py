@@ -6,37 +6,82 @@ Law: what cannot work is refused before anything starts.
 import asyncio
 import os
 import pathlib
+import resource
 import signal
 from dataclasses import dataclass
 
-from meshloom import addresses, app, choices, errors, logs
+from meshloom import addresses, app, choices, errors, logs, ways_in
 from meshloom import settings as settings_model
+from meshloom import state as states
 from meshloom.commands import capture
+
+BY_TOKEN, BY_CERTIFICATE = "0.0.0.0:15012", "0.0.0.0:15013"
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """Where to serve health and the operator API, None: as the settings say."""
+    """Where to serve ADS, health and the operator API, as it was said; None: by default, or as the settings say."""
 
+    ads: str | None = None
+    ads_mtls: str | None = None
+    ads_plaintext: str | None = None
+    ads_names: tuple[str, ...] = ()
     health: str | None = None
     operator: str | None = None
 
 
 def run(
-    files: pathlib.Path, ads: str, doors: Doors, settings: pathlib.Path | None, lines: choices.Lines, *, debug: bool
+    files: pathlib.Path,
+    state: pathlib.Path | None,
+    given: Doors,
+    settings: pathlib.Path | None,
+    lines: choices.Lines,
+    *,
+    debug: bool,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises errors.UserError."""
     if not files.exists():
         raise errors.UserError(f"--files: {files} does not exist; name the folder that holds the YAML of the mesh")
-    address = capture.address("--ads-plaintext", ads)
-    if not addresses.is_private(address):
+    chosen = _with_doors(settings_model.loaded(settings), given)
+    ads = _ads(given, state, chosen)
+    logs.configure(lines, debug)
+    _allow_many_connections()
+    asyncio.run(_until_stopped(app.Program(files, ads, chosen)))
+
+
+def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Settings) -> ways_in.Ads:
+    """Return the ways in that are asked for. Raises errors.UserError."""
+    in_clear = None if given.ads_plaintext is None else capture.address("--ads-plaintext", given.ads_plaintext)
+    if in_clear is not None and not addresses.is_private(in_clear):
         raise errors.UserError(
-            f"--ads-plaintext: {address} can be reached from other machines, and whoever reaches ADS in clear gets the "
+            f"--ads-plaintext: {in_clear} can be reached from other machines, and whoever reaches ADS in clear gets the "
             "configuration of any proxy; give unix:/path or a loopback address as 127.0.0.1:18000"
         )
-    chosen = _with_doors(settings_model.loaded(settings), doors)
-    logs.configure(lines, debug)
-    asyncio.run(_until_stopped(app.Program(files, address, chosen)))
+    by_token = _over_tls("--ads", given.ads, BY_TOKEN if in_clear is None else settings_model.OFF)
+    by_certificate = _over_tls("--ads-mtls", given.ads_mtls, BY_CERTIFICATE if in_clear is None else settings_model.OFF)
+    if not (by_token or by_certificate):
+        if in_clear is None:
+            raise errors.UserError(
+                "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
+            )
+        return ways_in.Ads(in_clear)
+    return ways_in.Ads(in_clear, by_token, by_certificate, given.ads_names, states.folder(state, settings))
+
+
+def _over_tls(option: str, said: str | None, default: str) -> addresses.Socket | None:
+    text = default if said is None else said
+    if text == settings_model.OFF:
+        return None
+    address = capture.address(option, text)
+    if not isinstance(address, addresses.Socket):
+        raise errors.UserError(f"{option}: {address} is a unix socket, which needs no TLS; give it to --ads-plaintext")
+    return address
+
+
+def _allow_many_connections() -> None:
+    """Let this process open as many files as it may be allowed: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _with_doors(settings: settings_model.Settings, doors: Doors) -> settings_model.Settings:

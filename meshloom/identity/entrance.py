@@ -1,8 +1,9 @@
 """The way in to ADS as one piece: who is let in, what TLS shows and asks for, and who has to leave when that changes.
 
-Law: owned by the event loop; what gRPC's threads read is one immutable value, replaced as a whole.
+Law: what other threads read or bring are immutable values, each replaced as a whole; streams are the event loop's.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,30 +12,33 @@ from mesh.problems import Ref
 from meshloom.identity import proofs, register
 from xds import ports
 
+Identities = Mapping[Ref, str]
+"""The SPIFFE URIs of the proxies of VirtualDeployments and IngressGateways."""
+
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What TLS needs: the certificate of the control plane's server with those that lead to its root, its key, its root,
-    and the roots of each mesh by trust domain; all in PEM.
+class Own:
+    """What the control plane's server shows: its certificate with those that lead to its root, its key, and the roots it
+    is known by; all in PEM.
     """
 
     chain: bytes
     key: bytes = field(repr=False)
     root: bytes
-    roots: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def identities(graph: graphs.Graph) -> Mapping[Ref, str]:
-    """Return the SPIFFE URIs of the proxies of all VirtualDeployments and IngressGateways."""
-    services = {deployment.ref: graph.services[deployment.service] for deployment in graph.deployments.values()}
-    owners = (*services.items(), *graph.gateways.items())
-    return {ref: owner.identity.uri for ref, owner in owners}
+def identities(graph: graphs.Graph) -> Identities:
+    """Return the URIs of all proxies of a mesh."""
+    services = {ref: graph.services[deployment.service].identity for ref, deployment in graph.deployments.items()}
+    gateways = {ref: gateway.identity for ref, gateway in graph.gateways.items()}
+    return {ref: identity.uri for ref, identity in (*services.items(), *gateways.items())}
 
 
 class Entrance:
     """`gatekeeper` is for the ADS server; `by_token` and `by_certificate` are its TLS (`xds.doors.Listen`).
 
-    Call `load` before the server starts, `follow` beside it, and `admit` for each change of the mesh or of certificates.
+    Call `load` and `serve` before the server starts, `follow` beside it; `serve` for each certificate of the server's
+    own, `expect` for each change of the meshes.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class Entrance:
         kubernetes: proofs.Kubernetes | None = None,
     ) -> None:
         self._register = register.Register(store)
-        self._material: Material | None = None
-        self._identities: Mapping[Ref, str] = {}
+        self._own: Own | None = None
+        self._identities: Identities = {}
+        self._roots: Mapping[str, bytes] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._review: Callable[[], None] = _nothing
         self.gatekeeper = proofs.Gatekeeper(self._register, self, now, in_clear=in_clear, kubernetes=kubernetes)
 
@@ -57,30 +63,34 @@ class Entrance:
 
     async def follow(self, review: Callable[[], None]) -> None:
         """Keep to what is revoked until cancelled; `review` (`xds.server.Server.review`) is called for each change."""
-        self._review = review
+        self._review, self._loop = review, asyncio.get_running_loop()
         try:
             await self._register.follow(review)
         finally:
-            self._review = _nothing
+            self._review, self._loop = _nothing, None
 
-    def admit(self, *, material: Material | None = None, identities: Mapping[Ref, str] | None = None) -> None:
-        """Take what is new, and end the streams that have no right to go on."""
-        if material is not None:
-            self._material = material
-        if identities is not None:
-            self._identities = identities
-        self._review()
+    def serve(self, own: Own) -> None:
+        """Show another certificate from now on."""
+        self._own = own
+
+    def expect(self, identities: Identities, roots: Mapping[str, bytes]) -> None:
+        """Take which proxies there are and by which roots their meshes know them, from any thread; streams that have no
+        right to go on are ended.
+        """
+        self._identities, self._roots = identities, roots
+        if (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._reviewed)
 
     def by_token(self) -> ports.Tls:
         """Return the TLS of clients that show a token."""
-        material = self._served()
-        return ports.Tls(material.chain, material.key)
+        own = self._served()
+        return ports.Tls(own.chain, own.key)
 
     def by_certificate(self) -> ports.Tls:
-        """Return the TLS of clients that show a certificate by any mesh; where there is none, nobody can have one."""
-        material = self._served()
-        clients = b"".join(roots for _, roots in sorted(material.roots.items()))
-        return ports.Tls(material.chain, material.key, clients or material.root)
+        """Return the TLS of clients that show a certificate of any mesh; where there is none, nobody can have one."""
+        own = self._served()
+        clients = b"".join(roots for _, roots in sorted(self._roots.items()))
+        return ports.Tls(own.chain, own.key, clients or own.root)
 
     def identity(self, owner: Ref) -> str | None:
         """Return the SPIFFE URI of a proxy (`proofs.Directory`)."""
@@ -88,12 +98,15 @@ class Entrance:
 
     def roots(self, trust_domain: str) -> bytes:
         """Return the roots of a mesh (`proofs.Directory`)."""
-        return self._material.roots.get(trust_domain, b"") if self._material else b""
+        return self._roots.get(trust_domain, b"")
 
-    def _served(self) -> Material:
-        if self._material is None:
-            raise RuntimeError("there is no certificate to serve with; admit one before the server starts")
-        return self._material
+    def _reviewed(self) -> None:
+        self._review()
+
+    def _served(self) -> Own:
+        if self._own is None:
+            raise RuntimeError("there is no certificate to serve with; give one before the server starts")
+        return self._own
 
 
 def _nothing() -> None:

@@ -82,8 +82,8 @@ class Guarded:
         key = keys.generated()
         leaf = issue.server(self.own, key, (), DAY, time.time())
         roots = meshes if meshes is not None else {DOMAIN: root_pem(self.mesh)}
-        material = entrance.Material(leaf.chain, key.pem, root_pem(self.own), roots)
-        self.entrance.admit(material=material, identities=IDENTITIES)
+        self.entrance.serve(entrance.Own(leaf.chain, key.pem, root_pem(self.own)))
+        self.entrance.expect(IDENTITIES, roots)
 
     def token(self, owner=PETS_V1, valid=DAY):
         key = self.store.signing()

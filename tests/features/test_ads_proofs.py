@@ -11,7 +11,7 @@ import structlog.testing
 from mesh import identity
 from mesh.problems import Ref
 from meshloom.identity import claim, register, tokens
-from meshloom.identity.authority import issue, keys
+from meshloom.identity.authority import issue
 from tests.features import ads, entrance
 
 DENIED, UNKNOWN = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED
@@ -322,7 +322,7 @@ async def test_a_stream_ends_when_the_deployment_leaves_the_service(plane):
         stream = entrance.Stream(channel)
         await stream.asked()
         moved = {entrance.PETS_V1: identity.Identity(entrance.DOMAIN, Ref("VirtualService", "shop", "zoo")).uri}
-        plane.entrance.admit(identities=moved)
+        plane.entrance.expect(moved, {entrance.DOMAIN: entrance.root_pem(plane.mesh)})
         assert (await stream.end())[0] is DENIED
 
 
@@ -360,6 +360,6 @@ async def test_new_roots_of_a_mesh_are_taken_live(plane):
 
 
 async def test_material_that_cannot_be_used_leaves_the_last_in_place(plane):
-    plane.entrance.admit(material=entrance.entrance.Material(b"no certificate", b"no key", b""))
+    plane.entrance.serve(entrance.entrance.Own(b"no certificate", b"no key", b""))
     with structlog.testing.capture_logs():
         assert await let_in(plane, plane.token()) == ["a"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from meshloom import addresses, app
+from meshloom import addresses, app, ways_in
 from meshloom import settings as settings_model
 from tests.meshloom import ads
 
@@ -84,7 +84,9 @@ async def serving(
     structlog.configure(processors=[log])
     address = addresses.Pipe(str(socket))
     doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
-    running = asyncio.create_task(app.Program(folder, address, settings_in(doors, health, operator)).run(stop))
+    running = asyncio.create_task(
+        app.Program(folder, ways_in.Ads(address), settings_in(doors, health, operator)).run(stop)
+    )
     try:
         started = asyncio.create_task(log.until(until))
         await asyncio.wait((started, running), return_when=asyncio.FIRST_COMPLETED)
