@@ -17,7 +17,8 @@ from translator import filter_chains, names, rbac, resources, tcp, tls, wire
 from translator.resources import ResourceName
 
 _HANDSHAKE = datetime.timedelta(seconds=10)
-_MESH_OWN = listener_v3.FilterChainMatch(application_protocols=[names.ALPN], transport_protocol="tls")
+_MESH_OWN = listener_v3.FilterChainMatch(application_protocols=[names.ALPN])
+"""Nothing of `transport_protocol`: Envoy would choose by it first, and drop all other TLS."""
 
 
 class Inspection(enum.Enum):

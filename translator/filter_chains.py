@@ -1,15 +1,18 @@
 """Filter chains: how a connection becomes requests; one HTTP connection manager each.
 
-Law: a chain knows nothing of addresses, so that all proxies of a service share one encoding; routes come by ADS. No
-request header of a caller steers a proxy: to none of them anybody is internal.
+Law: a chain knows nothing of addresses, so that all proxies of a service share one encoding; routes come by ADS. What
+steers proxies is their configuration: what callers say to them in headers is dropped unread.
 """
 
 import datetime
 import functools
 
+from envoy_data_plane.envoy.config.common.mutation_rules import v3 as rules_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
+from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as mutation_v3
+from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 from envoy_data_plane.google import protobuf
 
 from mesh.problems import Ref
@@ -37,7 +40,7 @@ def outbound(caller: Ref) -> listener_v3.FilterChain:
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         strip_trailing_host_dot=True,
-        internal_address_config=_nobody_is_internal(),
+        early_header_mutation_extensions=_unsteered(),
         local_reply_config=replies.unreachable(caller),
     )
     return _chain(manager)
@@ -57,7 +60,7 @@ def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> li
         rds=_routes(name),
         http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
-        internal_address_config=_nobody_is_internal(),
+        early_header_mutation_extensions=_unsteered(),
         forward_client_cert_details=hcm_v3.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
         set_current_client_cert_details=hcm_v3.HttpConnectionManagerSetCurrentClientCertDetails(uri=True),
         local_reply_config=replies.denied(service),
@@ -73,8 +76,8 @@ def gateway(port: int) -> listener_v3.FilterChain:
         rds=_routes(name),
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_name="gateway",  # in place of what the application says of itself
-        use_remote_address=True,  # x-forwarded-* of strangers are not believed, and x-envoy-* dropped
-        internal_address_config=_nobody_is_internal(),
+        use_remote_address=True,  # x-forwarded-* of strangers are not believed
+        early_header_mutation_extensions=_unsteered(),
         always_set_request_id_in_response=True,
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
@@ -111,9 +114,16 @@ def _edge_http2() -> core_v3.Http2ProtocolOptions:
 
 
 @functools.cache
-def _nobody_is_internal() -> hcm_v3.HttpConnectionManagerInternalAddressConfig:
-    """Return the addresses whose requests may say `x-envoy-retry-on` and the like: none, wherever they are."""
-    return hcm_v3.HttpConnectionManagerInternalAddressConfig()
+def _unsteered() -> list[core_v3.TypedExtensionConfig]:
+    """Return what is done to a request first of all: whatever would steer a proxy (`x-envoy-retry-on`) goes.
+
+    Envoy does so of itself for callers outside, but to it outside is whoever does not name an address such as 10.0.0.1
+    in `x-forwarded-for`, which everybody may.
+    """
+    steering = matcher_v3.StringMatcher(prefix=names.STEERING)
+    mutation = rules_v3.HeaderMutation(remove_on_match=rules_v3.HeaderMutationRemoveOnMatch(key_matcher=steering))
+    config = wire.packed(mutation_v3.HeaderMutation(mutations=[mutation]))
+    return [core_v3.TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=config)]
 
 
 @functools.cache

@@ -15,6 +15,12 @@ OUTBOUND_PORT = 15000
 DENIED_BY = "x-meshloom-denied-by"
 """The response header of a denial inside the mesh: the address of the service whose proxy denied."""
 
+STEERING = "x-envoy-"
+"""How the request headers begin by which a proxy may be steered."""
+
+INTERNAL = "x-envoy-internal"
+"""The request header that Envoy adds where `x-forwarded-for` names a private address, which proves nothing."""
+
 IDENTITY = "identity"
 """The secret that holds a proxy's own certificate and key; the same name in all proxies, each gets its own."""
 

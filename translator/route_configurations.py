@@ -81,4 +81,9 @@ def _encoded(
 @functools.cache
 def _without_hosts(name: str, hidden: tuple[str, ...]) -> bytes:
     """Return the encoding up to the virtual hosts; `hidden` are the headers removed from responses."""
-    return wire.encode(route_v3.RouteConfiguration(name=name, response_headers_to_remove=list(hidden)))
+    unproven = [names.INTERNAL] if name != names.OUTBOUND else []
+    return wire.encode(
+        route_v3.RouteConfiguration(
+            name=name, response_headers_to_remove=list(hidden), request_headers_to_remove=unproven
+        )
+    )
