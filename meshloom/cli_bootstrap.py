@@ -55,6 +55,7 @@ def bootstrap(
         str, typer.Option(metavar="IP", help="Where the application listens; not for a gateway.")
     ] = "",
     application_port: options.ApplicationPorts = None,
+    outbound_tcp: options.OutboundTcp = None,
     gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
     grpc: Annotated[
         bool, typer.Option("--grpc", help="For a gRPC program that calls others without a proxy; always JSON.")
@@ -82,6 +83,7 @@ def bootstrap(
             "--workload-address": workload_address,
             "--application-address": application_address,
             "--application-port": application_port,
+            "--outbound-tcp": outbound_tcp,
             "--output-folder": output_folder,
             "--gateway": gateway,
             "--admin": admin,
@@ -89,7 +91,8 @@ def bootstrap(
         }
         command.run_grpc(capture.proxyless(proxy, others), plane)
     elif gateway:
-        command.run(capture.gateway(proxy, workload_address, application_address), plane, admin, sotw=sotw, form=output)
+        door = capture.gateway(proxy, workload_address, application_address, outbound_tcp or ())
+        command.run(door, plane, admin, sotw=sotw, form=output)
     else:
-        of = capture.sidecar(proxy, workload_address, application_address, application_port or ())
+        of = capture.sidecar(proxy, workload_address, application_address, application_port or (), outbound_tcp or ())
         command.run(of, plane, admin, sotw=sotw, form=output)

@@ -42,6 +42,14 @@ OperatorSocket = Annotated[
     ),
 ]
 OutputForm = Annotated[choices.Form, typer.Option("--output", "-o", help="The form of the output.")]
+OutboundTcp = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--outbound-tcp",
+        metavar="SERVICE=IP:PORT",
+        help="Where a service with a TCP port is dialled, as shop/db=127.0.0.1:5432. Repeatable.",
+    ),
+]
 ApplicationPorts = Annotated[
     list[str] | None,
     typer.Option(

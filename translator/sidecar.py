@@ -28,7 +28,7 @@ from translator.bundles import Bundle, Part
 from translator.doors import Door
 from translator.outbound import Outbound, Reach, Scoped
 from translator.outbound_tcp import OutboundTcp
-from translator.proxies import Explicit, Sidecar
+from translator.proxies import Explicit, Sidecar, TcpWay
 
 Proxies = Mapping[Sidecar, None]
 Listeners = tuple[graph.Listener, ...]
@@ -178,11 +178,17 @@ def _own(
         *(clusters.of_application(listener, capture) for listener, _ in inbound),
         listeners.outbound(capture.workload_address, calls),
         *(listeners.inbound(capture.workload_address, listener.port, door) for listener, door in inbound),
-        *(
-            listeners.outbound_tcp(way.address, way.port, door)
-            for way, door in zip(capture.outbound_tcp, tcp, strict=True)
-        ),
+        *(listeners.outbound_tcp(way.address, way.port, door) for way, door in _unbound(capture, tcp, inbound)),
     )
+
+
+def _unbound(
+    capture: Explicit, tcp: tuple[Door, ...], inbound: tuple[tuple[graph.Listener, Door], ...]
+) -> Iterable[tuple[TcpWay, Door]]:
+    """Return the ways out that are not where callers come in: Envoy would refuse both, callers keep theirs."""
+    taken = {(capture.workload_address, listener.port) for listener, _ in inbound}
+    pairs = zip(capture.outbound_tcp, tcp, strict=True)
+    return ((way, door) for way, door in pairs if (way.address, way.port) not in taken)
 
 
 def _digests(proxies: Proxies, deployments: Graphed, scopes: Mapping[Ref, Scoped]) -> dict[Sidecar, str]:

@@ -6,7 +6,7 @@ Law: an option is checked here once; its message names it.
 from collections.abc import Mapping, Sequence
 
 from meshloom import addresses, errors
-from meshloom.identity import claim
+from meshloom.identity import claim, ways
 from translator import proxies
 
 
@@ -34,7 +34,17 @@ def ports(pairs: Sequence[str]) -> dict[int, int]:
     return dict(found)
 
 
-def sidecar(proxy: str, workload: str, application: str, mapped: Sequence[str]) -> proxies.Sidecar:
+def led(options: Sequence[str]) -> list[proxies.TcpWay]:
+    """Return the ways out for TCP of options such as `shop/db=127.0.0.1:5432`. Raises errors.UserError."""
+    try:
+        return [ways.parsed(text) for text in options]
+    except ValueError as fault:
+        raise errors.UserError(f"--outbound-tcp: {fault}") from None
+
+
+def sidecar(
+    proxy: str, workload: str, application: str, mapped: Sequence[str], outbound_tcp: Sequence[str] = ()
+) -> proxies.Sidecar:
     """Return the sidecar that the options describe. Raises errors.UserError."""
     if not application:
         raise errors.UserError(
@@ -42,15 +52,16 @@ def sidecar(proxy: str, workload: str, application: str, mapped: Sequence[str]) 
         )
     found = (_workload(workload), ip("--application-address", application))
     try:
-        return claim.sidecar(proxy, *found, ports(mapped))
+        return claim.sidecar(proxy, *found, ports(mapped), led(outbound_tcp))
     except ValueError as fault:
         raise errors.UserError(_named(proxy, fault)) from None
 
 
-def gateway(proxy: str, workload: str, application: str) -> proxies.Gateway:
+def gateway(proxy: str, workload: str, application: str, outbound_tcp: Sequence[str] = ()) -> proxies.Gateway:
     """Return the gateway proxy that the options describe. Raises errors.UserError."""
-    if application:
-        raise errors.UserError("--application-address: a gateway has no application; leave it out")
+    for option, given in {"--application-address": application, "--outbound-tcp": outbound_tcp}.items():
+        if given:
+            raise errors.UserError(f"{option}: a gateway has no application; leave it out")
     try:
         return claim.gateway(proxy, _workload(workload))
     except ValueError as fault:

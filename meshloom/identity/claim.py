@@ -4,13 +4,14 @@ Law: `proxy(metadata(p)) == p`; what is not exactly of this form is refused, wit
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
 
 from mesh.problems import Ref
 from meshloom import addresses
+from meshloom.identity import ways
 from translator import names, proxies
 
 KEY = "meshloom"
@@ -51,6 +52,7 @@ def _port_number(text: str) -> str:
 Reference = Annotated[str, pydantic.AfterValidator(_reference)]
 Ip = Annotated[str, pydantic.Field(max_length=64), pydantic.AfterValidator(addresses.ip)]
 Port = Annotated[int, pydantic.BeforeValidator(_whole), pydantic.Field(ge=1, le=65535)]
+ShortText = Annotated[str, pydantic.Field(max_length=600)]
 PortName = Annotated[str, pydantic.Field(pattern="^[1-9][0-9]{0,4}$"), pydantic.AfterValidator(_port_number)]
 
 
@@ -66,6 +68,8 @@ class SidecarClaim(_Claim):
     workload_address: Ip
     application_address: Ip
     application_ports: Annotated[dict[PortName, Port], pydantic.Field(max_length=100)] = {}
+    outbound_tcp: Annotated[dict[ShortText, ShortText], pydantic.Field(max_length=100)] = {}
+    """Where TCP is dialled, and the service that it leads to."""
 
 
 class GatewayClaim(_Claim):
@@ -114,7 +118,8 @@ def metadata(given: proxies.Proxy) -> dict[str, Any]:
                 "application_address": capture.application_address,
                 "application_ports": ports,
             }
-            return {KEY: told}
+            led = {ways.dialled(one): ways.meant(one) for one in capture.outbound_tcp}
+            return {KEY: {**told, "outbound_tcp": led} if led else told}
         case proxies.Gateway(gateway, address):
             return {KEY: {"proxy": "gateway", "of": gateway.key, "address": address}}
         case proxies.Proxyless(deployment):
@@ -148,15 +153,20 @@ def reference(kind: str, text: str) -> Ref:
     return Ref(kind, namespace, name)
 
 
-def sidecar(of: str, workload: str, application: str, ports: Mapping[int, int]) -> proxies.Sidecar:
-    """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError if both would bind one port."""
+def sidecar(
+    of: str, workload: str, application: str, ports: Mapping[int, int], outbound_tcp: Iterable[proxies.TcpWay] = ()
+) -> proxies.Sidecar:
+    """Return the sidecar of a VirtualDeployment in explicit capture. Raises ValueError if two would bind one port."""
     pairs = tuple(sorted(ports.items()))
     if addresses.clash(workload, application) and (not pairs or {*ports, *PROXY_PORTS} & {*ports.values()}):
         raise ValueError(
             f"sidecar and application would both listen on {workload}, at the same port; give the application an "
             "address of its own, as 127.0.0.1, or ports of its own, as --application-port 9080=8080"
         )
-    return proxies.Sidecar(reference(_DEPLOYMENT, of), proxies.Explicit(workload, application, pairs))
+    led = tuple(sorted(outbound_tcp))
+    if refusal := ways.clash(led, workload, PROXY_PORTS):
+        raise ValueError(refusal)
+    return proxies.Sidecar(reference(_DEPLOYMENT, of), proxies.Explicit(workload, application, pairs, led))
 
 
 def gateway(of: str, address: str) -> proxies.Gateway:
@@ -181,7 +191,8 @@ def _claimed(claim: Claim) -> proxies.Proxy:
 
 def _sidecar(claim: SidecarClaim) -> proxies.Sidecar:
     ports = {int(port): application for port, application in claim.application_ports.items()}
-    return sidecar(claim.of, claim.workload_address, claim.application_address, ports)
+    led = [ways.way(service, at) for at, service in claim.outbound_tcp.items()]
+    return sidecar(claim.of, claim.workload_address, claim.application_address, ports, led)
 
 
 def _first(fault: pydantic.ValidationError) -> str:

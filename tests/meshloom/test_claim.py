@@ -3,17 +3,24 @@
 import pytest
 from google.protobuf import json_format, struct_pb2
 
-from meshloom.identity import claim, unproven
+from meshloom.identity import claim, unproven, ways
 from xds import node as nodes
 from xds import ports
 
 SIDECAR = claim.sidecar("shop/pets-v1", "127.0.1.1", "127.0.0.1", {9080: 8080})
+DIALLING = claim.sidecar(
+    "shop/pets-v1",
+    "127.0.1.1",
+    "127.0.0.1",
+    {},
+    [ways.parsed("shop/db=127.0.0.1:5432"), ways.parsed("zoo/db:5433=[::1]:6000")],
+)
 GATEWAY = claim.gateway("shop/door", "10.0.0.7")
 PROXYLESS = claim.proxyless("shop/web")
 GOOD = claim.metadata(SIDECAR)["meshloom"]
 
 
-@pytest.mark.parametrize("proxy", [SIDECAR, GATEWAY, PROXYLESS])
+@pytest.mark.parametrize("proxy", [SIDECAR, DIALLING, GATEWAY, PROXYLESS])
 def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
     struct = struct_pb2.Struct()
     struct.update(claim.metadata(proxy))
@@ -47,6 +54,14 @@ def test_a_node_id_names_kind_owner_and_address():
         ({**GOOD, "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs are not permitted"),
         ({"proxy": "proxyless", "of": "web"}, "metadata.meshloom.of: is not of the form namespace/name"),
         ({"proxy": "proxyless", "of": "shop/web", "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs"),
+        ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "db"}}, "'db' is not a service"),
+        ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "shop/db:x"}}, "'shop/db:x' is not a service"),
+        ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "shop/db/x"}}, "'shop/db/x' is not a service"),
+        ({**GOOD, "outbound_tcp": {"localhost:5432": "shop/db"}}, "'localhost' is not an IP address"),
+        ({**GOOD, "outbound_tcp": {"unix:/db": "shop/db"}}, "'unix:/db' is no address for TCP"),
+        ({**GOOD, "outbound_tcp": {"127.0.1.1:15000": "shop/db"}}, "the sidecar itself listens on port 15000"),
+        ({**GOOD, "outbound_tcp": {"127.0.0.1:1": "shop/a", "0.0.0.0:1": "shop/b"}}, "dialled at one place"),
+        ({**GOOD, "outbound_tcp": {f"127.0.0.1:{one}": "shop/a" for one in range(1, 102)}}, "at most 100 items"),
         ({**GOOD, "application_address": "127.0.1.1", "application_ports": {}}, "would both listen on 127.0.1.1"),
     ],
 )

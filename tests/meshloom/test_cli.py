@@ -250,6 +250,15 @@ def test_bootstrap_maps_ports():
 GRPC = ("bootstrap", "--grpc", "--proxy", "shop/web", "--ads", "unix:/run/ads.sock")
 
 
+def test_a_bootstrap_says_where_tcp_is_dialled():
+    ways = ("--outbound-tcp", "shop/db=127.0.0.1:5432", "--outbound-tcp", "shop/db:5433=[::1]:5433")
+    made = yaml.safe_load(run(*SIDECAR, "--application-address", "127.0.0.1", *ways).output)
+    assert made["node"]["metadata"]["meshloom"]["outbound_tcp"] == {
+        "127.0.0.1:5432": "shop/db",
+        "[::1]:5433": "shop/db:5433",
+    }
+
+
 def test_bootstrap_of_a_grpc_program_is_json_whatever_is_asked_for():
     made = [json.loads(run(*GRPC, *form).output) for form in ((), ("-o", "yaml"), ("-o", "json"))]
     assert made[0] == made[1] == made[2]
@@ -288,6 +297,15 @@ def test_bootstrap_of_a_grpc_program_is_json_whatever_is_asked_for():
         ),
         ((*SIDECAR, "--application-address", "pets"), "--application-address: 'pets' is not an IP address"),
         ((*SIDECAR, "--application-address", "127.0.0.1", "--application-port", "x"), "'x' is not PORT=PORT"),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--outbound-tcp", "shop/db"),
+            "--outbound-tcp: 'shop/db' does not say where a service is dialled; write namespace/name=IP:PORT",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--outbound-tcp", "shop/db=127.0.1.1:15006"),
+            "the sidecar itself listens on port 15006 of 127.0.1.1; let shop/db be dialled elsewhere",
+        ),
+        ((*GATEWAY, "--outbound-tcp", "shop/db=127.0.0.1:5432"), "--outbound-tcp: a gateway has no application"),
         (
             (*SIDECAR, "--application-address", "127.0.0.1", "--application-port", "1=2", "--application-port", "1=3"),
             "--application-port: a listener port is given twice; give each once",
