@@ -32,6 +32,7 @@ from translator.proxies import Explicit, Sidecar, TcpWay
 
 Proxies = Mapping[Sidecar, None]
 Listeners = tuple[graph.Listener, ...]
+Doors = tuple[tuple[graph.Listener, Door], ...]
 Deployments = tuple[tuple[Ref, Listeners], ...]
 Graphed = Mapping[Ref, graph.Deployment]
 Inputs = dict[Any, tuple[Any, ...]]
@@ -40,7 +41,7 @@ Inputs = dict[Any, tuple[Any, ...]]
 class Inbound(NamedTuple):
     """How the listeners of a deployment are served: each with its door, and the routes of all."""
 
-    doors: tuple[tuple[graph.Listener, Door], ...]
+    doors: Doors
     routes: Part
 
 
@@ -55,7 +56,8 @@ class Sidecars:
     tcp: OutboundTcp
     modes: Stage[Ref, mtls.Mode]
     inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
-    inbound: Stage[Ref, Inbound]
+    inbound: Stage[Ref, Doors]
+    routes: Stage[Ref, Part]
     own: Stage[Sidecar, Part]
     digests: Stage[Sidecar, str]
     """Of the scope of each proxy."""
@@ -63,7 +65,7 @@ class Sidecars:
     bundles: Stage[Sidecar, Bundle]
 
 
-NOBODY = Sidecars(NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 7)
+NOBODY = Sidecars(NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 8)
 """What there is without sidecars, and before there were any."""
 
 
@@ -75,15 +77,16 @@ def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, 
     modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
     sources = (found.values, modes.values, of.callers)
     of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
-    inbound = layers.staged(previous.inbound, (of_service.values,), _by_deployment, layers.as_given)
+    inbound = layers.staged(previous.inbound, (of_service.values,), _doors_by_deployment, layers.as_given)
+    routes = layers.staged(previous.routes, (of_service.values,), _routes_by_deployment, layers.as_given)
     bound = (proxies, of.deployments, calls.values, tcp.doors.values, inbound.values)
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
-    given = (digests.values, shared.clusters.values, shared.routes.values, inbound.values, own.values)
+    given = (digests.values, shared.clusters.values, shared.routes.values, routes.values, own.values)
     holders = layers.among(of_digest.values)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same))
-    return Sidecars(found, calls, tcp, modes, of_service, inbound, own, digests, of_digest, made)
+    return Sidecars(found, calls, tcp, modes, of_service, inbound, routes, own, digests, of_digest, made)
 
 
 def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
@@ -110,9 +113,14 @@ def _inbound_inputs(
     return {ref: (ref, modes[ref], callers[ref], items) for ref, items in found.items()}
 
 
-def _by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
-    """Return the inbound of each deployment apart: a change to one leaves its siblings the same objects."""
-    return {ref: (inbound,) for group in of_service.values() for ref, inbound in group.items()}
+def _doors_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
+    """Return the doors of each deployment apart: a change to one leaves its siblings the same objects."""
+    return {ref: (inbound.doors,) for group in of_service.values() for ref, inbound in group.items()}
+
+
+def _routes_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
+    """Return the routes of each deployment apart; a port of TCP that comes or goes leaves them the same object."""
+    return {ref: (inbound.routes,) for group in of_service.values() for ref, inbound in group.items()}
 
 
 def _inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
@@ -157,22 +165,20 @@ def _own_inputs(
     deployments: Graphed,
     calls: Mapping[Ref, Door],
     tcp: Mapping[Sidecar, tuple[Door, ...]],
-    inbound: Mapping[Ref, Inbound],
+    inbound: Mapping[Ref, Doors],
 ) -> Inputs:
     return {
         proxy: (
             proxy.capture,
             calls[deployments[proxy.deployment].service],
             tcp.get(proxy, ()),
-            inbound[proxy.deployment].doors,
+            inbound[proxy.deployment],
         )
         for proxy in proxies
     }
 
 
-def _own(
-    capture: Explicit, calls: Door, tcp: tuple[Door, ...], inbound: tuple[tuple[graph.Listener, Door], ...]
-) -> Part:
+def _own(capture: Explicit, calls: Door, tcp: tuple[Door, ...], inbound: Doors) -> Part:
     """Return the resources that hold the addresses of a proxy: its listeners and the clusters of its application."""
     return (
         *(clusters.of_application(listener, capture) for listener, _ in inbound),
@@ -182,9 +188,7 @@ def _own(
     )
 
 
-def _unbound(
-    capture: Explicit, tcp: tuple[Door, ...], inbound: tuple[tuple[graph.Listener, Door], ...]
-) -> Iterable[tuple[TcpWay, Door]]:
+def _unbound(capture: Explicit, tcp: tuple[Door, ...], inbound: Doors) -> Iterable[tuple[TcpWay, Door]]:
     """Return the ways out that are not where callers come in: Envoy would refuse both, callers keep theirs."""
     taken = {(capture.workload_address, listener.port) for listener, _ in inbound}
     pairs = zip(capture.outbound_tcp, tcp, strict=True)
@@ -203,10 +207,10 @@ def _parts(
     digests: Mapping[Sidecar, str],
     clusters: Mapping[str, Part],
     routes: Mapping[str, Part],
-    inbound: Mapping[Ref, Inbound],
+    inbound: Mapping[Ref, Part],
     own: Mapping[Sidecar, Part],
 ) -> Inputs:
     return {
-        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment].routes, own[proxy])
+        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment], own[proxy])
         for proxy, digest in digests.items()
     }

@@ -24,6 +24,7 @@ PARTS = (
     *(f"gateway {key}" for key in GATEWAYS),
 )
 VARIANTS = 6
+WAYS = tuple(proxies.TcpWay("127.0.4.1", 6000 + place, graphs.vs(key)) for place, key in enumerate(SERVICES))
 MODES = tuple(mtls.Mode)
 
 
@@ -31,7 +32,11 @@ def proxies_of(choices: Choices) -> list[Proxy]:
     """Return all proxies there could ever be, those without a place in this mesh among them."""
     capture = [proxies.Explicit(f"127.0.1.{number}", "127.0.2.1") for number in range(4)]
     deployments = [part.removeprefix("deployment ") for part in PARTS if part.startswith("deployment ")]
-    sidecars = [proxies.Sidecar(graphs.vd(key), at) for key in deployments for at in capture[: choices["proxies"]]]
+    sidecars = [
+        proxies.Sidecar(graphs.vd(key), at._replace(outbound_tcp=WAYS if dialling else ()))
+        for key in deployments
+        for dialling, at in enumerate(capture[: choices["proxies"]])
+    ]
     proxyless = [proxies.Proxyless(graphs.vd(key)) for key in deployments[: choices["proxies"]]]
     return [*sidecars, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS), *proxyless]
 
@@ -44,7 +49,12 @@ def graph_of(choices: Choices) -> graph.Graph:
         ref: dataclasses.replace(item, deployments=tuple(one for one in deployments if deployments[one].service == ref))
         for ref, item in services.items()
     }
-    routed = {ref: dataclasses.replace(item, http=_http(item, deployments, choices)) for ref, item in known.items()}
+    routed = {
+        ref: dataclasses.replace(
+            item, http=_http(item, deployments, choices), tcp=tuple(_tcp(item, deployments, choices))
+        )
+        for ref, item in known.items()
+    }
     return graph.Graph(
         {},
         routed,
@@ -86,6 +96,16 @@ def _http(
     return tuple(graph.HttpPort(port, tuple(_routes(service, deployments, port, weight))) for port in ports)
 
 
+def _tcp(
+    service: graph.Service, deployments: Mapping[Ref, graph.Deployment], choices: Choices
+) -> Iterator[graph.TcpPort]:
+    weight = choices[f"service {service.ref.key}"] % 3
+    listening = [ref for ref in service.deployments if deployments[ref].listener(82)]
+    if listening:
+        shares = tuple(graphs.share(f"{ref.key}:82={weight}") for ref in listening if weight)
+        yield graph.TcpPort(82, shares, 1000)
+
+
 def _routes(
     service: graph.Service, deployments: Mapping[Ref, graph.Deployment], port: int, weight: int
 ) -> Iterator[graph.HttpRoute]:
@@ -112,4 +132,5 @@ def _scope(variant: int, services: Mapping[Ref, graph.Service]) -> graph.Scope:
 
 def _callers(variant: int) -> graph.Callers:
     owners = [graphs.vs("shop/a"), graphs.ig("shop/edge")][: variant % 3]
-    return graph.Callers(graphs.DOMAIN, variant > 3, tuple(map(graphs.caller, owners)))
+    enforcement = graph.Enforcement.AUDIT if variant == 5 else graph.Enforcement.ENFORCE
+    return graph.Callers(graphs.DOMAIN, variant > 3, tuple(map(graphs.caller, owners)), enforcement)

@@ -69,6 +69,13 @@ def connection_managers(listener: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [only["typed_config"] for chain in listener["filter_chains"] for only in chain["filters"]]
 
 
+def tcp_proxy(parts: bundles.Bundle, listener: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the TCP proxy of a listener with a single chain of nothing else."""
+    (chain,) = listener["filter_chains"]
+    (found,) = chain["filters"]
+    return found["typed_config"]
+
+
 def dangling(parts: bundles.Bundle) -> set[resources.ResourceName]:
     """Return what resources of a bundle refer to and the bundle lacks; the secrets of the proxy come from elsewhere."""
     items = [item for part in parts for item in part]

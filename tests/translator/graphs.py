@@ -54,12 +54,12 @@ def service(
     hosts: Iterable[str] = (),
     deployments: Iterable[str] = (),
     mode: mtls.Mode = mtls.Mode.STRICT,
+    tcp: Iterable[graph.TcpPort] = (),
 ) -> graph.Service:
     """`hosts` are as `pets`, `pets:80`, `*.pets`."""
     served = tuple(graph.HttpPort(port, tuple(routes)) for port, routes in ports.items())
-    return graph.Service(
-        vs(key), key, MESH, caller(vs(key)), mode, tuple(map(host, hosts)), tuple(map(vd, deployments)), served
-    )
+    called, behind = tuple(map(host, hosts)), tuple(map(vd, deployments))
+    return graph.Service(vs(key), key, MESH, caller(vs(key)), mode, called, behind, served, tuple(tcp))
 
 
 def host(text: str) -> Host:
