@@ -15,8 +15,8 @@ import structlog
 from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, ways_in
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
-from meshloom.identity import acknowledged
-from meshloom.identity.authority import momentary
+from meshloom.identity import acknowledged, authorities
+from meshloom.identity.authority import keeper, succession
 from meshloom.operator import api, sockets
 from watchers import feed, files
 from xds import cache, limits, server
@@ -32,7 +32,7 @@ class Program:
         self._ways_in = ways_in.WaysIn(ads)
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
-        authority = self._ways_in.overheard(momentary.Momentary())
+        authority = self._ways_in.overheard(_authorities(ads.state, settings.certificates, self._metrics.certificates))
         self._pipeline = pipeline.Pipeline(
             _Told(self._metrics.passes), settings.resolving.settings(), authority, self._held
         )
@@ -118,6 +118,13 @@ class _Told:
             "This is a fault of meshloom, please report it",
             exc_info=error,
         )
+
+
+def _authorities(
+    state: pathlib.Path, chosen: settings_model.Certificates, counted: authorities.Observer
+) -> authorities.Authorities:
+    ground = succession.Ground(authorities.store(state), chosen.policy())
+    return authorities.Authorities(keeper.Keeper(ground, chosen.authorities), counted)
 
 
 async def _first_of(*tasks: "asyncio.Task[None] | asyncio.Task[bool]") -> None:

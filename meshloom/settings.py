@@ -4,7 +4,7 @@ Law: read once at the start; an unknown or impossible setting stops the program 
 """
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import pydantic
@@ -14,6 +14,8 @@ from mesh import resolve, resources
 from mesh.resolve.crossings import ANY as EVERY
 from mesh.rules import names
 from meshloom import addresses, errors
+from meshloom.identity.authority import rotation
+from meshloom.identity.authority.rotation import DAY
 from watchers import files
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=3600)]
@@ -117,8 +119,37 @@ class Resolving(_Settings):
         return resolve.Settings(paths_by_segment=self.paths_by_segment, crossings=crossings)
 
 
+def _address(text: str) -> str:
+    namespace, slash, name = text.partition("/")
+    if not slash or not names.is_label(namespace) or not names.is_subdomain(name):
+        raise ValueError("is not the address of a Secret; write namespace/name")
+    return text
+
+
+class Certificates(_Settings):
+    """What certificates come from, and how long they last."""
+
+    authorities: Mapping[str, Annotated[str, pydantic.AfterValidator(_address)]] = {}
+    """Ids as in `spec.certificateAuthorities` of a Mesh, each with the Secret to sign with, `namespace/name`."""
+    lifetime_seconds: Annotated[float, pydantic.Field(le=365 * DAY)] = DAY
+    """Of a proxy's certificate; it is renewed at about half of that."""
+    root_lifetime_days: Annotated[float, pydantic.Field(le=100 * 365)] = 5 * 365.0
+    """Of a root that meshloom makes; the next one begins after four fifths of that."""
+
+    @pydantic.model_validator(mode="after")
+    def _last(self) -> Self:
+        self.policy()
+        return self
+
+    def policy(self) -> rotation.Policy:
+        """Return how long things last. Raises ValueError."""
+        return rotation.Policy(leaf_life=self.lifetime_seconds, root_life=self.root_lifetime_days * DAY)
+
+
 class Settings(_Settings):
     """All settings."""
+
+    certificates: Certificates = Certificates()
 
     limits: Limits = Limits()
     files: Files = Files()

@@ -16,29 +16,28 @@ import structlog
 
 from mesh import graph, identity, inventory
 from meshloom import addresses, errors, pipeline
-from meshloom.identity import entrance, kept, register, unproven
-from meshloom.identity.authority import serving, stores, succession
+from meshloom.identity import authorities, entrance, kept, register, unproven
+from meshloom.identity.authority import serving, succession
 from meshloom.identity.authority.faults import AuthorityError
 from xds import doors, ports, server
 
 ROOT_FILE = "root.pem"
 """In the state folder: the roots that proxies know the control plane by."""
-_AUTHORITIES = "authorities"
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Ads:
-    """Where ADS is served, and how proxies prove there who they are. `names` are names of the control plane beside its
-    own, `state` is the folder of tokens and authorities, which both ways over TLS need.
+    """Where ADS is served, and how proxies prove there who they are. `state` is the folder of tokens and authorities,
+    `names` are names of the control plane beside its own.
     """
 
+    state: pathlib.Path
     in_clear: addresses.Address | None = None
     by_token: addresses.Socket | None = None
     by_certificate: addresses.Socket | None = None
     names: tuple[str, ...] = ()
-    state: pathlib.Path | None = None
 
     def __str__(self) -> str:
         return ", ".join(str(each) for each in (self.by_token, self.by_certificate, self.in_clear) if each)
@@ -54,10 +53,8 @@ class WaysIn:
         self._entrance: entrance.Entrance | None = None
         self.gatekeeper: ports.Gatekeeper = unproven.Trusting()
         if ads.by_token or ads.by_certificate:
-            if ads.state is None:
-                raise errors.UserError("ADS over TLS needs a state folder; give --state")
             self._store = register.Folder(ads.state)
-            ground = succession.Ground(stores.FolderStore(ads.state / _AUTHORITIES), serving.POLICY)
+            ground = succession.Ground(authorities.store(ads.state), serving.POLICY)
             self._keeper = serving.ServerKeeper(ground, ads.state / ROOT_FILE, now)
             self._entrance = entrance.Entrance(self._store, now, in_clear=ads.in_clear is not None)
             self.gatekeeper = self._entrance.gatekeeper
@@ -114,8 +111,7 @@ class WaysIn:
             yield self._ads.in_clear, "--ads-plaintext", None
 
     def _prepare(self, into: entrance.Entrance) -> float:
-        if self._ads.state is not None:
-            kept.folder(self._ads.state)
+        kept.folder(self._ads.state)
         self._store.signing()
         try:
             found = self._keeper.credentials(self._ads.names)
@@ -160,7 +156,7 @@ class _Overheard:
         of: graph.Graph,
         identities: frozenset[identity.Identity],
         seen: inventory.Inventory,
-        held: pipeline.Held,
+        held: pipeline.Held | None,
     ) -> pipeline.Issued:
         """Return the credentials of these identities now; called in the worker thread."""
         found = self._authority.credentials(of, identities, seen, held)

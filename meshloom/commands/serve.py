@@ -59,13 +59,14 @@ def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Sett
         )
     by_token = _over_tls("--ads", given.ads, BY_TOKEN if in_clear is None else settings_model.OFF)
     by_certificate = _over_tls("--ads-mtls", given.ads_mtls, BY_CERTIFICATE if in_clear is None else settings_model.OFF)
+    folder = states.folder(state, settings)
     if not (by_token or by_certificate):
         if in_clear is None:
             raise errors.UserError(
                 "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
             )
-        return ways_in.Ads(in_clear)
-    return ways_in.Ads(in_clear, by_token, by_certificate, given.ads_names, states.folder(state, settings))
+        return ways_in.Ads(folder, in_clear)
+    return ways_in.Ads(folder, in_clear, by_token, by_certificate, given.ads_names)
 
 
 def _over_tls(option: str, said: str | None, default: str) -> addresses.Socket | None:

@@ -4,6 +4,7 @@ Law: in the worker thread alone. What proxies have acknowledged is compared by t
 where nobody has looked, nothing counts as acknowledged.
 """
 
+import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -12,7 +13,7 @@ import structlog
 
 from mesh import graph, identity, inventory, workloads
 from meshloom.identity import acknowledged
-from meshloom.identity.authority import issue, keeper
+from meshloom.identity.authority import issue, keeper, stores
 from meshloom.identity.authority.credentials import Bundle, Credentials, Event, What
 from translator import names, proxies, secrets
 
@@ -20,6 +21,15 @@ _log = structlog.get_logger(__name__)
 
 _OF_LEAVES = (What.ISSUED, What.RENEWED)
 """So many of them at a time that only their number is told."""
+
+
+FOLDER = "authorities"
+"""In the state folder."""
+
+
+def store(state: pathlib.Path) -> stores.Store:
+    """Return where the authorities of this state folder are kept."""
+    return stores.FolderStore(state / FOLDER)
 
 
 class Observer(Protocol):

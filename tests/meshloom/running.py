@@ -85,7 +85,9 @@ async def serving(
     address = addresses.Pipe(str(socket))
     doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
     running = asyncio.create_task(
-        app.Program(folder, ways_in.Ads(address), settings_in(doors, health, operator)).run(stop)
+        app.Program(
+            folder, ways_in.Ads(socket.with_suffix(".state"), address), settings_in(doors, health, operator)
+        ).run(stop)
     )
     try:
         started = asyncio.create_task(log.until(until))

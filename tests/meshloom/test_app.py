@@ -22,7 +22,7 @@ def test_plaintext_is_refused_where_others_could_reach_it(folder):
     with pytest.raises(
         errors.UserError, match=r"ADS in clear is for a unix socket or a loopback address, not for 10\."
     ):
-        app.Program(folder, ways_in.Ads(addresses.Socket("10.0.0.1", 18000)), settings_model.Settings())
+        app.Program(folder, ways_in.Ads(folder, addresses.Socket("10.0.0.1", 18000)), settings_model.Settings())
 
 
 async def test_one_line_says_where_it_serves_and_how_the_mesh_is(folder, tmp_path):
@@ -75,9 +75,11 @@ async def test_only_its_user_can_open_the_socket_whatever_the_umask(folder, tmp_
 async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
     stop, socket = asyncio.Event(), tmp_path / "ads.sock"
     program = asyncio.create_task(
-        app.Program(tmp_path / "none", ways_in.Ads(addresses.Pipe(str(socket))), running.settings_in(tmp_path)).run(
-            stop
-        )
+        app.Program(
+            tmp_path / "none",
+            ways_in.Ads(tmp_path / "state", addresses.Pipe(str(socket))),
+            running.settings_in(tmp_path),
+        ).run(stop)
     )
     (tmp_path / "other").mkdir()
     stop.set()
