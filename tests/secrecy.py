@@ -35,8 +35,12 @@ def shown(report: pytest.TestReport) -> list[str]:
 def files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder that must not hold secrets."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix in WRITTEN and "state" not in path.parts and path.is_file():
+        if path.suffix in WRITTEN and not any(map(_is_state, path.parts)) and path.is_file():
             yield path
+
+
+def _is_state(part: str) -> bool:
+    return part == "state" or part.endswith(".state")
 
 
 def in_files(folder: Path) -> dict[str, list[str]]:

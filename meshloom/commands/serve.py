@@ -54,8 +54,8 @@ def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Sett
     in_clear = None if given.ads_plaintext is None else capture.address("--ads-plaintext", given.ads_plaintext)
     if in_clear is not None and not addresses.is_private(in_clear):
         raise errors.UserError(
-            f"--ads-plaintext: {in_clear} can be reached from other machines, and whoever reaches ADS in clear gets the "
-            "configuration of any proxy; give unix:/path or a loopback address as 127.0.0.1:18000"
+            f"--ads-plaintext: {in_clear} can be reached from other machines, and whoever reaches ADS in clear gets "
+            "the configuration of any proxy; give unix:/path or a loopback address as 127.0.0.1:18000"
         )
     by_token = _over_tls("--ads", given.ads, BY_TOKEN if in_clear is None else settings_model.OFF)
     by_certificate = _over_tls("--ads-mtls", given.ads_mtls, BY_CERTIFICATE if in_clear is None else settings_model.OFF)

@@ -39,7 +39,7 @@ class Observer(Protocol):
         """Note that something was done so many times."""
 
     def lasts(self, soonest: float) -> None:
-        """Note when the first of all certificates of proxies ends, in seconds since the epoch; 0 where there are none."""
+        """Note when the first of all certificates ends, in seconds since the epoch; 0 where there are none."""
 
 
 class Authorities:

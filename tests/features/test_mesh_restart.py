@@ -19,7 +19,7 @@ ROUTES = ("inbound/9080", "outbound")
 @contextlib.contextmanager
 def served(folder: pathlib.Path, socket: str, seed: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run `meshloom serve` as a process of its own, with a hash seed of its own, until the block ends."""
-    doors = ["--health", "off", "--operator-socket", "off"]
+    doors = ["--health", "off", "--operator-socket", "off", "--state", str(folder.with_name("state"))]
     command = [sys.executable, "-m", "meshloom", "serve", "--files", str(folder), "--ads-plaintext", socket, *doors]
     with subprocess.Popen(command, env={"PYTHONHASHSEED": str(seed)}, stderr=subprocess.PIPE) as process:
         try:

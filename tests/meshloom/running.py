@@ -86,7 +86,7 @@ async def serving(
     doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
     running = asyncio.create_task(
         app.Program(
-            folder, ways_in.Ads(socket.with_suffix(".state"), address), settings_in(doors, health, operator)
+            folder, ways_in.Ads(folder.with_name(f"{folder.name}.state"), address), settings_in(doors, health, operator)
         ).run(stop)
     )
     try:
