@@ -1,7 +1,7 @@
 """The control plane's own authority: the certificate of its server, and the file of roots by which proxies verify it.
 
-Law: as the authority of a mesh; but proxies watch a file and acknowledge nothing, so that a new root signs only after the
-file has held it for a while. What is returned was written to the file before.
+Law: as the authority of a mesh; but proxies watch a file and acknowledge nothing, so that a new root signs only after
+the file has held it for a while. What is returned was written to the file before.
 """
 
 import contextlib
