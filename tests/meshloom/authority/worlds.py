@@ -108,7 +108,7 @@ def made(
 
 
 def folder(path: pathlib.Path) -> stores.FolderStore:
-    return stores.FolderStore(path / "authorities")
+    return stores.FolderStore(path / "state" / "authorities")
 
 
 def party(leaf: Leaf, roots: Bundle, expects: Iterable[identity.Identity] = ()) -> tls.Party:
