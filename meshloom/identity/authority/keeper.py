@@ -5,6 +5,7 @@ leaves the others alone, and a mesh that has had certificates keeps the last goo
 """
 
 import itertools
+import operator
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -177,10 +178,10 @@ class Keeper:
         )
 
     def _held_leaves(self, wanted: frozenset[Identity]) -> Mapping[Identity, issue.Leaf]:
-        found = {identity: leaf for identity in sorted(wanted) if (leaf := self._leaves.get(identity))}
+        found = {identity: leaf for identity in wanted if (leaf := self._leaves.get(identity))}
         before = self._last.leaves
         if found.keys() != before.keys():
-            return found
+            return dict(sorted(found.items(), key=operator.itemgetter(0)))
         return layers.patched(before, {one: leaf for one, leaf in found.items() if leaf is not before[one]})
 
     def _held_roots(self) -> Mapping[str, Bundle]:
@@ -201,6 +202,6 @@ class Keeper:
 
 def _by_domain(identities: Iterable[Identity]) -> ByDomain:
     found = dict[str, list[Identity]]()
-    for identity in sorted(identities):
+    for identity in identities:
         found.setdefault(identity.trust_domain, []).append(identity)
     return found

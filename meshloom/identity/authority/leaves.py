@@ -51,12 +51,9 @@ class Leaves:
         self, wanted: Iterable[Identity], issuer: Issuer, now: float, all_of_them: bool = False
     ) -> tuple[Identity, ...]:
         """Issue what is missing or due of one trust domain; return whose leaf is new. Raises issue.IssueError."""
-        fresh = []
-        for identity in wanted:
-            kept = self._kept.get(identity)
-            if kept is None or all_of_them or self._is_due(kept, issuer, now):
-                self._kept[identity] = self._made(identity, issuer, now)
-                fresh.append(identity)
+        fresh = sorted(wanted if all_of_them else (one for one in wanted if self._is_due(one, issuer, now)))
+        for identity in fresh:
+            self._kept[identity] = self._made(identity, issuer, now)
         return tuple(fresh)
 
     def forget(self, wanted: Iterable[Identity], now: float) -> None:
@@ -72,8 +69,9 @@ class Leaves:
         kept = (self._kept.get(identity) for identity in wanted)
         return min((each.renew_at for each in kept if each), default=float("inf"))
 
-    def _is_due(self, kept: _Kept, issuer: Issuer, now: float) -> bool:
-        if kept.leaf.issuer != issuer.fingerprint:
+    def _is_due(self, identity: Identity, issuer: Issuer, now: float) -> bool:
+        kept = self._kept.get(identity)
+        if kept is None or kept.leaf.issuer != issuer.fingerprint:
             return True
         if now < kept.renew_at:
             return False
