@@ -4,6 +4,7 @@ Law: what cannot work is refused before anything starts.
 """
 
 import asyncio
+import ipaddress
 import os
 import pathlib
 import resource
@@ -66,7 +67,12 @@ def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Sett
                 "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
             )
         return ways_in.Ads(folder, in_clear)
-    return ways_in.Ads(folder, in_clear, by_token, by_certificate, given.ads_names)
+    names = (*given.ads_names, *(each.host for each in (by_token, by_certificate) if each and not _is_any(each)))
+    return ways_in.Ads(folder, in_clear, by_token, by_certificate, names)
+
+
+def _is_any(address: addresses.Socket) -> bool:
+    return ipaddress.ip_address(address.host).is_unspecified
 
 
 def _over_tls(option: str, said: str | None, default: str) -> addresses.Socket | None:

@@ -18,8 +18,8 @@ Identities = Mapping[Ref, str]
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What the control plane's server shows: its certificate with those that lead to its root, its key, and the roots it
-    is known by; all in PEM.
+    """What the control plane's server shows: its certificate with those that lead to its root, its key, and the roots
+    it is known by; all in PEM.
     """
 
     chain: bytes

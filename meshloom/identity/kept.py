@@ -16,10 +16,16 @@ _FOLDER = 0o700
 
 
 def folder(path: pathlib.Path) -> pathlib.Path:
-    """Return a folder, made for this user alone if it is not there. Raises errors.UserError."""
+    """Return a folder, made for this user alone, as those above it, if it is not there. Raises errors.UserError."""
     with told(path):
-        path.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+        _made(path)
     return path
+
+
+def _made(path: pathlib.Path) -> None:
+    if not path.is_dir():
+        _made(path.parent)
+        path.mkdir(mode=_FOLDER, exist_ok=True)
 
 
 def added(path: pathlib.Path, content: bytes, mode: int) -> bool:

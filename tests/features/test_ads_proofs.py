@@ -1,6 +1,10 @@
 """Who may open an ADS stream, over real sockets: what is let in, what is refused, and what has to leave."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 import time
 
 import grpc
@@ -10,9 +14,12 @@ import structlog.testing
 
 from mesh import identity
 from mesh.problems import Ref
+from meshloom import errors
 from meshloom.identity import claim, register, tokens
 from meshloom.identity.authority import issue
-from tests.features import ads, entrance
+from tests.features import entrance
+from tests.meshloom import running
+from tests.xds import model
 
 DENIED, UNKNOWN = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED
 LONG = tokens.LARGEST
@@ -99,10 +106,6 @@ def by_the_public_key_as_a_secret(plane):
     """The old trick: the public key, which is known, taken for the secret of another algorithm."""
     (public,) = (plane.store.path / "verifying").iterdir()
     claims = jwt.decode(plane.token(), options={"verify_signature": False})
-    import base64
-    import hashlib
-    import hmac
-    import json
 
     def part(data):
         return base64.urlsafe_b64encode(data).rstrip(b"=")
@@ -200,8 +203,6 @@ async def test_the_streams_of_a_revoked_token_end_within_a_second_and_others_do_
 
 async def test_a_peer_that_reads_nothing_has_to_leave_as_well(plane):
     """It is sent more than it takes, so that a write to it is under way for ever."""
-    from tests.xds import model
-
     token = plane.token()
     plane.snapshots.replace({entrance.PETS: model.holding(model.resource(model.CLUSTER, "a", 1, padding=32 << 20))})
     async with plane.channel(plane.by_token, plane.trusting()) as channel:
@@ -251,10 +252,14 @@ async def test_revocations_that_cannot_be_read_stay_what_they_were(plane):
     await plane.entrance.load()
     broken = plane.store.path / "verifying" / "broken.pem"
     broken.write_text("no key")
-    with structlog.testing.capture_logs() as logs:
-        async with asyncio.timeout(ads.PATIENCE):
-            while not [each for each in logs if "what was read last holds" in each["event"]]:
-                await asyncio.sleep(register.LOOK_SECONDS / 5)
+    with pytest.raises(errors.UserError, match="broken.pem holds no public Ed25519 key"):
+        plane.store.read()
+    following, log = asyncio.create_task(plane.entrance.follow(plane.server.review)), running.Log()
+    before = structlog.get_config()
+    structlog.configure(processors=[log])
+    await log.until("what was read last holds")
+    structlog.configure(**before)
+    following.cancel()
     assert (await refused_with(plane, token))[0] is UNKNOWN
     assert await let_in(plane, plane.token()) == ["a"]
 
