@@ -8,6 +8,7 @@ has something to say.
 import asyncio
 import contextlib
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _NAMES_LOGGED: Final = 20
 """Resources of a refusal that the log names; it says how many more there are."""
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+_CHANCE: Final = random.SystemRandom()
 
 _Machine = tuple[session.Machine, requests.Receive]
 
@@ -174,13 +177,16 @@ class Server:
             next(self._numbers), key, node.id, node.user_agent, node.version, variant, context.peer(), self._now()
         )
         running = self._session(peer, machine, transport)
-        served = _Served(peer, proof, running, tenure.Tenure(running, proof.until, self._now, self._limits.farewell))
+        served = _Served(peer, proof, running, self._tenure(running, proof))
         with self._open(served):
             watch = self._snapshots.watch(peer.key, running.wake)
             try:
                 return await served.tenure.run(watch)
             finally:
                 watch.close()
+
+    def _tenure(self, running: session.Session, proof: ports.Proof) -> tenure.Tenure:
+        return tenure.Tenure(running, proof.until, self._now, self._limits.farewell, _CHANCE.random())
 
     @contextlib.contextmanager
     def _open(self, served: _Served) -> Iterator[None]:

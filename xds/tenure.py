@@ -6,11 +6,10 @@ the peer reads what it is sent.
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import Final
 
-from xds import cache, ports, session
+from xds import cache, effects, ports, session
 
 SPREAD: Final = 300.0
 """Seconds before the end of a proof over which the ends of streams are spread; at most a tenth of what is left."""
@@ -24,22 +23,21 @@ _OVER: Final = ports.Refusal(
 
 def leaving(until: float, now: float, chance: float) -> float:
     """Return when a stream ends whose proof holds until then; `chance` is a number from 0 to 1."""
-    return until - chance * min(SPREAD, max(0.0, until - now) / 10)
+    return until - (1 + chance) / 2 * min(SPREAD, max(0.0, until - now) / 10)
 
 
 class Tenure:
     """`until` and `now` are in seconds of the server's clock, `farewell` is how long a write may last that is under way
-    when the proof is withdrawn.
+    when the proof is withdrawn, `chance` is a number from 0 to 1.
     """
 
     def __init__(
-        self, running: session.Session, until: float | None, now: Callable[[], float], farewell: float
+        self, running: session.Session, until: float | None, now: Callable[[], float], farewell: float, chance: float
     ) -> None:
         self._session, self._until, self._now, self._farewell = running, until, now, farewell
-        chance = random.SystemRandom().random()
         self._leaving = None if until is None else leaving(until, now(), chance)
         self._loop = asyncio.get_running_loop()
-        self._limit = asyncio.timeout(None)
+        self._limit: asyncio.Timeout | None = None
         self._withdrawn: ports.Refusal | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -48,24 +46,29 @@ class Tenure:
         if self._withdrawn is None:
             self._withdrawn = why
             self._session.stop()
-            self._limit.reschedule(self._loop.time() + self._farewell)
+            self._hurry()
 
     async def run(self, watch: cache.Watch) -> ports.Refusal | None:
         """Serve the stream to its end; return why it was refused, None if it was not."""
+        refused: effects.Refuse | None = None
         try:
-            async with self._limit:
+            async with asyncio.timeout(None) as self._limit:
+                self._hurry()
                 self._look()
                 refused = await self._session.run(watch)
         except TimeoutError:
             if self._withdrawn is None:
                 raise
-            return self._withdrawn
         finally:
             if self._alarm is not None:
                 self._alarm.cancel()
         if self._withdrawn is None and refused is not None:
             return ports.Refusal(refused.code, refused.message)
         return self._withdrawn
+
+    def _hurry(self) -> None:
+        if self._withdrawn is not None and self._limit is not None:
+            self._limit.reschedule(self._loop.time() + self._farewell)
 
     def _look(self) -> None:
         """Do what is due, and come back when the next is."""

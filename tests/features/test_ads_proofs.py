@@ -252,7 +252,7 @@ async def test_revocations_that_cannot_be_read_stay_what_they_were(plane):
     await plane.entrance.load()
     broken = plane.store.path / "verifying" / "broken.pem"
     broken.write_text("no key")
-    with pytest.raises(errors.UserError, match="broken.pem holds no public Ed25519 key"):
+    with pytest.raises(errors.UserError, match=r"broken\.pem holds no public Ed25519 key"):
         plane.store.read()
     following, log = asyncio.create_task(plane.entrance.follow(plane.server.review)), running.Log()
     before = structlog.get_config()

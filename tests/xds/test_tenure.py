@@ -40,14 +40,14 @@ class Clock:
         return asyncio.get_running_loop().time() + self.offset
 
 
-def lasting(running, until=None, now=None, farewell=0.05):
-    return tenure.Tenure(running, until, now or Clock(), farewell)
+def lasting(running, until=None, now=None):
+    return tenure.Tenure(running, until, now or Clock(), 0.05, 1.0)
 
 
 @pytest.mark.parametrize(("left", "spread"), [(90 * 86400, 300), (3600, 300), (100, 10), (0, 0), (-5, 0)])
 def test_the_ends_of_streams_are_spread_before_the_end_of_the_proof(left, spread):
     moments = [tenure.leaving(1000.0 + left, 1000.0, chance) for chance in (0.0, 0.5, 1.0)]
-    assert moments == [1000.0 + left, 1000.0 + left - spread / 2, 1000.0 + left - spread]
+    assert moments == [1000.0 + left - spread * part for part in (0.5, 0.75, 1.0)]
 
 
 async def test_a_stream_whose_proof_has_no_end_lasts():
@@ -62,15 +62,15 @@ async def test_a_stream_whose_proof_has_no_end_lasts():
 
 async def test_a_stream_that_was_answered_leaves_before_its_proof_ends():
     running = Running()
-    assert await lasting(running, until=1000.2).run(None) is None
+    assert await lasting(running, until=1002.0).run(None) is None
     assert running.told == ["leave"]
 
 
 async def test_a_stream_that_was_not_answered_stays_until_its_proof_ends():
     running, now = Running(unanswered=True), Clock()
-    refusal = await lasting(running, until=1000.2, now=now).run(None)
+    refusal = await lasting(running, until=1002.0, now=now).run(None)
     assert (refusal.reason, running.told) == ("expired", ["leave", "stop"])
-    assert now() >= 1000.2
+    assert now() >= 1002.0
 
 
 async def test_a_proof_that_has_ended_already_serves_nobody():
