@@ -9,7 +9,7 @@ import pathlib
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 import structlog
@@ -32,7 +32,7 @@ class Doors:
     by_token: str
     by_certificate: str
     root: str
-    token: str
+    token: str = field(repr=False)
 
     def memory(self):
         """Return the bytes the process occupies."""

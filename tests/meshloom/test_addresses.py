@@ -52,3 +52,22 @@ def test_equal_addresses_clash_and_every_address_clashes_with_all():
     assert addresses.clash("127.0.0.1", "127.0.0.1")
     assert addresses.clash("0.0.0.0", "127.0.0.1")
     assert not addresses.clash("127.0.0.2", "127.0.0.1")
+
+
+@pytest.mark.parametrize("text", ["mesh.example.com:15012", "control-plane:1", "localhost:15012", "a.b.:65535"])
+def test_a_name_with_a_port_can_be_dialled(text):
+    assert str(addresses.dialled(text)) == text
+    assert isinstance(addresses.dialled(text), addresses.Name)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:18000", "[::1]:18000", "unix:/run/ads.sock"])
+def test_what_can_be_bound_can_be_dialled(text):
+    assert addresses.dialled(text) == addresses.parsed(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["mesh.example.com", "a b:1", "-a:1", "a:0", "a:65536", "1.2.3:80", "a..b:1", ":1", "a:x"]
+)
+def test_what_is_neither_an_address_nor_a_name_cannot_be_dialled(text):
+    with pytest.raises(ValueError):
+        addresses.dialled(text)

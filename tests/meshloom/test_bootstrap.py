@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from meshloom import addresses, bootstrap
+from meshloom import addresses, bootstrap, secure_ads
 from meshloom.identity import claim
 
 SIDECAR = claim.sidecar("shop/pets-v1", "127.0.1.1", "127.0.0.1", {})
@@ -99,3 +99,56 @@ def test_envoy_accepts_every_variant_without_a_warning(envoy, tmp_path):
         command = [envoy, *bootstrap.command_line(str(path))[1:], "--mode", "validate", "-l", "warn"]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (ran.returncode, ran.stderr) == (0, ""), choice
+
+
+# ---------------------------------------------------------------------------- over TLS
+
+BY_TOKEN = secure_ads.Proof("/etc/envoy", "/etc/meshloom/root.pem", secure_ads.Token("/etc/meshloom/token"))
+BY_CERTIFICATE = secure_ads.Proof(
+    "/etc/envoy", "/etc/meshloom/root.pem", secure_ads.Certificate("/certificates/tls.crt", "/certificates/tls.key")
+)
+NAMED = addresses.Name("mesh.example.com", 15012)
+
+
+def over_tls(proof=BY_TOKEN, ads=NAMED):
+    host = claim.bound(SIDECAR)
+    return bootstrap.bootstrap(SIDECAR, bootstrap.Place(ads, host, bootstrap.admin_address(host), proof))
+
+
+def control_plane(document):
+    return document["static_resources"]["clusters"][0]
+
+
+def test_in_clear_there_is_neither_tls_nor_a_token():
+    assert not found(made(), "transport_socket") + found(made()["static_resources"]["clusters"], "http_filters")
+
+
+@pytest.mark.parametrize("proof", [BY_TOKEN, BY_CERTIFICATE])
+def test_the_control_plane_is_known_by_its_one_name_wherever_it_is(proof):
+    cluster = control_plane(over_tls(proof))
+    assert (cluster["type"], found(cluster, "port_value")) == ("STRICT_DNS", [15012])
+    assert found(cluster, "sni") == ["control-plane.meshloom.internal"]
+    assert found(cluster, "match_typed_subject_alt_names") == [
+        [{"san_type": "DNS", "matcher": {"exact": "control-plane.meshloom.internal"}}]
+    ]
+
+
+def test_what_a_proxy_shows_is_named_by_files_that_the_bootstrap_names():
+    assert {source["path"] for source in found(over_tls(), "path_config_source")} == {
+        "/etc/envoy/sds-root.json", "/etc/envoy/sds-token.json"
+    }  # fmt: skip
+    assert {source["path"] for source in found(over_tls(BY_CERTIFICATE), "path_config_source")} == {
+        "/etc/envoy/sds-root.json", "/etc/envoy/sds-certificate.json"
+    }  # fmt: skip
+    files = {name: json.loads(text) for name, text in BY_TOKEN.files().items()}
+    assert found(files["sds-root.json"], "filename") == ["/etc/meshloom/root.pem"]
+    assert found(files["sds-root.json"], "watched_directory") == [{"path": "/etc/meshloom"}]
+    assert found(files["sds-token.json"], "filename") == ["/etc/meshloom/token"]
+    pair = json.loads(BY_CERTIFICATE.files()["sds-certificate.json"])
+    assert found(pair, "filename") == ["/certificates/tls.crt", "/certificates/tls.key"]
+
+
+def test_the_token_is_added_last_before_the_codec():
+    filters = found(control_plane(over_tls()), "http_filters")[0]
+    assert [each["name"].rpartition(".")[2] for each in filters] == ["credential_injector", "upstream_codec"]
+    assert not found(control_plane(over_tls(BY_CERTIFICATE)), "http_filters")

@@ -317,7 +317,27 @@ def test_bootstrap_of_a_grpc_program_is_json_whatever_is_asked_for():
         (
             (*SIDECAR, "--application-address", "127.0.0.1", "--ads", "10.0.0.1:18000"),
             "--ads: 10.0.0.1:18000 can be reached from other machines, and ADS in clear is served only on a unix socket "
-            "or a loopback address; name one of these",
+            "or a loopback address; name one of these, or give --ads-root, --token and --output-folder",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--token", "t"),
+            "--output-folder is missing; name the folder for envoy.yaml",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--token", "t", "--output-folder", "/tmp/none"),
+            "--ads-root is missing; name the file",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--ads-root", "r"),
+            "--ads-root: what does the proxy show of itself? give --token, or --certificate and --key",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--token", "t", "--key", "k"),
+            "--token is for port 15012, --certificate and --key are for port 15013; give either",
+        ),
+        (
+            (*SIDECAR, "--application-address", "127.0.0.1", "--ads", "mesh.example.com:15012"),
+            "--ads: mesh.example.com:15012 can be reached from other machines",
         ),
         ((*GATEWAY, "--application-address", "127.0.0.1"), "--application-address: a gateway has no application"),
     ],
@@ -342,10 +362,17 @@ def test_serve_refuses_a_folder_that_is_not_there(tmp_path):
     )
 
 
-def test_serve_needs_the_flag_that_says_plaintext(folder):
-    result = run("serve", "--files", folder)
-    assert result.exit_code == 2
-    assert "--ads-plaintext" in result.stderr
+def test_serve_without_a_way_in_is_refused(folder):
+    assert refused("serve", "--files", folder, "--ads", "off", "--ads-mtls", "off") == (
+        "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
+    )
+
+
+@pytest.mark.parametrize("option", ["--ads", "--ads-mtls"])
+def test_tls_is_for_addresses_and_not_for_sockets(folder, option):
+    assert refused("serve", "--files", folder, option, "unix:/tmp/a.sock") == (
+        f"{option}: unix:/tmp/a.sock is a unix socket, which needs no TLS; give it to --ads-plaintext"
+    )
 
 
 # ---------------------------------------------------------------------------- faults

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshloom import addresses, grpc_bootstrap
+from meshloom import addresses, grpc_bootstrap, secure_ads
 from meshloom.identity import claim
 
 WEB = claim.proxyless("shop/web")
@@ -31,3 +31,16 @@ def test_the_node_says_who_it_is():
     node = grpc_bootstrap.bootstrap(WEB, addresses.Pipe("/a"))["node"]
     assert (node["id"], node["cluster"]) == ("proxyless/shop/web", "shop/web")
     assert claim.proxy(node["metadata"]) == WEB
+
+
+def test_over_tls_it_names_the_root_and_what_the_program_shows():
+    address = addresses.Name("mesh.example.com", 15012)
+    (server,) = grpc_bootstrap.bootstrap(WEB, address, "/root.pem", secure_ads.Token("/token"))["xds_servers"]
+    trusted = {"ca_certificate_file": "/root.pem", "refresh_interval": "60s"}
+    assert server["channel_creds"] == [{"type": "tls", "config": trusted}]
+    assert server["call_creds"] == [{"type": "jwt_token_file", "config": {"jwt_token_file": "/token"}}]
+    own = secure_ads.Certificate("/tls.crt", "/tls.key")
+    (server,) = grpc_bootstrap.bootstrap(WEB, address, "/root.pem", own)["xds_servers"]
+    pair = {"certificate_file": "/tls.crt", "private_key_file": "/tls.key"}
+    assert server["channel_creds"] == [{"type": "tls", "config": {**trusted, **pair}}]
+    assert "call_creds" not in server
