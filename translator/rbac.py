@@ -2,7 +2,8 @@
 
 Law: nobody is let in but those named. The rules of requests travel in routes, which reach open connections at once, and
 never in listeners, where a connection would keep its access until it ends; TCP connections are judged by their
-handshake (`tls`) and only counted here. In audit everybody is let in, and who would not be is counted.
+handshake (`tls`) and only counted here. In audit everybody is let in, and who would not be is counted
+(`shadow_denied`).
 """
 
 import functools
@@ -20,9 +21,6 @@ IDENTITIES = "identities"
 ALL_SERVICES = "all-services"
 PLAINTEXT = names.PLAINTEXT
 """The names of the policies; Envoy counts what each of them lets in."""
-
-AUDIT = "audit_"
-"""How the counters of what is only watched begin: `audit_shadow_denied` are those who would be refused."""
 
 
 def is_guarded(mode: mtls.Mode) -> bool:
@@ -43,13 +41,13 @@ def _judgement(callers: graph.Callers, mode: mtls.Mode) -> rbac_filter_v3.Rbac:
         case graph.Enforcement.ENFORCE:
             return rbac_filter_v3.Rbac(rules=rules, track_per_rule_stats=True)
         case graph.Enforcement.AUDIT:
-            return rbac_filter_v3.Rbac(shadow_rules=rules, shadow_rules_stat_prefix=AUDIT, track_per_rule_stats=True)
+            return rbac_filter_v3.Rbac(shadow_rules=rules, track_per_rule_stats=True)
 
 
 def watch(callers: graph.Callers, stat_prefix: str) -> network_v3.Rbac:
     """Return the filter that counts the TCP connections of proven callers by whether a policy allows them."""
     rules = _rules(callers, mtls.Mode.STRICT)
-    return network_v3.Rbac(shadow_rules=rules, shadow_rules_stat_prefix=AUDIT, stat_prefix=f"{stat_prefix}.")
+    return network_v3.Rbac(shadow_rules=rules, stat_prefix=f"{stat_prefix}.")
 
 
 def _rules(callers: graph.Callers, mode: mtls.Mode) -> rbac_v3.Rbac:

@@ -35,7 +35,8 @@ class Mesh:
         self.folder, self.block, self.authority = folder, block, certificates.Authority("mesh")
         found = [documents.parsed(each) for each in yaml.safe_load_all(block.moved(text))]
         resolution = resolve.resolve(inventory.inventory_of(each.resource for each in found if each.resource))
-        assert not [str(item) for item in resolution.problems if item.severity.value == "error"]
+        faults = [str(item) for item in resolution.problems if item.severity.value == "error"]
+        assert not faults, faults
         self.graph: graph.Graph = resolution.graph
 
     def sidecars(self) -> dict[str, proxies.Sidecar]:
