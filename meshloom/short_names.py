@@ -1,4 +1,4 @@
-"""Resource types as people call them: CDS, EDS, LDS, RDS, SDS.
+"""Resource types as people call them: CDS, EDS, LDS, RDS, ECDS, SDS.
 
 Law: one table, for the metrics and for what operators are shown.
 """
@@ -8,13 +8,14 @@ from typing import Final, Literal
 
 from xds import resource_types
 
-ShortName = Literal["CDS", "EDS", "LDS", "RDS", "SDS"]
+ShortName = Literal["CDS", "EDS", "LDS", "RDS", "ECDS", "SDS"]
 
 OF: Final[Mapping[str, ShortName]] = {
     resource_types.CLUSTER: "CDS",
     resource_types.ENDPOINTS: "EDS",
     resource_types.LISTENER: "LDS",
     resource_types.ROUTES: "RDS",
+    resource_types.FILTER: "ECDS",
     resource_types.SECRET: "SDS",
 }
 """Type URL -> short name, in the order they are shown."""

@@ -27,7 +27,7 @@ CODECS = {
 """Never guessed inside the mesh: what the listener says is spoken."""
 
 _PASS_THROUGH = hcm_v3.HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
-_FETCH_TIMEOUT = datetime.timedelta(seconds=15)  # above 0: a response that is lost must not hold a listener for ever
+FETCH_TIMEOUT = datetime.timedelta(seconds=15)  # above 0: a response that is lost must not hold a listener for ever
 _IDLE_CONNECTION = datetime.timedelta(hours=1)
 _SLOW_HEADERS = datetime.timedelta(seconds=15)
 
@@ -131,7 +131,7 @@ def _routes(name: str) -> hcm_v3.Rds:
     source = core_v3.ConfigSource(
         ads=core_v3.AggregatedConfigSource(),
         resource_api_version=core_v3.ApiVersion.V3,
-        initial_fetch_timeout=_FETCH_TIMEOUT,
+        initial_fetch_timeout=FETCH_TIMEOUT,
     )
     return hcm_v3.Rds(config_source=source, route_config_name=name)
 

@@ -1,7 +1,7 @@
 """Outbound TCP in explicit capture: where an application dials, and which service that reaches.
 
 Law: a way that leads nowhere stays a listener that closes its connections at once; its counters say why by their name.
-A chain is built once for each port of a service, whoever calls.
+A chain is built once for each port of a service, whoever calls. What the routes of a port say never touches a listener.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from mesh import graph, layers
 from mesh.layers import NEVER, Stage
 from mesh.problems import Ref
 from translator import doors, names, outbound, resources, tcp
+from translator.bundles import Part
 from translator.doors import Door
 from translator.outbound import Reach, Scoped
 from translator.proxies import Sidecar
@@ -31,13 +32,20 @@ class Called(NamedTuple):
     port: int
 
 
+class Way(NamedTuple):
+    """The door of a way, and the filters that it takes from elsewhere."""
+
+    door: Door
+    filters: Part = ()
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundTcp:
-    """The proxies that have such ways; doors by what is called, and by proxy in the order of its ways."""
+    """The proxies that have such ways; ways by what is called, and by proxy in the order of its own."""
 
     proxies: Stage[Sidecar, tuple[Called, ...]]
-    called: Stage[Called, Door]
-    doors: Stage[Sidecar, tuple[Door, ...]]
+    called: Stage[Called, Way]
+    ways: Stage[Sidecar, tuple[Way, ...]]
 
 
 NOBODY = OutboundTcp(NEVER, NEVER, NEVER)
@@ -45,11 +53,11 @@ NOBODY = OutboundTcp(NEVER, NEVER, NEVER)
 
 
 def outbound_tcp(of: graph.Graph, proxies: Proxies, reach: Reach, previous: OutboundTcp) -> OutboundTcp:
-    """Return the doors of all ways of these sidecars."""
+    """Return all ways of these sidecars."""
     asked = layers.grouped(previous.proxies, (proxies,), _asked)
-    called = layers.staged(previous.called, (asked.values, of.services), _called, _door)
+    called = layers.staged(previous.called, (asked.values, of.services), _called, _way)
     given = (asked.values, of.deployments, reach.scopes.values, called.values)
-    return OutboundTcp(asked, called, layers.staged(previous.doors, given, _each, _doors))
+    return OutboundTcp(asked, called, layers.staged(previous.ways, given, _each, _ways))
 
 
 def _asked(proxies: Proxies) -> dict[Sidecar, tuple[Called, ...]]:
@@ -73,24 +81,23 @@ def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
     return ports[0] if len(ports) == 1 else None
 
 
-def _door(called: Called, port: graph.TcpPort | None) -> Door:
+def _way(called: Called, port: graph.TcpPort | None) -> Way:
     if port is None:
         return _closed(called, NO_PORT)
-    if not port.shares:
-        return _closed(called, NO_SHARES)
-    clusters = ((resources.CLUSTER, names.target(share.target)) for share in port.shares)
-    return doors.plain(tcp.outbound(port, names.outbound_port(called.service, port.port)), *clusters)
+    name = names.outbound_port(called.service, port.port)
+    split = tcp.split(port, name, name if port.shares else f"{name}/{NO_SHARES}")
+    return Way(doors.plain(tcp.outbound(name), (resources.FILTER, name)), (split,))
 
 
-def _closed(called: Called, reason: str) -> Door:
-    return doors.plain(tcp.nowhere(f"{names.outbound_port(called.service, called.port)}/{reason}"))
+def _closed(called: Called, reason: str) -> Way:
+    return Way(doors.plain(tcp.nowhere(f"{names.outbound_port(called.service, called.port)}/{reason}")))
 
 
 def _each(
     asked: Mapping[Sidecar, tuple[Called, ...]],
     deployments: Mapping[Ref, graph.Deployment],
     scopes: Mapping[Ref, Scoped],
-    called: Mapping[Called, Door],
+    called: Mapping[Called, Way],
 ) -> dict[Sidecar, tuple[Any, ...]]:
     """Return for each proxy what it calls and how, where its scope has the service, else how it does not."""
     found = {}
@@ -100,5 +107,5 @@ def _each(
     return {proxy: (those,) for proxy, those in found.items()}
 
 
-def _doors(given: tuple[Door | Called, ...]) -> tuple[Door, ...]:
-    return tuple(one if isinstance(one, Door) else _closed(one, NO_POLICY) for one in given)
+def _ways(given: tuple[Way | Called, ...]) -> tuple[Way, ...]:
+    return tuple(one if isinstance(one, Way) else _closed(one, NO_POLICY) for one in given)

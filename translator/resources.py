@@ -14,6 +14,8 @@ CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
+FILTER = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+"""A filter of a listener that is a resource of its own: when it changes, only new connections meet the new one."""
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 
 ResourceName = tuple[str, str]

@@ -27,7 +27,7 @@ from translator import (
 from translator.bundles import Bundle, Part
 from translator.doors import Door
 from translator.outbound import Outbound, Reach, Scoped
-from translator.outbound_tcp import OutboundTcp
+from translator.outbound_tcp import OutboundTcp, Way
 from translator.proxies import Explicit, Sidecar, TcpWay
 
 Proxies = Mapping[Sidecar, None]
@@ -79,7 +79,7 @@ def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, 
     of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
     inbound = layers.staged(previous.inbound, (of_service.values,), _doors_by_deployment, layers.as_given)
     routes = layers.staged(previous.routes, (of_service.values,), _routes_by_deployment, layers.as_given)
-    bound = (proxies, of.deployments, calls.values, tcp.doors.values, inbound.values)
+    bound = (proxies, of.deployments, calls.values, tcp.ways.values, inbound.values)
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
@@ -164,7 +164,7 @@ def _own_inputs(
     proxies: Proxies,
     deployments: Graphed,
     calls: Mapping[Ref, Door],
-    tcp: Mapping[Sidecar, tuple[Door, ...]],
+    tcp: Mapping[Sidecar, tuple[Way, ...]],
     inbound: Mapping[Ref, Doors],
 ) -> Inputs:
     return {
@@ -178,21 +178,25 @@ def _own_inputs(
     }
 
 
-def _own(capture: Explicit, calls: Door, tcp: tuple[Door, ...], inbound: Doors) -> Part:
+def _own(capture: Explicit, calls: Door, tcp: tuple[Way, ...], inbound: Doors) -> Part:
     """Return the resources that hold the addresses of a proxy: its listeners and the clusters of its application."""
     return (
         *(clusters.of_application(listener, capture) for listener, _ in inbound),
         listeners.outbound(capture.workload_address, calls),
         *(listeners.inbound(capture.workload_address, listener.port, door) for listener, door in inbound),
-        *(listeners.outbound_tcp(way.address, way.port, door) for way, door in _unbound(capture, tcp, inbound)),
+        *bundles.merged(*(_way(at, way) for at, way in _unbound(capture, tcp, inbound))),
     )
 
 
-def _unbound(capture: Explicit, tcp: tuple[Door, ...], inbound: Doors) -> Iterable[tuple[TcpWay, Door]]:
+def _way(at: TcpWay, way: Way) -> Part:
+    return (listeners.outbound_tcp(at.address, at.port, way.door), *way.filters)
+
+
+def _unbound(capture: Explicit, tcp: tuple[Way, ...], inbound: Doors) -> Iterable[tuple[TcpWay, Way]]:
     """Return the ways out that are not where callers come in: Envoy would refuse both, callers keep theirs."""
     taken = {(capture.workload_address, listener.port) for listener, _ in inbound}
     pairs = zip(capture.outbound_tcp, tcp, strict=True)
-    return ((way, door) for way, door in pairs if (way.address, way.port) not in taken)
+    return ((at, way) for at, way in pairs if (at.address, at.port) not in taken)
 
 
 def _digests(proxies: Proxies, deployments: Graphed, scopes: Mapping[Ref, Scoped]) -> dict[Sidecar, str]:

@@ -1,17 +1,21 @@
 """Filter chains of TCP: a connection goes on as it is, byte for byte, to an application or to a service.
 
 Law: who may not be served is not connected; what became of connections is counted under a name that says why. A chain
-knows nothing of addresses, so that all proxies that have it share one encoding.
+knows nothing of addresses, so that all proxies that have it share one encoding. Weights are no part of a chain but a
+resource of their own: a changed chain closes its connections in the end, and weights are for new ones.
 """
 
 import datetime
+from collections.abc import Iterable
 
 import betterproto2
+from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_v3
 
 from mesh import graph
-from translator import names, rbac, wire
+from translator import filter_chains, names, rbac, resources, wire
+from translator.resources import EncodedResource, ResourceName
 
 _RBAC = "envoy.filters.network.rbac"
 _PROXY = "envoy.filters.network.tcp_proxy"
@@ -28,14 +32,33 @@ def inbound_in_clear(listener: graph.Listener, name: str) -> listener_v3.FilterC
     return _chain({_PROXY: _to_application(listener, name)})
 
 
-def outbound(port: graph.TcpPort, name: str) -> listener_v3.FilterChain:
-    """Return the chain by which applications reach a port of a service that has shares."""
+def outbound(name: str) -> listener_v3.FilterChain:
+    """Return the chain by which applications reach a port of a service, as the resource of this name says."""
+    source = core_v3.ConfigSource(
+        ads=core_v3.AggregatedConfigSource(),
+        resource_api_version=core_v3.ApiVersion.V3,
+        initial_fetch_timeout=filter_chains.FETCH_TIMEOUT,
+    )
+    discovery = core_v3.ExtensionConfigSource(config_source=source, type_urls=[wire.type_url(tcp_v3.TcpProxy)])
+    return listener_v3.FilterChain(filters=[listener_v3.Filter(name=name, config_discovery=discovery)])
+
+
+def split(port: graph.TcpPort, name: str, stat_prefix: str) -> EncodedResource:
+    """Return the filter of this name: each new connection to one of the shares; without shares it is closed."""
+    if not port.shares:
+        return _resource(name, tcp_v3.TcpProxy(stat_prefix=stat_prefix, cluster=names.NOBODY), ())
     clusters = [
         tcp_v3.TcpProxyWeightedClusterClusterWeight(name=names.target(share.target), weight=share.weight)
         for share in port.shares
     ]
-    split = tcp_v3.TcpProxyWeightedCluster(clusters=clusters)
-    return _chain({_PROXY: tcp_v3.TcpProxy(stat_prefix=name, weighted_clusters=split, idle_timeout=_idle(port))})
+    weighted = tcp_v3.TcpProxyWeightedCluster(clusters=clusters)
+    proxy = tcp_v3.TcpProxy(stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port))
+    return _resource(name, proxy, [(resources.CLUSTER, cluster.name) for cluster in clusters])
+
+
+def _resource(name: str, proxy: tcp_v3.TcpProxy, clusters: Iterable[ResourceName]) -> EncodedResource:
+    message = core_v3.TypedExtensionConfig(name=name, typed_config=wire.packed(proxy))
+    return resources.encoded(resources.FILTER, name, wire.encode(message), clusters)
 
 
 def nowhere(name: str) -> listener_v3.FilterChain:

@@ -57,11 +57,11 @@ class Gate:
     behind: bool = False
 
     def culprits(self, entry: snapshot.Entry) -> Names:
-        """Return the clusters in question that a resource names, or that routes name which it names."""
+        """Return the clusters in question that a resource names, or that a part of it names."""
         if not self.doubted:
             return _NONE
-        routes = (self.held.get(type_url, name) for type_url, name in entry.references if _are_routes(type_url))
-        named = (entry, *(several for several in routes if several is not None))
+        parts = (self.held.get(type_url, name) for type_url, name in entry.references if _is_part(type_url))
+        named = (entry, *(part for part in parts if part is not None))
         return frozenset(reference for each in named for reference in each.references if self._is_doubted(reference))
 
     def _is_doubted(self, reference: snapshot.ResourceName) -> bool:
@@ -104,11 +104,11 @@ def _possible(
     if (state := types.get(type_url)) is None:
         return
     for name, entry in (*state.accepted.entries(), *((entry.name, entry) for entry in state.flight.entries)):
-        # S6: routes go with the last listener that names them, whatever the client still says of them
-        orphan = type_url == resource_types.ROUTES and held.get(type_url, name) is None
+        # S6: parts go with the last listener that names them, whatever the client still says of them
+        orphan = _is_part(type_url) and held.get(type_url, name) is None
         if not orphan or any(users((name,), type_url, held, types)):
             yield name, entry
 
 
-def _are_routes(type_url: str) -> bool:
-    return type_url == resource_types.ROUTES
+def _is_part(type_url: str) -> bool:
+    return type_url in resource_types.PARTS

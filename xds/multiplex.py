@@ -230,8 +230,8 @@ class Multiplex(Generic[S]):
     def _gate(self, type_url: str, held: snapshot.Snapshot) -> gate.Gate:
         if type_url not in resource_types.GATED:
             return gate.OPEN
-        # C10: routes do not overtake the listeners that they may belong to
-        listeners = self.types.get(resource_types.LISTENER) if type_url == resource_types.ROUTES else None
+        # C10: parts do not overtake the listeners that they may belong to
+        listeners = self.types.get(resource_types.LISTENER) if type_url in resource_types.PARTS else None
         clusters = self.types.get(resource_types.CLUSTER)
         return gate.gate(held, clusters, listeners is not None and listeners.waiting)
 

@@ -11,6 +11,7 @@ CLUSTER: Final = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS: Final = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER: Final = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES: Final = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
+FILTER: Final = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 SECRET: Final = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 
 PUSH_ORDER: Final = (
@@ -20,27 +21,32 @@ PUSH_ORDER: Final = (
     LISTENER,  # C10: after the clusters it forwards to
     SECRET,  # C11: a listener just sent warms until its own secrets come
     ROUTES,  # C11, C12: the listener just sent warms until its routes come; clusters are in place. VHDS is not used
+    FILTER,  # C11, C12: as routes, for filters of a listener that are resources of their own (ECDS)
 )
 """Rule C10: what is sent when several types changed at once."""
 
-REMOVAL_ORDER: Final = (LISTENER, ROUTES, CLUSTER, ENDPOINTS, SECRET)
+REMOVAL_ORDER: Final = (LISTENER, ROUTES, FILTER, CLUSTER, ENDPOINTS, SECRET)
 """Rule C10, removals come last, users before what they use."""
 
 USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     LISTENER: (),  # nothing depends on a listener
     ROUTES: (LISTENER,),
-    CLUSTER: (LISTENER, ROUTES),
+    FILTER: (LISTENER,),
+    CLUSTER: (LISTENER, ROUTES, FILTER),
     ENDPOINTS: (CLUSTER,),
     SECRET: (CLUSTER, LISTENER),
 }
 """Rule C10: whose references keep a withdrawn resource of a type in place."""
 
-GATED: Final = frozenset({LISTENER, ROUTES})
-"""Rules C10, C12: held back while a cluster that they name, themselves or by routes, is in question."""
+GATED: Final = frozenset({LISTENER, ROUTES, FILTER})
+"""Rules C10, C12: held back while a cluster that they name, themselves or by their parts, is in question."""
+
+PARTS: Final = frozenset({ROUTES, FILTER})
+"""Rules C12, S6: parts of listeners, which lead to clusters; they come after their listener, and go with the last."""
 
 WARMED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     CLUSTER: (ENDPOINTS, SECRET),
-    LISTENER: (ROUTES, SECRET),
+    LISTENER: (ROUTES, FILTER, SECRET),
 }
 """Rule C11: what a resource of this type waits for whenever it is sent, changed or not."""
 
@@ -53,7 +59,7 @@ WILDCARD_TYPES: Final = frozenset({CLUSTER, LISTENER})
 SUBSET_TYPES: Final = SUPPORTED - WILDCARD_TYPES
 """Rule S6: a response in the state of the world may hold any part of the subscription."""
 
-ONE_PER_RESPONSE: Final = frozenset({ROUTES, SECRET})
+ONE_PER_RESPONSE: Final = frozenset({ROUTES, FILTER, SECRET})
 """Sent one resource a response, so that the nonce of a NACK names the culprit."""
 
 KEPT_UNTIL_UNUSED: Final = frozenset({CLUSTER})

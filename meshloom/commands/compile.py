@@ -26,6 +26,7 @@ _TYPES = {
     "endpoints": resource_types.ENDPOINTS,
     "listeners": resource_types.LISTENER,
     "routes": resource_types.ROUTES,
+    "filters": resource_types.FILTER,
 }
 
 

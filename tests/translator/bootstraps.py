@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests import certificates
 
@@ -14,11 +14,11 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
     """Return a bootstrap with these resources and the certificate of this holder in place of what they would ask a
     control plane for.
     """
-    routes = {item["name"]: item for item in resources.get("routes", ())}
+    parts = Parts(*({item["name"]: item for item in resources.get(kind, ())} for kind in Parts._fields))
     return {
         "static_resources": {
             "clusters": [_without_sds(item) for item in resources.get("clusters", ())],
-            "listeners": [_with_routes(_without_sds(item), routes) for item in resources.get("listeners", ())],
+            "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
             "secrets": _secrets(holder),
         }
     }
@@ -39,10 +39,20 @@ def _without_sds(of: Any) -> Any:
     return [_without_sds(item) for item in of] if isinstance(of, list) else copy.copy(of)
 
 
-def _with_routes(listener: dict[str, Any], routes: Mapping[str, Any]) -> dict[str, Any]:
+class Parts(NamedTuple):
+    """What listeners would ask a control plane for, by name."""
+
+    routes: Mapping[str, Any]
+    filters: Mapping[str, Any]
+
+
+def _whole(listener: dict[str, Any], parts: Parts) -> dict[str, Any]:
+    """Return a listener with its parts in it."""
     for chain in listener["filter_chains"]:
-        for network_filter in chain["filters"]:
-            config = network_filter["typed_config"]
+        chain["filters"] = [
+            parts.filters[each["name"]] if "config_discovery" in each else each for each in chain["filters"]
+        ]
+        for config in (each["typed_config"] for each in chain["filters"]):
             if "rds" in config:
-                config["route_config"] = routes[config.pop("rds")["route_config_name"]]
+                config["route_config"] = parts.routes[config.pop("rds")["route_config_name"]]
     return listener

@@ -14,6 +14,7 @@ KINDS = {
     "endpoints": resources.ENDPOINTS,
     "listeners": resources.LISTENER,
     "routes": resources.ROUTES,
+    "filters": resources.FILTER,
 }
 
 
@@ -70,10 +71,10 @@ def connection_managers(listener: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def tcp_proxy(parts: bundles.Bundle, listener: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the TCP proxy of a listener with a single chain of nothing else."""
+    """Return the TCP proxy of a listener with a single chain of nothing else, wherever it says it is."""
     (chain,) = listener["filter_chains"]
     (found,) = chain["filters"]
-    return found["typed_config"]
+    return (found if "typed_config" in found else named(parts, "filters", found["name"]))["typed_config"]
 
 
 def dangling(parts: bundles.Bundle) -> set[resources.ResourceName]:

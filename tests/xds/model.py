@@ -10,6 +10,7 @@ CLUSTER = resource_types.CLUSTER
 ENDPOINTS = resource_types.ENDPOINTS
 LISTENER = resource_types.LISTENER
 ROUTES = resource_types.ROUTES
+FILTER = resource_types.FILTER
 SECRET = resource_types.SECRET
 
 NODE = discovery_pb2.Node(id="sidecar~1")
@@ -49,6 +50,11 @@ def listener(name: str, version: object = 1, *secrets: str) -> Resource:
 
 def routes(name: str, version: object = 1, *clusters: str) -> Resource:
     return resource(ROUTES, name, version, *((CLUSTER, target) for target in clusters))
+
+
+def listener_filter(name: str, version: object = 1, *clusters: str) -> Resource:
+    """Return a filter that a listener may name, and that leads to these clusters."""
+    return resource(FILTER, name, version, *((CLUSTER, target) for target in clusters))
 
 
 def secret(name: str, version: object = 1) -> Resource:

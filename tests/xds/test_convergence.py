@@ -12,10 +12,17 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from tests.xds import model
-from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
+from tests.xds.model import CLUSTER, ENDPOINTS, FILTER, LISTENER, ROUTES, SECRET
 from xds import effects, resource_types, responses, snapshot
 
-KINDS = {CLUSTER: model.cluster, ENDPOINTS: model.endpoints, LISTENER: model.listener, ROUTES: model.routes, SECRET: model.secret}  # fmt: skip
+KINDS = {
+    CLUSTER: model.cluster,
+    ENDPOINTS: model.endpoints,
+    LISTENER: model.listener,
+    ROUTES: model.routes,
+    FILTER: model.listener_filter,
+    SECRET: model.secret,
+}
 TYPES = st.sampled_from(sorted(KINDS))
 POOL = ("a", "b", "c")
 WANTED = st.sets(st.sampled_from(POOL))

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.xds import model
-from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES
+from tests.xds.model import CLUSTER, ENDPOINTS, FILTER, LISTENER, ROUTES
 from tests.xds.test_rules_common import CLIENTS, converged
 from xds import accepted, gate, rest
 
 KNOWN = (model.cluster("a"), model.endpoints("a"), model.endpoints("b"), model.listener("l"), model.listener("m"))
 BEFORE = model.holding(*KNOWN, model.routes("l", 1, "a"), model.routes("m", 1, "a"))
-WANTED = {ENDPOINTS: ("a", "b"), ROUTES: ("l", "m")}
+WANTED = {ENDPOINTS: ("a", "b"), ROUTES: ("l", "m"), FILTER: ("f",)}
 
 
 def answered(proxy, sent, error=None):
@@ -120,3 +120,20 @@ def test_a_complaint_blames_the_names_it_mentions_as_words():
         "outbound/shop/pets/80",
     }
     assert accepted.blamed(names, "cluster 'pets'. Unknown a.b.") == {"pets", "a.b"}
+
+
+FILTERED = model.resource(LISTENER, "n", 1, (FILTER, "f"))
+
+
+def filtering(version=1, target="a", *more):
+    return model.holding(*KNOWN, FILTERED, model.listener_filter("f", version, target), *more)
+
+
+@CLIENTS
+def test_c12_a_filter_that_names_a_new_cluster_waits_for_it_as_routes_do(client):
+    proxy = converged(client, filtering())
+    clusters, _endpoints = model.sends(proxy.publish(filtering(2, "b", model.cluster("b"))))
+    assert clusters.type_url == CLUSTER
+    assert proxy.machine.waits() == (gate.Wait(FILTER, "f", ((CLUSTER, "b"),)),)
+    (waited,) = answered(proxy, clusters)
+    assert (waited.type_url, waited.names) == (FILTER, ("f",))

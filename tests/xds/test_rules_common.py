@@ -3,7 +3,7 @@
 import pytest
 
 from tests.xds import model
-from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
+from tests.xds.model import CLUSTER, ENDPOINTS, FILTER, LISTENER, ROUTES, SECRET
 from xds import effects, snapshot
 
 CLIENTS = pytest.mark.parametrize("client", [model.Sotw, model.Delta], ids=["sotw", "delta"])
@@ -11,13 +11,13 @@ CLIENTS = pytest.mark.parametrize("client", [model.Sotw, model.Delta], ids=["sot
 ONE_OF_EACH = model.holding(
     model.cluster("c"), model.endpoints("c"), model.listener("l", 1, "s"), model.routes("l", 1, "c"), model.secret("s")
 )
-WANTED = {ENDPOINTS: ("c",), ROUTES: ("l",), SECRET: ("s",)}
+WANTED = {ENDPOINTS: ("c",), ROUTES: ("l",), FILTER: ("f",), SECRET: ("s",)}
 
 
 def converged(kind, held):
     """Return a client that has everything there is."""
     client = kind(held)
-    for type_url in (CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET):
+    for type_url in (CLUSTER, ENDPOINTS, LISTENER, ROUTES, FILTER, SECRET):
         wanted = {type_url: tuple(sorted(held.names(type_url))) for type_url in WANTED}
         model.ack_all(client, client.ask(type_url, *wanted.get(type_url, ())), wanted)
     return client
