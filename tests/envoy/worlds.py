@@ -25,7 +25,7 @@ WITHOUT_APPLICATION = ("greeter-v1", "two-v1")
 CALLER, STRANGER, GATEWAY = 2, 3, 1
 """The last numbers of the addresses at which these proxies listen."""
 
-CONTROL_PLANE = (200, 18000)
+CONTROL_PLANE = (200, 15012)
 
 SLOW = "http://slow/default?wait=15.6"
 BEGUN: Mapping[str, dict[str, str]] = {"default": {}, "grpc": {"content-type": "application/grpc"}}
