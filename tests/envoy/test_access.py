@@ -1,10 +1,13 @@
 """Who is refused, and what they are told."""
 
+import http.client
+
 import pytest
 
+from meshloom.demo import traffic
 from tests.envoy.worlds import served_by
 
-PERMISSIVE = 61
+STRICT = 60
 
 
 @pytest.mark.parametrize("url", ["http://weights/", "http://weights:9080/x", "http://nobody.example:1/"])
@@ -35,12 +38,12 @@ def test_what_envoy_itself_forbids_is_not_called_a_denial(world):
     assert "x-meshloom-denied-by" not in reply.headers
 
 
-def test_a_strict_service_refuses_who_has_proven_nothing(world):
-    reply = world.call("http://strict/")
-    assert (reply.status, reply.text) == (403, "no access policy lets - reach strict\n")
-    assert reply.headers["x-meshloom-denied-by"] == "t/strict"
+def test_a_caller_is_known_by_its_certificate(world):
+    assert served_by(world.call("http://strict/")) == "strict-v1"
+    assert world.stats("http.inbound/9080.rbac.allowed", of=STRICT) >= 1
 
 
-def test_a_permissive_service_lets_callers_in_clear_in_and_counts_them(world):
-    assert served_by(world.call("http://permissive/")) == "permissive-v1"
-    assert world.stats("*plaintext*allowed*", of=PERMISSIVE) >= 1
+def test_a_strict_service_speaks_to_nobody_in_clear(world):
+    with pytest.raises((OSError, http.client.HTTPException)):
+        traffic.reply(world.block.address(STRICT), 9080, "/", {"host": "strict"})
+    assert world.stats("*connection_error", of=STRICT) >= 1

@@ -173,8 +173,8 @@ def test_a_broken_object_leaves_the_others_alone(live, traffic_flows):
 def test_a_service_joins_and_leaves(live, traffic_flows):
     text = (LIVE / "newcomer.yaml").read_text()
     joining = cast.cast(cast.read_resources(live.block.moved(text))).pairs
-    with worlds.applications(joining):
-        live.write("newcomer.yaml", text)
+    live.write("newcomer.yaml", text)
+    with worlds.applications(joining, contexts=live.contexts()):
         wait_until(lambda: live.call("http://newcomer/").status == 200, "the newcomer", PATIENCE_S)
         live.remove("newcomer.yaml")
         wait_until(lambda: live.call("http://newcomer/").status == 403, "the newcomer to be gone", PATIENCE_S)

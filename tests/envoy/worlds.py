@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from meshloom import addresses, bootstrap
 from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
 from meshloom.demo.processes import Process, Processes
+from tests.envoy import stand_ins
 
-SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1", "strict-v1", "permissive-v1")
+SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1", "strict-v1")
 WITHOUT_APPLICATION = ("greeter-v1", "two-v1")
 """What they serve is not HTTP/1; the test brings the application."""
 
@@ -77,6 +78,11 @@ class World:
     def cast(self) -> cast.Cast:
         return cast.cast(cast.read_resources(*(path.read_text() for path in sorted(self.site.mesh.glob("*.yaml")))))
 
+    def contexts(self) -> stand_ins.Contexts:
+        """Return how services end mutual TLS where no sidecar does it for them."""
+        texts = [path.read_text() for path in sorted(self.site.mesh.glob("*.yaml"))]
+        return stand_ins.contexts(self.site.state, cast.read_resources(*texts))
+
     def serve(self) -> None:
         """Start the control plane, or start it again."""
         self.control_plane = stage.started_control_plane(self.site, self.processes)
@@ -116,13 +122,21 @@ def has_sidecar(pair: cast.Pair) -> bool:
     return pair.deployment.name in SIDECARS
 
 
+IN_CLEAR: stand_ins.Contexts = {}
+
+
 @contextlib.contextmanager
-def applications(pairs: tuple[cast.Pair, ...], is_behind: Callable[[cast.Pair], bool] = has_sidecar) -> Iterator[None]:
+def applications(
+    pairs: tuple[cast.Pair, ...],
+    is_behind: Callable[[cast.Pair], bool] = has_sidecar,
+    contexts: stand_ins.Contexts = IN_CLEAR,
+) -> Iterator[None]:
     """Serve the applications of these pairs in threads: behind their sidecars, or in place of them."""
     servers = [
-        application.Server(
+        stand_ins.server(
             (pair.application if is_behind(pair) else pair.workload, port),
             application.Role(pair.service.name, pair.deployment.name),
+            None if is_behind(pair) else contexts.get(pair.service),
         )
         for pair in pairs
         for port in pair.ports
@@ -155,8 +169,8 @@ def running(folder: pathlib.Path, envoy: str, variant: Variant, files: Mapping[s
         for name, text in files.items():
             world.write(name, text)
         players = world.cast()
-        with applications(players.pairs):
-            world.serve()
+        world.serve()
+        with applications(players.pairs, contexts=world.contexts()):
             sidecars = [pair for pair in players.pairs if pair.deployment.name in SIDECARS]
             stage.started_proxies(site, processes, players.gates, sidecars)
             yield world

@@ -150,7 +150,7 @@ class Played:
 
     def _told(self, program: Program, host: str) -> Program:
         """Return the program with a bootstrap of its own, which names the name server."""
-        path = self.world.site.folder / "bootstrap" / f"{program.name}.json"
+        path = self.world.site.folder / "proxies" / program.name / "envoy.json"
         own = path.with_name(f"{program.name}-{host}.json")
         own.write_text(json.dumps({**json.loads(path.read_text()), "typed_dns_resolver_config": self._resolver()}))
         argv = tuple(str(own) if word == str(path) else word for word in program.argv)
