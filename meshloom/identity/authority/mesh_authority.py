@@ -5,10 +5,11 @@ the Mesh at the field that names the authority.
 """
 
 import datetime
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mesh import problems, workloads
+from mesh import identity, problems, workloads
 from mesh.problems import Problem, Ref
 from mesh.rules import names
 from meshloom.identity.authority import given, rotation
@@ -36,7 +37,7 @@ class MeshAuthority:
 
     def __init__(self, mesh: Ref, domain: str, ground: Ground) -> None:
         self._mesh, self.domain = mesh, domain
-        self._succession = Succession(store_name(mesh), domain, ground)
+        self._succession = Succession(store_name(mesh, domain), domain, ground)
         self._seen: workloads.Secret | None = None
         self._good: Signer | None = None
         self._bundle: Bundle | None = None
@@ -130,9 +131,15 @@ class MeshAuthority:
             )
 
 
-def store_name(mesh: Ref) -> str:
-    """Return the name of a mesh's authority in the store; a namespace has no dot, so that no two have one name."""
-    return f"{mesh.namespace}.{mesh.name}"
+def store_name(mesh: Ref, domain: str) -> str:
+    """Return the name of a mesh's authority in the store; a namespace has no dot, so that no two meshes have one name.
+
+    A trust domain that was chosen has an authority of its own: another one is another mesh to those who trust it.
+    """
+    name = f"{mesh.namespace}.{mesh.name}"
+    if domain == identity.trust_domain(mesh):
+        return name
+    return f"{name}.{hashlib.sha256(domain.encode()).hexdigest()[:8]}"
 
 
 def is_storable(mesh: Ref) -> bool:

@@ -16,7 +16,7 @@ from meshloom.identity.authority.rotation import BUILT_IN, Facts, Move, Policy, 
 MOST_MOVES = 10
 """In one go; more can only mean that others who share the store move it too."""
 
-REREAD = 60.0
+REREAD = 20.0
 """Seconds between looks at what others who share the store have made of it."""
 
 LOST = "put it back from a backup; without one, restart meshloom to begin with a root that no proxy trusts yet"

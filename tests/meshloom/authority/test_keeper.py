@@ -1,11 +1,13 @@
 """The keeper: what each identity presents and trusts, what is renewed when, and whose fault hurts whom."""
 
+import dataclasses
 import random
 import time
 
 import pytest
 from cryptography import x509
 
+from mesh import identity
 from mesh.problems import Ref, Severity
 from meshloom.identity.authority import issue, keeper, keys, leaves, rotation, stores, succession
 from meshloom.identity.authority.credentials import What
@@ -419,6 +421,22 @@ def test_two_meshes_of_one_trust_domain_do_not_share_it():
     found = Plane(meshes=worlds.meshes(worlds.mesh(SHOP), rival), members=(PETS,)).ask()
     assert PETS in found.leaves
     assert [problem.subject for problem in found.problems] == [twin.ref]
+
+
+def test_another_trust_domain_of_a_mesh_has_another_root_and_going_back_finds_the_first():
+    plane = Plane(members=(PETS,), meshes=worlds.meshes())
+    before = plane.ask()
+    other = dataclasses.replace(worlds.mesh(), trust_domain="pets.example.com")
+    plane.meshes, plane.identities = (
+        worlds.meshes(other),
+        frozenset({identity.Identity(other.trust_domain, PETS.owner)}),
+    )
+    moved = plane.ask()
+    assert moved.problems == ()
+    assert len(moved.leaves) == 1
+    assert moved.roots[other.trust_domain].pem != before.roots[PETS.trust_domain].pem
+    plane.meshes, plane.identities = worlds.meshes(), frozenset({PETS})
+    assert plane.ask().roots == before.roots
 
 
 def test_a_fault_of_ours_in_one_mesh_hurts_no_other_and_quotes_nothing():
