@@ -149,4 +149,5 @@ def _written(path: pathlib.Path, content: bytes, now: float) -> None:
 
 
 def _told(fault: AuthorityError | issue.IssueError) -> AuthorityError:
-    return fault if isinstance(fault, AuthorityError) else AuthorityError(f"{fault}", "set the clock")
+    remedy = "set the clock, or mend the names that the control plane is to have"
+    return fault if isinstance(fault, AuthorityError) else AuthorityError(f"{fault}", remedy)

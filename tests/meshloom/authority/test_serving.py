@@ -150,6 +150,11 @@ def test_a_clock_that_is_wrong_is_told_of(plane):
         plane.ask()
 
 
+def test_a_name_that_no_certificate_can_hold_is_told_of(plane):
+    with pytest.raises(AuthorityError, match=r"'müsli' is neither .*; .* mend the names"):
+        plane.ask(names=("müsli",))
+
+
 def test_what_is_returned_shows_no_key(plane):
     found = plane.ask()
     assert found.leaf.key.pem.decode().split()[4] not in repr(found)
