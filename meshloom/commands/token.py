@@ -94,6 +94,8 @@ def _seconds(text: str) -> int:
 
 def _text(given: str) -> str:
     """Return what a file or standard input holds. Raises errors.UserError."""
+    if _named(given) != given:
+        raise errors.UserError("a token belongs in a file, and not on the command line, which others can see")
     if given == "-":
         found = sys.stdin.buffer.read(2 * tokens.LARGEST + 1)
     else:
@@ -101,7 +103,7 @@ def _text(given: str) -> str:
             found = kept.content(pathlib.Path(given), 2 * tokens.LARGEST)
         except FileNotFoundError:
             raise errors.UserError(
-                f"{_named(given)} does not exist; name the file of a token, or - for standard input"
+                f"{given} does not exist; name the file of a token, or - for standard input"
             ) from None
     return found.decode("ascii", errors="replace")
 

@@ -56,25 +56,34 @@ class Guarded:
         self.entrance = entrance.Entrance(self.store, self.now)
         self.observer = ads.Listening()
         self.snapshots = cache.Cache()
-        self.server = server.Server(
-            self.snapshots,
-            self.entrance.gatekeeper,
-            limits=limits_of.Limits(**limits),
-            observer=self.observer,
-            now=self.now,
-        )
-        self.by_token = self.by_certificate = ""
+        self._limits = limits_of.Limits(**limits)
+        self.server = self._server()
+        self.by_token = self.by_certificate = "127.0.0.1:0"
 
     async def start(self):
         self.store.signing()
         await self.entrance.load()
         self.renew()
         self.snapshots.replace({PETS: model.holding(model.cluster("a"))})
-        listens = (
-            doors.Listen("127.0.0.1:0", self.entrance.by_token),
-            doors.Listen("127.0.0.1:0", self.entrance.by_certificate),
+        await self._open()
+
+    def _server(self):
+        return server.Server(
+            self.snapshots, self.entrance.gatekeeper, limits=self._limits, observer=self.observer, now=self.now
         )
-        self.by_token, self.by_certificate = (f"127.0.0.1:{port}" for port in await self.server.start(*listens))
+
+    async def _open(self):
+        doors_of = (
+            doors.Listen(self.by_token, self.entrance.by_token),
+            doors.Listen(self.by_certificate, self.entrance.by_certificate),
+        )
+        self.by_token, self.by_certificate = (f"127.0.0.1:{port}" for port in await self.server.start(*doors_of))
+
+    async def again(self):
+        """End every connection, and take new ones at the same addresses."""
+        await self.server.stop(0)
+        self.server = self._server()
+        await self._open()
 
     def renew(self, own=None, meshes=None):
         """Take a new certificate for the server, by this root, and these roots for the meshes."""
@@ -109,7 +118,7 @@ class Guarded:
 async def guarded(folder, **limits) -> AsyncIterator[Guarded]:
     plane = Guarded(folder, **limits)
     await plane.start()
-    following = asyncio.create_task(plane.entrance.follow(plane.server.review))
+    following = asyncio.create_task(plane.entrance.follow(lambda: plane.server.review()))
     try:
         yield plane
     finally:

@@ -132,7 +132,9 @@ def test_a_file_that_is_not_there_is_told(state, tmp_path):
 
 def test_a_token_given_in_the_place_of_its_file_is_not_repeated(state):
     token = created(state)
-    assert token not in refused("inspect", "--state", state, token)
+    assert refused("inspect", "--state", state, token) == (
+        "a token belongs in a file, and not on the command line, which others can see"
+    )
 
 
 def test_the_state_is_that_of_the_user_where_none_is_named(tmp_path, monkeypatch):
