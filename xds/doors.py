@@ -44,6 +44,7 @@ def options(limits: limits_of.Limits) -> tuple[tuple[str, int], ...]:
         ("grpc.so_reuseport", 0),  # a second server on the address is a mistake, not a partner
         ("grpc.server_handshake_timeout_ms", int(limits.handshake * 1000)),  # TLS, and the first words of HTTP/2
         ("grpc.max_connection_idle_ms", int(limits.idle * 1000)),  # of a connection without a stream
+        ("grpc.max_connection_age_ms", int(limits.age * 1000)),  # its streams go on
         ("grpc.server.max_pending_requests", limits.streams),  # all proxies may return at once; beyond, some are cut
         ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams),
         ("grpc.max_receive_message_length", limits.request_bytes),

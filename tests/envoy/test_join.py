@@ -18,6 +18,9 @@ from meshloom.identity import claim, tokens
 from tests.features import entrance
 from xds import snapshot
 
+AGE = 2.0
+"""Seconds after which a connection is given no new stream; by default 60."""
+
 PETS = Ref("VirtualDeployment", "shop", "pets-v1")
 
 
@@ -48,7 +51,7 @@ class Joining:
         ready, over, self._stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def run() -> None:
-            async with entrance.guarded(self.folder / "state") as self.plane:
+            async with entrance.guarded(self.folder / "state", age=AGE) as self.plane:
                 nothing = snapshot.Snapshot.of(snapshot.Part.of([]))
                 self.plane.snapshots.replace({self.proxy: nothing})
                 ready.set()
@@ -188,7 +191,7 @@ def test_a_certificate_opens_the_other_door_and_its_file_is_read_again_when_it_i
 
 def test_a_stream_that_ends_before_its_token_does_is_followed_by_another_at_once(joining, processes):
     key = joining.plane.store.signing()
-    short = tokens.signed(tokens.issued(PETS, key.id, joining.plane.now(), 20), key.key)
+    short = tokens.signed(tokens.issued(PETS, key.id, joining.plane.now(), 10), key.key)
     file = joining.put("token", short.encode())
     running = joining.start(processes, joining.plane.by_token, secure_ads.Token(file))
     wait_until(lambda: joining.streams() == [1], "the first stream", alive=[running])

@@ -89,7 +89,7 @@ class Guarded:
         """Take a new certificate for the server, by this root, and these roots for the meshes."""
         self.own = own or self.own
         key = keys.generated()
-        leaf = issue.server(self.own, key, (), DAY, time.time())
+        leaf = issue.server(self.own, key, ("127.0.0.1",), DAY, time.time())
         roots = meshes if meshes is not None else {DOMAIN: root_pem(self.mesh)}
         self.entrance.serve(entrance.Own(leaf.chain, key.pem, root_pem(self.own)))
         self.entrance.expect(IDENTITIES, roots)

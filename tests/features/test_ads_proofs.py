@@ -368,3 +368,21 @@ async def test_material_that_cannot_be_used_leaves_the_last_in_place(plane):
     plane.entrance.serve(entrance.entrance.Own(b"no certificate", b"no key", b""))
     with structlog.testing.capture_logs():
         assert await let_in(plane, plane.token()) == ["a"]
+
+
+async def test_a_connection_is_given_no_new_stream_after_a_while_and_its_streams_go_on(tmp_path):
+    async with entrance.guarded(tmp_path / "state", age=0.2) as plane:
+        credentials = plane.trusting(pair=entrance.pair(plane.mesh))
+        async with plane.channel(plane.by_certificate, credentials) as channel:
+            first = entrance.Stream(channel)
+            await first.asked()
+            (there,) = plane.server.peers.views()
+            found = there.peer.address
+            async with asyncio.timeout(20):
+                while found == there.peer.address:
+                    other = entrance.Stream(channel)
+                    await other.asked()
+                    found = plane.server.peers.views()[-1].peer.address
+                    other.cancel()
+            plane.snapshots.replace({entrance.PETS: model.holding(model.cluster("a", 2))})
+            assert [each.name for each in (await first.receive()).resources] == ["a"]
