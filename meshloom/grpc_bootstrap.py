@@ -14,7 +14,7 @@ ENVIRONMENT = "GRPC_XDS_BOOTSTRAP"
 """The variable of the environment that names the file; gRPC reads it once in the life of a process."""
 
 READS_TOKENS = "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS"
-"""With `true` in this variable gRPC 1.85 reads tokens that the file names (gRFC A97); without it, it passes them over."""
+"""With `true` in this variable gRPC 1.85 reads tokens that the file names (gRFC A97), otherwise it passes them over."""
 
 REFRESH = "60s"
 """How long gRPC takes a root or certificate for the newest."""

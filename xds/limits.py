@@ -15,9 +15,9 @@ class Limits:
     `cache_bytes` bounds what is kept of finished responses, to be sent to other streams as they are.
     `streams` are served at once, `starting` are identified at once; those beyond queue (nobody is refused for coming at
     a bad time). `streams_per_peer` counts those of one key and node id; one more is refused. A connection has
-    `handshake` for TLS and HTTP/2 to begin, lasts `idle` without a stream, and is given no new one after `age`: a client
-    whose certificate was renewed has to come by another to show it. A stream whose proof is withdrawn has `farewell`
-    for what is being written.
+    `handshake` for TLS and HTTP/2 to begin, lasts `idle` without a stream, and is given no new one after `age`: a
+    client whose certificate was renewed has to come by another to show it. A stream whose proof is withdrawn has
+    `farewell` for what is being written.
     """
 
     request_bytes: int = 4 << 20

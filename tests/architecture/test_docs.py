@@ -138,7 +138,9 @@ def test_the_page_of_commands_shows_every_command_and_option(root):
     page = (root / "docs" / "reference" / "cli.md").read_text()
     commands = typer.main.get_command(cli.app).commands
     assert set(re.findall(r"^## `meshloom ([a-z]+)", page, re.MULTILINE)) == set(commands)
-    options = {max(each.opts, key=len) for command in commands.values() for each in command.params}
+    below = [inner for command in commands.values() for inner in getattr(command, "commands", {}).values()]
+    options = {max(each.opts, key=len) for command in (*commands.values(), *below) for each in command.params}
+    assert not [name for inner in below if (name := f"meshloom token {inner.name}") not in page]
     assert not {option for option in options if f"{option}" not in page} - {"--help", "--output", "--file"}
 
 
