@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from meshloom import addresses, ways_in
+from meshloom.demo import waiting
 from meshloom.identity import register, tokens
 from meshloom.identity.authority import issue, serving
 from tests.features import ads, entrance
@@ -26,10 +27,14 @@ def free_port():
 
 async def until(looked):
     """Look until something is found, and return it."""
-    async with asyncio.timeout(ads.PATIENCE):
-        while (found := await asyncio.to_thread(looked)) is None:
-            await asyncio.sleep(LOOK_SECONDS)
-    return found
+    found = []
+
+    def is_found():
+        found.append(looked())
+        return found[-1] is not None
+
+    await asyncio.to_thread(waiting.wait_until, is_found, "a renewal", ads.PATIENCE)
+    return found[-1]
 
 
 class Program:
