@@ -6,6 +6,7 @@ Law: what a proxy is told at its start is what `meshloom bootstrap` writes, and 
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +76,9 @@ def control_plane(site: Site) -> Program:
     )
 
 
-def sidecar(site: Site, pair: cast.Pair) -> Program:
+def sidecar(site: Site, pair: cast.Pair, outbound_tcp: Iterable[proxies.TcpWay] = ()) -> Program:
     """Return the Envoy beside an application; its bootstrap is written into the site."""
-    of = claim.sidecar(pair.deployment.key, pair.workload, pair.application, {})
+    of = claim.sidecar(pair.deployment.key, pair.workload, pair.application, {}, outbound_tcp)
     return _envoy(site, f"sidecar-{pair.deployment.name}", of, pair.workload)
 
 
