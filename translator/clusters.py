@@ -6,6 +6,8 @@ is), so that all proxies that use it share one encoding.
 
 import datetime
 import functools
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from envoy_data_plane.envoy.config.cluster import v3 as cluster_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
@@ -30,22 +32,33 @@ _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 SERVED = frozenset({graph.Family.HTTP, graph.Family.TCP})
 """The families whose listeners have clusters."""
 
-Proof = identity.Identity | None
-"""Whom callers want to see a certificate of; None where a service is called in clear."""
+
+class Callee(NamedTuple):
+    """What of a service counts for how it is called."""
+
+    who: identity.Identity
+    mode: mtls.Mode
+
+    @property
+    def proven(self) -> identity.Identity | None:
+        """Whom callers want to see a certificate of; None where it is called in clear: all but DISABLED have one."""
+        return None if self.mode is mtls.Mode.DISABLED else self.who
 
 
-def proof(service: graph.Service) -> Proof:
-    """Return how a service proves itself; its mode is about whom it receives, and all but DISABLED can do it."""
-    return None if service.mode is mtls.Mode.DISABLED else service.identity
+def callee(service: graph.Service) -> Callee:
+    """Return a service as far as it counts here."""
+    return Callee(service.identity, service.mode)
 
 
-def of_deployment(deployment: graph.Deployment, proven: Proof) -> Part:
+def of_deployment(deployment: graph.Deployment, of: Callee) -> Part:
     """Return the clusters of a deployment's listeners."""
     listeners = (listener for listener in deployment.listeners if listener.family in SERVED)
-    return tuple(_target_cluster(deployment, listener, proven) for listener in listeners)
+    return tuple(_target_cluster(deployment, listener, of.proven) for listener in listeners)
 
 
-def _target_cluster(deployment: graph.Deployment, listener: graph.Listener, proven: Proof) -> EncodedResource:
+def _target_cluster(
+    deployment: graph.Deployment, listener: graph.Listener, proven: identity.Identity | None
+) -> EncodedResource:
     name = names.target(graph.Target(deployment.ref, listener.port))
     match deployment.discovery:
         case graph.Dns(hostname):
@@ -54,17 +67,28 @@ def _target_cluster(deployment: graph.Deployment, listener: graph.Listener, prov
             return _encoded(name, listener.protocol, None, None, proven)
 
 
-def of_callee(deployment: graph.Deployment, _proven: Proof) -> Part:
+def for_grpc(deployment: graph.Deployment, of: Callee) -> Part:
     """Return the clusters, and endpoints, by which gRPC clients call a deployment's listeners of the HTTP family.
 
     gRPC knows two kinds of cluster: EDS, which holds addresses, and LOGICAL_DNS, where it looks a name up itself. It
-    calls in clear, for it has no certificate of the mesh.
+    calls in clear, for it has no certificate of the mesh; where one is asked for it is given no address, and told why.
     """
     listeners = (listener for listener in deployment.listeners if listener.family is graph.Family.HTTP)
-    return tuple(item for listener in listeners for item in _callee(deployment, listener))
+    found = _out_of_reach if of.mode is mtls.Mode.STRICT else _for_grpc
+    return tuple(item for listener in listeners for item in found(deployment, listener))
 
 
-def _callee(deployment: graph.Deployment, listener: graph.Listener) -> Part:
+def _out_of_reach(deployment: graph.Deployment, listener: graph.Listener) -> Part:
+    """Return a cluster whose endpoints are none; to callers gRPC says their name, which says why."""
+    name = names.target(graph.Target(deployment.ref, listener.port))
+    reason = (
+        f"{deployment.service.key} is STRICT and a gRPC program without a proxy has no certificate; "
+        f"let it be PERMISSIVE ({name})"
+    )
+    return _by_endpoints(name, reason, ())
+
+
+def _for_grpc(deployment: graph.Deployment, listener: graph.Listener) -> Part:
     name = names.target(graph.Target(deployment.ref, listener.port))
     hostname = deployment.discovery.hostname if isinstance(deployment.discovery, graph.Dns) else ""
     host = hosts.parsed_host(hostname)
@@ -85,18 +109,24 @@ def _by_name(name: str, assignment: endpoint_v3.ClusterLoadAssignment) -> Encode
 
 def _by_address(name: str, address: str, port: int) -> Part:
     """Return a cluster and its endpoints apart; without an address there are none."""
+    return _by_endpoints(name, name, [_group(address, port)] if address else [])
+
+
+def _by_endpoints(name: str, endpoints: str, groups: Iterable[endpoint_v3.LocalityLbEndpoints]) -> Part:
+    """Return a cluster and its endpoints, which have a name of their own."""
     source = core_v3.ConfigSource(ads=core_v3.AggregatedConfigSource(), resource_api_version=core_v3.ApiVersion.V3)
     message = cluster_v3.Cluster(
         name=name,
         type=cluster_v3.ClusterDiscoveryType.EDS,
-        eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(eds_config=source),
+        eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(
+            eds_config=source, service_name=endpoints if endpoints != name else ""
+        ),
         circuit_breakers=_circuit_breakers(),
     )
-    groups = [_group(address, port)] if address else []
-    assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=name, endpoints=groups)
+    assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=endpoints, endpoints=list(groups))
     return (
-        resources.encoded(resources.CLUSTER, name, wire.encode(message), [(resources.ENDPOINTS, name)]),
-        resources.encoded(resources.ENDPOINTS, name, wire.encode(assignment)),
+        resources.encoded(resources.CLUSTER, name, wire.encode(message), [(resources.ENDPOINTS, endpoints)]),
+        resources.encoded(resources.ENDPOINTS, endpoints, wire.encode(assignment)),
     )
 
 
@@ -112,10 +142,10 @@ def _encoded(
     protocol: Protocol,
     assignment: endpoint_v3.ClusterLoadAssignment | None,
     discovery: cluster_v3.ClusterCustomClusterType | None = None,
-    proven: Proof = None,
+    proven: identity.Identity | None = None,
 ) -> EncodedResource:
-    """Return a cluster; without a discovery it is static, without an assignment it has no endpoints, without a proof
-    it is called in clear.
+    """Return a cluster. Without a discovery it is static, without an assignment it has no endpoints, and without an
+    identity it is called in clear.
     """
     message = cluster_v3.Cluster(
         name=name,

@@ -61,7 +61,7 @@ def clients(of: graph.Graph, proxies: Proxies, previous: Clients) -> Clients:
     if not proxies:
         return NOBODY
     reach = outbound.reach(of, proxies, previous.reach)
-    found = upstreams.upstreams(reach.behind.values, of, clusters.of_callee, previous.upstreams)
+    found = upstreams.upstreams(reach.behind.values, of, clusters.for_grpc, previous.upstreams)
     sources, reads = (reach.keys.values, of.services), (same, layers.among(reach.of_service.values))
     entrances = layers.staged(previous.entrances, sources, outbound.called, entrance, reads)
     shared = outbound.joined(reach, found.by_site.values, bundles.merged, previous.clusters)

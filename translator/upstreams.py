@@ -14,7 +14,7 @@ from mesh.layers import Stage
 from mesh.problems import Ref
 from translator import bundles, clusters
 from translator.bundles import Part
-from translator.clusters import Proof
+from translator.clusters import Callee
 
 Inputs = dict[Any, tuple[object, ...]]
 Behind = Mapping[Any, tuple[Ref, ...]]
@@ -23,32 +23,32 @@ Behind = Mapping[Any, tuple[Ref, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """How services prove themselves; clusters by deployment and by site."""
+    """Services as far as it counts for how they are called; clusters by deployment and by site."""
 
-    proofs: Stage[Ref, Proof]
+    callees: Stage[Ref, Callee]
     by_deployment: Stage[Ref, Part]
     by_site: Stage[Any, Part]
 
 
 def upstreams(
-    behind: Behind, of: graph.Graph, build: Callable[[graph.Deployment, Proof], Part], previous: Upstreams
+    behind: Behind, of: graph.Graph, build: Callable[[graph.Deployment, Callee], Part], previous: Upstreams
 ) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site."""
-    proofs = layers.staged(previous.proofs, (of.services,), _services, clusters.proof, (layers.same,))
-    given = (behind, of.deployments, proofs.values)
+    callees = layers.staged(previous.callees, (of.services,), _services, clusters.callee, (layers.same,))
+    given = (behind, of.deployments, callees.values)
     by_deployment = layers.staged(previous.by_deployment, given, _named, build)
     sources = (behind, by_deployment.values)
     by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
-    return Upstreams(proofs, by_deployment, by_site)
+    return Upstreams(callees, by_deployment, by_site)
 
 
 def _services(services: Mapping[Ref, graph.Service]) -> Inputs:
     return {ref: (service,) for ref, service in services.items()}
 
 
-def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment], proofs: Mapping[Ref, Proof]) -> Inputs:
+def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment], callees: Mapping[Ref, Callee]) -> Inputs:
     found = (deployments[ref] for ref in dict.fromkeys(itertools.chain.from_iterable(behind.values())))
-    return {deployment.ref: (deployment, proofs[deployment.service]) for deployment in found}
+    return {deployment.ref: (deployment, callees[deployment.service]) for deployment in found}
 
 
 def _each(behind: Behind, by_deployment: Mapping[Ref, Part]) -> Inputs:

@@ -184,10 +184,10 @@ def test_a_sidecar_at_the_target_lets_it_in_as_it_lets_in_a_sidecar(world):
     assert world.client.says("xds:///beside.t") == "beside"
 
 
-def test_a_sidecar_that_asks_for_identity_denies_it_for_it_has_none_yet(world):
+def test_what_asks_for_a_certificate_is_out_of_reach_and_the_program_is_told_so(world):
     said = world.client.says("xds:///strict.t")
-    assert said.startswith("PERMISSION_DENIED: no access policy lets")
-    assert "strict.t" in said
+    assert said.startswith("UNAVAILABLE")
+    assert "t/strict is STRICT and a gRPC program without a proxy has no certificate; let it be PERMISSIVE" in said
 
 
 def test_access_is_lost_with_its_policy_and_comes_back_with_it(world):

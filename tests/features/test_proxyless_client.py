@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mesh import mtls
 from tests import grpc_programs
 from tests.features import ads
 from tests.translator import golden, graphs
@@ -62,7 +63,8 @@ async def test_what_grpc_refuses_is_recorded_in_its_words_until_it_is_mended(tmp
     good = routed()
     name = "outbound/shop/pricing-v1/9090"
     bad = clusters.of_deployment(  # as Envoy likes it: gRPC knows no such kind of cluster
-        graphs.deployment("shop/pricing-v1", "shop/pricing", graphs.listener(9090), hostname="pets.invalid"), None
+        graphs.deployment("shop/pricing-v1", "shop/pricing", graphs.listener(9090), hostname="pets.invalid"),
+        clusters.Callee(graphs.caller(graphs.vs("shop/pricing")), mtls.Mode.DISABLED),
     )
     rest = [item for item in good if (item.type_url, item.name) != (resources.CLUSTER, name)]
     async with ads.plane() as plane, client(plane, tmp_path) as caller:

@@ -10,12 +10,14 @@ from translator import clusters, tls
 PETS = graphs.caller(graphs.vs("shop/pets"))
 
 
-def encoded(*listeners, hostname: str = "pets.shop", proven: clusters.Proof = None):
-    return clusters.of_deployment(graphs.deployment("shop/pets-v1", "shop/pets", *listeners, hostname=hostname), proven)
+def encoded(*listeners, hostname: str = "pets.shop", mode: mtls.Mode = mtls.Mode.DISABLED):
+    return clusters.of_deployment(
+        graphs.deployment("shop/pets-v1", "shop/pets", *listeners, hostname=hostname), clusters.Callee(PETS, mode)
+    )
 
 
-def cluster(*listeners, hostname: str = "pets.shop", proven: clusters.Proof = None):
-    (found,) = encoded(*listeners, hostname=hostname, proven=proven)
+def cluster(*listeners, hostname: str = "pets.shop", mode: mtls.Mode = mtls.Mode.DISABLED):
+    (found,) = encoded(*listeners, hostname=hostname, mode=mode)
     return decoded.resource(found.body)
 
 
@@ -58,8 +60,8 @@ def test_tcp_has_no_version_of_http():
 
 
 def test_only_a_service_that_is_disabled_proves_nothing():
-    proofs = {mode: clusters.proof(graphs.service("shop/pets", {}, mode=mode)) for mode in mtls.Mode}
-    assert proofs == {mtls.Mode.DISABLED: None, mtls.Mode.PERMISSIVE: PETS, mtls.Mode.STRICT: PETS}
+    found = {mode: clusters.callee(graphs.service("shop/pets", {}, mode=mode)).proven for mode in mtls.Mode}
+    assert found == {mtls.Mode.DISABLED: None, mtls.Mode.PERMISSIVE: PETS, mtls.Mode.STRICT: PETS}
 
 
 def test_who_proves_nothing_is_called_in_clear():
@@ -78,7 +80,7 @@ def test_who_proves_nothing_is_called_in_clear():
     ],
 )
 def test_who_proves_something_is_taken_for_nobody_else(protocol, offered):
-    (item,) = encoded(graphs.listener(80, protocol), proven=PETS)
+    (item,) = encoded(graphs.listener(80, protocol), mode=mtls.Mode.STRICT)
     assert item.references == frozenset(tls.REFERENCES)
     context = decoded.resource(item.body)["transport_socket"]["typed_config"]
     common = context["common_tls_context"]

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from mesh import graph
+from mesh import graph, mtls
 from mesh.resources import Protocol
 from tests.translator import decoded, graphs
 from tests.translator.graphs import forward, route
@@ -33,8 +33,14 @@ def mesh(*services: graph.Service, reached: tuple[str, ...] | None = None, hostn
     )
 
 
-def pets(*routes: graph.HttpRoute, hosts=("pets.shop",), ports=(9090,), key: str = "shop/pets") -> graph.Service:
-    return graphs.service(key, dict.fromkeys(ports, routes or (TO_PETS,)), hosts, [f"{key}-v1"])
+def pets(
+    *routes: graph.HttpRoute,
+    hosts=("pets.shop",),
+    ports=(9090,),
+    key: str = "shop/pets",
+    mode: mtls.Mode = mtls.Mode.PERMISSIVE,
+) -> graph.Service:
+    return graphs.service(key, dict.fromkeys(ports, routes or (TO_PETS,)), hosts, [f"{key}-v1"], mode)
 
 
 def bundle(of: graph.Graph):
@@ -169,6 +175,15 @@ def test_a_deployment_that_is_not_discovered_has_no_endpoints():
 def test_limits_of_grpc_itself_are_raised():
     cluster = decoded.named(bundle(mesh(pets())), "clusters", "outbound/shop/pets-v1/9090")
     assert cluster["circuit_breakers"]["thresholds"][0]["max_requests"] == 1_000_000
+
+
+def test_who_asks_for_a_certificate_has_no_address_for_those_who_have_none_and_says_so():
+    parts = bundle(mesh(pets(mode=mtls.Mode.STRICT), hostname="pets.shop"))
+    (cluster,) = decoded.bundle(parts)["clusters"]
+    reason = cluster["eds_cluster_config"]["service_name"]
+    assert reason.startswith("shop/pets is STRICT and a gRPC program without a proxy has no certificate")
+    assert decoded.bundle(parts)["endpoints"] == [{"cluster_name": reason}]
+    assert decoded.dangling(parts) == set()
 
 
 def test_what_is_named_is_there_and_says_what_it_needs():
