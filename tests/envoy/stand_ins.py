@@ -59,7 +59,7 @@ def context(state: Path, mesh: Ref, of: identity.Identity) -> ssl.SSLContext:
 def issuer_of(state: Path, mesh: Ref, domain: str) -> issue.Issuer:
     """Return what the authority of a mesh signs with."""
     ground = succession.Ground(authorities.store(state), rotation.Policy())
-    found = succession.Succession(mesh_authority.store_name(mesh), domain, ground).recalled(time.time())
+    found = succession.Succession(mesh_authority.store_name(mesh, domain), domain, ground).recalled(time.time())
     assert found is not None, f"{mesh} has no authority in {state}"
     assert found.signer.issuer is not None
     return found.signer.issuer
