@@ -18,7 +18,7 @@ from meshloom.identity import kept, signing, tokens
 
 FOLDER: Final = "tokens"
 """In the state folder."""
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.25
 """Between two looks: a revocation holds everywhere within a second, on every file system."""
 
 _REVOKED: Final = "revoked"

@@ -148,11 +148,10 @@ class Stream(ads.Stream):
         )(metadata=metadata)
 
     async def ask(self, proxy=PETS, node_id=None):
-        """Send the first request of a proxy."""
+        """Send the first request of a proxy; to a server that takes no word of it grpcio itself would say INTERNAL."""
         node = discovery_pb2.Node(id=claim.node_id(proxy) if node_id is None else node_id)
         node.metadata.update(claim.metadata(proxy))
-        with contextlib.suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):  # it may have ended already
-            await self.write(self.request(node=node, type_url=model.CLUSTER))
+        await self.write(self.request(node=node, type_url=model.CLUSTER))
 
     async def asked(self, proxy=PETS):
         """Send the first request and take the answer; return its names."""

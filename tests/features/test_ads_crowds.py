@@ -15,7 +15,7 @@ STREAMS, EACH = 100, 100
 MOST_MEMORY = 500 << 20
 HANDSHAKE, SAY = 3.0, 20.0
 """Seconds; by default 10 and 30."""
-SOON, IN_TURN = 2.0, 20.0
+SOON, IN_TURN = 5.0, 20.0
 """Seconds within which an honest peer is served: among a crowd that is there, and behind one that comes at once."""
 
 

@@ -31,8 +31,15 @@ async def plane(tmp_path):
         yield running
 
 
+async def turned_away(plane, token=None, pair=None):
+    """Return how the server ends the stream of a peer that shows this, before it has said anything."""
+    address = plane.by_certificate if pair else plane.by_token
+    async with plane.channel(address, plane.trusting(pair=pair)) as channel:
+        return await entrance.Stream(channel, token).end()
+
+
 async def refused_with(plane, token=None, proxy=entrance.PETS, node_id=None, pair=None):
-    """Return how the server ends the stream of a peer that shows this."""
+    """Return how the server ends the stream of a peer that shows this, and says that it is this proxy."""
     address = plane.by_certificate if pair else plane.by_token
     async with plane.channel(address, plane.trusting(pair=pair)) as channel:
         stream = entrance.Stream(channel, token)
@@ -87,7 +94,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("what", STRANGE)
 async def test_a_token_that_says_something_strange_is_refused(plane, what):
-    code, message = await refused_with(plane, forged(plane, **STRANGE[what]))
+    code, message = await turned_away(plane, forged(plane, **STRANGE[what]))
     assert code is UNKNOWN
     assert "Traceback" not in message
 
@@ -132,25 +139,25 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 async def test_a_token_that_is_broken_or_forged_is_refused(plane, what):
-    assert (await refused_with(plane, BROKEN[what](plane)))[0] is UNKNOWN
+    assert (await turned_away(plane, BROKEN[what](plane)))[0] is UNKNOWN
 
 
 async def test_a_token_of_another_control_plane_is_refused(plane, tmp_path):
     key = register.Folder(tmp_path / "elsewhere").signing()
     token = tokens.signed(tokens.issued(entrance.PETS_V1, key.id, time.time(), 60), key.key)
-    assert await refused_with(plane, token) == (UNKNOWN, "the token is not signed by a key of this control plane")
+    assert await turned_away(plane, token) == (UNKNOWN, "the token is not signed by a key of this control plane")
 
 
 async def test_an_expired_token_is_refused(plane):
     token = plane.token(valid=60)
     plane.now.ahead = 60
-    assert await refused_with(plane, token) == (
+    assert await turned_away(plane, token) == (
         UNKNOWN, "the token has expired; make a new one with `meshloom token create`"
     )  # fmt: skip
 
 
 async def test_no_token_is_refused_with_the_remedy(plane):
-    code, message = await refused_with(plane)
+    code, message = await turned_away(plane)
     assert code is UNKNOWN
     assert "meshloom token create" in message
 
@@ -197,7 +204,7 @@ async def test_the_streams_of_a_revoked_token_end_within_a_second_and_others_do_
         )  # fmt: skip
         assert time.monotonic() - start < 1
         assert [view.peer.node_id for view in plane.server.peers.views()] == [claim.node_id(entrance.PETS)]
-    assert (await refused_with(plane, token))[0] is UNKNOWN  # replayed
+    assert (await turned_away(plane, token))[0] is UNKNOWN  # replayed
     assert await let_in(plane, other) == ["a"]
 
 
@@ -260,7 +267,7 @@ async def test_revocations_that_cannot_be_read_stay_what_they_were(plane):
     await log.until("what was read last holds")
     structlog.configure(**before)
     following.cancel()
-    assert (await refused_with(plane, token))[0] is UNKNOWN
+    assert (await turned_away(plane, token))[0] is UNKNOWN
     assert await let_in(plane, plane.token()) == ["a"]
 
 
@@ -279,14 +286,12 @@ async def test_a_certificate_by_a_new_root_that_the_old_one_signed_opens_it_too(
 
 async def test_nobody_comes_in_there_without_a_certificate(plane):
     async with plane.channel(plane.by_certificate, plane.trusting()) as channel:
-        stream = entrance.Stream(channel, plane.token())
-        await stream.ask()
-        assert (await stream.end())[0] is grpc.StatusCode.UNAVAILABLE
+        assert (await entrance.Stream(channel, plane.token()).end())[0] is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_certificate_made_by_oneself_is_refused_whatever_it_says(plane):
     mine = entrance.root()
-    assert (await refused_with(plane, pair=entrance.pair(mine)))[0] is grpc.StatusCode.UNAVAILABLE
+    assert (await turned_away(plane, pair=entrance.pair(mine)))[0] is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_certificate_of_another_mesh_s_authority_is_refused_though_tls_knows_it(plane):
@@ -294,7 +299,7 @@ async def test_a_certificate_of_another_mesh_s_authority_is_refused_though_tls_k
     plane.renew(
         meshes={entrance.DOMAIN: entrance.root_pem(plane.mesh), entrance.OTHER_DOMAIN: entrance.root_pem(other)}
     )
-    assert await refused_with(plane, pair=entrance.pair(other)) == (
+    assert await turned_away(plane, pair=entrance.pair(other)) == (
         UNKNOWN, "the certificate is not of the authority of the mesh that it names"
     )  # fmt: skip
 
@@ -310,16 +315,14 @@ async def test_a_certificate_is_good_for_the_deployments_of_its_service_and_no_o
 
 async def test_an_expired_certificate_is_refused_by_tls(plane):
     old = entrance.pair(plane.mesh, life=60, now=time.time() - 3600)
-    assert (await refused_with(plane, pair=old))[0] is grpc.StatusCode.UNAVAILABLE
+    assert (await turned_away(plane, pair=old))[0] is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_the_certificate_of_a_connection_is_looked_at_for_each_stream(plane):
     async with plane.channel(plane.by_certificate, plane.trusting(pair=entrance.pair(plane.mesh, life=600))) as channel:
         assert await entrance.Stream(channel).asked() == ["a"]
         plane.now.ahead = 601
-        late = entrance.Stream(channel)
-        await late.ask()
-        assert await late.end() == (UNKNOWN, "the certificate has expired")
+        assert await entrance.Stream(channel).end() == (UNKNOWN, "the certificate has expired")
 
 
 async def test_a_stream_ends_when_the_deployment_leaves_the_service(plane):
@@ -351,15 +354,13 @@ async def test_the_server_s_certificate_is_replaced_live_and_no_stream_notices(p
         async with plane.channel(plane.by_token, plane.trusting(new)) as fresh:
             assert await entrance.Stream(fresh, plane.token()).asked() == ["a"]
         async with plane.channel(plane.by_token, plane.trusting(old)) as stale:
-            late = entrance.Stream(stale, plane.token())
-            await late.ask()
-            assert (await late.end())[0] is grpc.StatusCode.UNAVAILABLE
+            assert (await entrance.Stream(stale, plane.token()).end())[0] is grpc.StatusCode.UNAVAILABLE
         assert [view.peer.stream for view in plane.server.peers.views()] == [1]
 
 
 async def test_new_roots_of_a_mesh_are_taken_live(plane):
     new = entrance.root()
-    assert (await refused_with(plane, pair=entrance.pair(new)))[0] is grpc.StatusCode.UNAVAILABLE
+    assert (await turned_away(plane, pair=entrance.pair(new)))[0] is grpc.StatusCode.UNAVAILABLE
     plane.renew(meshes={entrance.DOMAIN: entrance.root_pem(plane.mesh) + entrance.root_pem(new)})
     assert await let_in(plane, pair=entrance.pair(new)) == await let_in(plane, pair=entrance.pair(plane.mesh)) == ["a"]
 
