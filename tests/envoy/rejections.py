@@ -26,11 +26,12 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls_v3
 
 from mesh.problems import Ref
-from meshloom import addresses
+from meshloom import addresses, ways_in
 from meshloom.demo import cast, loopback, programs, stage, traffic
 from meshloom.demo.processes import Processes
 from meshloom.demo.waiting import wait_until
-from meshloom.identity import unproven
+from meshloom.identity import authorities, kept, unproven
+from meshloom.identity.authority import serving, succession
 from tests.envoy import worlds
 from translator import resources, wire
 from translator.resources import EncodedResource
@@ -206,11 +207,11 @@ class Rejecting:
         self._loop = asyncio.new_event_loop()
 
     @contextlib.contextmanager
-    def serving(self, address: addresses.Socket) -> Iterator[None]:
-        """Serve until the block ends."""
+    def serving(self, site: programs.Site) -> Iterator[None]:
+        """Serve over TLS until the block ends; the root is where the proxies of the site look for it."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
-        self._server = self._run(self._started, str(address))
+        self._server = self._run(self._started, str(site.control_plane), _shown(site.state))
         try:
             yield
         finally:
@@ -219,9 +220,9 @@ class Rejecting:
             thread.join(PATIENCE_S)
             self._loop.close()
 
-    async def _started(self, address: str) -> server.Server:
+    async def _started(self, address: str, tls: ports.Tls) -> server.Server:
         running = server.Server(self._cache, _Anyone(), observer=self.counting)
-        await running.start(doors.Listen(address))
+        await running.start(doors.Listen(address, lambda: tls))
         return running
 
     def _run(self, function: Callable[..., object], *given: object) -> T:
@@ -289,11 +290,18 @@ def rejecting(folder: pathlib.Path, envoy: str, variant: worlds.Variant) -> Iter
         place = addresses.Socket(block.address(CONTROL_PLANE), 18000)
         running = Rejecting(block)
         site = programs.Site(folder, place, envoy, variant.asks)
-        with running.serving(place):
+        with running.serving(site):
             running.publish(*_ground(running.address()))
             gate = cast.Gate(Ref("IngressGateway", "t", "edge"), running.address(), ())
             stage.started_proxies(site, processes, [gate], [])
             yield running
+
+
+def _shown(state: pathlib.Path) -> ports.Tls:
+    """Return what the server shows, by an authority of its own."""
+    ground = succession.Ground(authorities.store(kept.folder(state)), serving.POLICY)
+    shown = serving.ServerKeeper(ground, state / ways_in.ROOT_FILE).credentials(()).leaf
+    return ports.Tls(shown.chain, shown.key.pem)
 
 
 def _ground(host: str) -> tuple[EncodedResource, ...]:

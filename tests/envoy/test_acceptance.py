@@ -4,7 +4,7 @@ import pytest
 
 from tests.envoy import worlds
 
-PROXIES = (worlds.GATEWAY, worlds.CALLER, worlds.STRANGER, 21, 28, 29, 60, 61)
+PROXIES = (worlds.GATEWAY, worlds.CALLER, worlds.STRANGER, 21, 28, 29, 60)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
