@@ -147,8 +147,7 @@ class _Overheard:
     def __init__(self, authority: pipeline.Authority, told: entrance.Entrance) -> None:
         self._authority, self._told = authority, told
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._of: graph.Graph | None = None
-        self._identities: entrance.Identities = {}
+        self._places = entrance.Places()
         self._roots: Mapping[str, bytes] = {}
 
     def credentials(
@@ -160,11 +159,12 @@ class _Overheard:
     ) -> pipeline.Issued:
         """Return the credentials of these identities now; called in the worker thread."""
         found = self._authority.credentials(of, identities, seen, held)
-        known = self._identities if of is self._of else entrance.identities(of)
+        before, self._places = self._places.proxies.values, entrance.places(of, self._places)
+        known = self._places.proxies.values
         roots = {domain: bundle.pem for domain, bundle in found.roots.items()}
-        if known != self._identities or roots != self._roots:
+        if known is not before or roots != self._roots:
             self._told.expect(known, roots)
-        self._of, self._identities, self._roots = of, known, roots
+        self._roots = roots
         return found
 
 

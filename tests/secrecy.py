@@ -40,7 +40,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _is_state(part: str) -> bool:
-    return part == "state" or part.endswith(".state")
+    return part in ("state", "authority.json") or part.endswith(".state")
 
 
 def in_files(folder: Path) -> dict[str, list[str]]:

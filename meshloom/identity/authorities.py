@@ -4,9 +4,10 @@ Law: in the worker thread alone. What proxies have acknowledged is compared by t
 where nobody has looked, nothing counts as acknowledged.
 """
 
+import functools
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -90,19 +91,25 @@ class _Acknowledged:
     def is_everywhere(self, bundle: Bundle) -> bool:
         """Return whether every connected proxy of the bundle's trust domain has acknowledged exactly this one."""
         version = secrets.authorities_secret(bundle.pem).version
-        return self._all(lambda member: member.trust_domain == bundle.trust_domain, names.AUTHORITIES, version)
+        members = (of for of in self._streams if of.trust_domain == bundle.trust_domain)
+        return self._held is not None and all(self._hold(of, names.AUTHORITIES, version) for of in members)
 
     def is_held(self, member: identity.Identity, leaf: issue.Leaf) -> bool:
         """Return whether every connected proxy of this identity has acknowledged exactly this certificate."""
         version = secrets.identity_secret(leaf.chain, leaf.key.pem).version
-        return self._all(lambda other: other == member, names.IDENTITY, version)
+        return self._held is not None and self._hold(member, names.IDENTITY, version)
 
-    def _all(self, is_meant: Callable[[identity.Identity], bool], name: str, version: str) -> bool:
-        """Return whether all proxies that are meant, and ask for the secret of this name, hold this version of it."""
-        if self._held is None:
-            return False
-        meant = (streams for proxy, streams in self._held.items() if (of := self._identity(proxy)) and is_meant(of))
-        return all(stream.get(name, version) == version for streams in meant for stream in streams)
+    def _hold(self, of: identity.Identity, name: str, version: str) -> bool:
+        """Return whether all streams of an identity that ask for the secret of this name hold this version of it."""
+        return all(stream.get(name, version) == version for stream in self._streams.get(of, ()))
+
+    @functools.cached_property
+    def _streams(self) -> Mapping[identity.Identity, tuple[Mapping[str, str], ...]]:
+        found: dict[identity.Identity, tuple[Mapping[str, str], ...]] = {}
+        for proxy, streams in (self._held or {}).items():
+            if (of := self._identity(proxy)) is not None:
+                found[of] = (*found.get(of, ()), *streams)
+        return found
 
     def _identity(self, proxy: proxies.Proxy) -> identity.Identity | None:
         if isinstance(proxy, proxies.Gateway):

@@ -6,8 +6,11 @@ Law: what other threads read or bring are immutable values, each replaced as a w
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh import graph as graphs
+from mesh import layers
+from mesh.layers import Stage, same
 from mesh.problems import Ref
 from meshloom.identity import proofs, register
 from xds import ports
@@ -27,11 +30,33 @@ class Own:
     root: bytes
 
 
-def identities(graph: graphs.Graph) -> Identities:
-    """Return the URIs of all proxies of a mesh."""
-    services = {ref: graph.services[deployment.service].identity for ref, deployment in graph.deployments.items()}
-    gateways = {ref: gateway.identity for ref, gateway in graph.gateways.items()}
-    return {ref: identity.uri for ref, identity in (*services.items(), *gateways.items())}
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The URIs of services, gateways, and of the proxies of both; a change of routes costs a few looks."""
+
+    services: Stage[Ref, str] = layers.NEVER
+    gateways: Stage[Ref, str] = layers.NEVER
+    proxies: Stage[Ref, str] = layers.NEVER
+
+
+def places(of: graphs.Graph, previous: Places) -> Places:
+    """Return the URIs of all proxies of a graph."""
+    services = layers.staged(previous.services, (of.services,), _alone, _uri, (same,))
+    gateways = layers.staged(previous.gateways, (of.gateways,), _alone, _uri, (same,))
+    found = layers.grouped(previous.proxies, (of.deployments, services.values, gateways.values), _placed)
+    return Places(services, gateways, found)
+
+
+def _alone(owners: Mapping[Ref, Any]) -> dict[Ref, tuple[Any, ...]]:
+    return {ref: (owner,) for ref, owner in owners.items()}
+
+
+def _uri(owner: graphs.Service | graphs.Gateway) -> str:
+    return owner.identity.uri
+
+
+def _placed(deployments: Mapping[Ref, graphs.Deployment], services: Identities, gateways: Identities) -> Identities:
+    return {**{ref: services[deployment.service] for ref, deployment in deployments.items()}, **gateways}
 
 
 class Entrance:
