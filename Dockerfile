@@ -11,14 +11,17 @@ COPY . .
 RUN /opt/build/bin/hatchling build -t wheel -d /wheels \
  && /opt/build/bin/pip --python /opt/meshloom/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
-# Only user 1337 enters the two folders of sockets: in one Envoys ask (they run as 1337, too), in the other operators.
+# Folders of user 1337 alone, whose owner and mode a new volume takes over: what the control plane has to remember, what
+# an Envoy starts with (it runs as 1337, too), and two of sockets, one for Envoys on this machine, one for operators.
 FROM base
 COPY --from=build /opt/meshloom /opt/meshloom
 RUN useradd --uid 1337 --no-create-home meshloom \
- && install --directory --owner meshloom --group meshloom --mode 0700 /run/ads /run/meshloom
+ && install --directory --owner meshloom --group meshloom --mode 0700 /run/ads /run/meshloom /run/proxy \
+      /var/lib/meshloom /var/lib/meshloom/authorities /var/lib/meshloom/tokens
 USER 1337:1337
-ENV PATH=/opt/meshloom/bin:$PATH MESHLOOM_OPERATOR_SOCKET=/run/meshloom/operator.sock
-HEALTHCHECK --interval=3s --timeout=5s \
+ENV PATH=/opt/meshloom/bin:$PATH MESHLOOM_STATE=/var/lib/meshloom \
+    MESHLOOM_OPERATOR_SOCKET=/run/meshloom/operator.sock
+HEALTHCHECK --start-period=60s --interval=3s --timeout=5s \
     CMD ["python", "-c", "import urllib.request as http; http.urlopen('http://127.0.0.1:15014/readyz', timeout=4)"]
 ENTRYPOINT ["meshloom"]
 CMD ["--help"]
