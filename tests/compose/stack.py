@@ -32,6 +32,7 @@ class Stack:
     """A project that is up: where its gateway answers, and the file of its mesh."""
 
     command: tuple[str, ...]
+    project: str
     environment: Mapping[str, str]
     mesh: pathlib.Path
     port: int = 0
@@ -75,6 +76,17 @@ class Stack:
         (network,) = self.inspected(service)["NetworkSettings"]["Networks"].values()
         return network["IPAddress"]
 
+    def volumes(self, service: str) -> dict[str, str]:
+        """Return the volumes of a service, by the names that the file gives them, and where it has them."""
+        mounts = (mount for mount in self.inspected(service)["Mounts"] if mount["Type"] == "volume")
+        return {mount["Name"].removeprefix(f"{self.project}_"): mount["Destination"] for mount in mounts}
+
+    def proxies(self) -> dict[str, str]:
+        """Return the states of the proxies that are connected, by name."""
+        run = self.run("exec", "-T", "control-plane", "meshloom", "proxies", "-o", "json")
+        found = json.loads(run.stdout)["proxies"]
+        return {proxy["name"]: proxy["state"] for proxy in found if proxy["namespace"] == "compose"}
+
     def weigh(self, weights: Mapping[str, int]) -> None:
         """Save these weights of the catalogue's deployments."""
         edits.replace_file(self.mesh, edits.with_weights(self.mesh.read_text(), TABLE, weights))
@@ -109,8 +121,10 @@ def inspected(name: str) -> dict[str, Any]:
 def running(compose: str, folder: pathlib.Path) -> Iterator[Stack]:
     """Bring the project up on a copy of its mesh in a folder; take it down at the end, whatever has happened."""
     folder.chmod(0o755)  # in its container the control plane is another user
+    project = f"meshloom-test-{os.getpid()}"
     stack = Stack(
-        (*shlex.split(compose), "--project-name", f"meshloom-test-{os.getpid()}"),
+        (*shlex.split(compose), "--project-name", project),
+        project,
         _environment(folder),
         folder / "mesh.yaml",
     )

@@ -1,6 +1,5 @@
 """The files of the demo in containers agree with each other and with the program; needs no engine."""
 
-import re
 
 import pytest
 import yaml
@@ -45,12 +44,15 @@ def test_each_application_plays_its_deployment(services, deployments):
         assert (told["--service"], told["--version"]) == (deployment.spec.virtual_service.ref.name, name)
 
 
-def test_the_bootstraps_that_are_written_are_those_that_proxies_start_with(services, deployments):
-    (script,) = services["bootstraps"]["command"]
-    (named,) = re.findall(r"for deployment in (.+); do", script)
-    assert set(named.split()) == set(deployments)
-    started = {service["command"][0] for service in services.values() if service.get("image") == ENVOY}
-    assert started == {f"/run/ads/{name}.yaml" for name in (*deployments, "door")}
+def test_each_proxy_is_joined_as_itself_into_a_volume_that_it_shares_with_nobody(services, deployments):
+    for name in ("gateway", *deployments):
+        joined, proxy = services[f"{name}-join"], services[name]
+        told = ["compose/door", "--gateway"] if name == "gateway" else [f"compose/{name}"]
+        assert joined["command"] == told
+        assert joined["volumes"] == ["tokens:/var/lib/meshloom/tokens", f"{name}:/run/proxy"]
+        assert proxy["volumes"] == ["roots:/run/roots:ro", f"{name}:/run/proxy:ro"]
+        assert proxy["depends_on"][f"{name}-join"] == {"condition": "service_completed_successfully"}
+        assert proxy["depends_on"]["control-plane"] == {"condition": "service_healthy"}
 
 
 def test_proxies_are_started_as_a_bootstrap_says(services, deployments):

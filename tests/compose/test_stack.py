@@ -93,11 +93,6 @@ def test_an_application_is_restarted_with_its_proxy(stack):
 
 
 def test_operators_ask_inside_of_the_control_plane(stack):
-    def connected() -> dict[str, str]:
-        run = stack.run("exec", "-T", "control-plane", "meshloom", "proxies", "-o", "json")
-        found = json.loads(run.stdout)["proxies"]
-        return {proxy["name"]: proxy["state"] for proxy in found if proxy["namespace"] == "compose"}
-
-    wait_until(lambda: connected() == dict.fromkeys(PROXIES, "synced"), "six proxies in sync", stacks.PATIENCE)
+    wait_until(lambda: stack.proxies() == dict.fromkeys(PROXIES, "synced"), "six proxies in sync", stacks.PATIENCE)
     table = stack.told("exec", "-T", "control-plane", "meshloom", "proxies")
     assert "6 connected: 6 synced" in table
