@@ -33,9 +33,9 @@ def test_every_block_is_of_a_kind_that_is_run():
 @pytest.mark.parametrize("page", pages.with_blocks(*KINDS), ids=str)
 @pytest.mark.timeout(DEADLINE * 3)
 def test_what_a_page_tells_people_to_type_works(page, tmp_path_factory):
-    environment = pages.environment()
     with contextlib.ExitStack() as running:
         copy = running.enter_context(pages.copied(tmp_path_factory.mktemp("copy")))
+        environment = {**pages.environment(), "XDG_STATE_HOME": str(copy.with_suffix(".state"))}
         running.enter_context(pages.alone_on_this_machine())
         deadline = time.monotonic() + DEADLINE
         for number, block in enumerate(pages.blocks(page, *KINDS)):
