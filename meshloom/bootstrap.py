@@ -67,6 +67,7 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
         "static_resources": {
             "clusters": [_control_plane(place), _cluster("admin", place.admin)],
             "listeners": [_statistics(place.host), _health(place.host)],
+            **({"secrets": secrets} if (secrets := place.proof.secrets() if place.proof else []) else {}),
         },
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in _tags(proxy)]},
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},

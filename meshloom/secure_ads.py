@@ -38,11 +38,15 @@ class Certificate:
 class Proof:
     """`folder` is where the files of secrets lie, `root` the file of the root certificates in PEM that the control
     plane is known by, `own` what the proxy shows of itself. Paths are absolute, as the Envoy sees them.
+
+    An Envoy that follows its files takes four inotify instances, of which Linux gives a user 128; one that does not reads
+    root and token once: for whoever lives shorter than these.
     """
 
     folder: str
     root: str
     own: Token | Certificate
+    follows: bool = True
 
     def transport_socket(self) -> Json:
         """Return the part of a cluster that makes it speak TLS."""
@@ -59,6 +63,10 @@ class Proof:
             context["tls_certificate_sds_secret_configs"] = [self._secret(_CERTIFICATE)]
         upstream = {"sni": issue.CONTROL_PLANE, "common_tls_context": context}
         return {"transport_socket": _typed("envoy.transport_sockets.tls", f"{_TLS}.UpstreamTlsContext", upstream)}
+
+    def secrets(self) -> list[Json]:
+        """Return the secrets that the bootstrap itself holds, by the paths of their files."""
+        return [] if self.follows else [{"name": name, **body} for name, body in self._bodies().items()]
 
     def http_filters(self) -> Json:
         """Return the part of a cluster's HTTP options that adds the token to each request."""
@@ -81,18 +89,27 @@ class Proof:
 
     def files(self) -> Mapping[str, str]:
         """Return name -> text of the files of secrets, to be written to the folder."""
-        return {f"{_file(name)}": _text(name, body) for name, body in self._bodies().items()}
+        return {_file(name): _text(name, body) for name, body in self._bodies().items()} if self.follows else {}
 
     def _bodies(self) -> Mapping[str, Json]:
-        root = {"validation_context": {"trusted_ca": {"filename": self.root}, **_watched(self.root)}}
+        root = {"validation_context": {"trusted_ca": {"filename": self.root}, **self._watched(self.root)}}
         match self.own:
             case Token(path):
                 return {_ROOT: root, _TOKEN: {"generic_secret": {"secret": {"filename": path}}}}
             case Certificate(path, key):
-                pair = {"certificate_chain": {"filename": path}, "private_key": {"filename": key}, **_watched(path)}
+                pair = {
+                    "certificate_chain": {"filename": path},
+                    "private_key": {"filename": key},
+                    **self._watched(path),
+                }
                 return {_ROOT: root, _CERTIFICATE: {"tls_certificate": pair}}
 
+    def _watched(self, path: str) -> Json:
+        return {"watched_directory": {"path": os.path.dirname(path)}} if self.follows else {}
+
     def _secret(self, name: str) -> Json:
+        if not self.follows:
+            return {"name": name}
         source = {"path": os.path.join(self.folder, _file(name)), "watched_directory": {"path": self.folder}}
         return {"name": name, "sds_config": {"path_config_source": source, "resource_api_version": "V3"}}
 
@@ -104,10 +121,6 @@ def _file(name: str) -> str:
 def _text(name: str, body: Json) -> str:
     secret = {"@type": f"type.googleapis.com/{_TLS}.Secret", "name": name, **body}
     return json.dumps({"resources": [secret]}, indent=2) + "\n"
-
-
-def _watched(path: str) -> Json:
-    return {"watched_directory": {"path": os.path.dirname(path)}}
 
 
 def _typed(name: str, message: str, fields: Json) -> Json:

@@ -92,7 +92,7 @@ def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     folder = site.folder / "proxies" / name
     folder.mkdir(parents=True, exist_ok=True)
     token = secure_ads.Token(str(_token(site, of, folder / "token")))
-    proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token)
+    proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token, follows=False)
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
     path = folder / "envoy.json"
     path.write_text(json.dumps(bootstrap.bootstrap(of, place, site.variant), indent=2))

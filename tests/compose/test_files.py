@@ -1,6 +1,5 @@
 """The files of the demo in containers agree with each other and with the program; needs no engine."""
 
-
 import pytest
 import yaml
 
