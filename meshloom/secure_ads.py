@@ -39,8 +39,8 @@ class Proof:
     """`folder` is where the files of secrets lie, `root` the file of the root certificates in PEM that the control
     plane is known by, `own` what the proxy shows of itself. Paths are absolute, as the Envoy sees them.
 
-    An Envoy that follows its files takes four inotify instances, of which Linux gives a user 128; one that does not reads
-    root and token once: for whoever lives shorter than these.
+    An Envoy that follows its files takes four inotify instances, of which Linux gives a user 128; one that does not
+    reads root and token once: for whoever lives shorter than these.
     """
 
     folder: str

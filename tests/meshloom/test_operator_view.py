@@ -7,6 +7,8 @@ from meshloom.operator import view
 from tests.meshloom import observed
 from tests.xds import model
 
+UNUSED = dict.fromkeys(("CDS", "EDS", "LDS", "RDS", "ECDS", "SDS"), "unused")
+
 CLUSTERS = (model.cluster("a"), model.endpoints("a"))
 
 
@@ -35,7 +37,7 @@ def test_who_is_connected_is_told_by_owner_node_version_and_variant(proxy):
 
 def test_what_is_accepted_is_synced_since_it_was(proxy):
     synced(proxy)
-    assert proxy.states() == {"CDS": "synced", "EDS": "synced", "LDS": "unused", "RDS": "unused", "SDS": "unused"}
+    assert proxy.states() == {**UNUSED, "CDS": "synced", "EDS": "synced"}
     assert proxy.shown().state == "synced"
     clusters = proxy.type("CDS")
     assert clusters.sent == clusters.acked != ""
@@ -272,7 +274,7 @@ def program() -> observed.Observed:
 
 
 def test_a_program_is_in_sync_when_it_has_what_it_asked_for(program):
-    assert program.states() == {"CDS": "unused", "EDS": "unused", "LDS": "synced", "RDS": "unused", "SDS": "unused"}
+    assert program.states() == {**UNUSED, "LDS": "synced"}
     shown = program.shown()
     assert (shown.kind, shown.capture, shown.state) == ("VirtualDeployment", "proxyless", "synced")
 
