@@ -96,11 +96,17 @@ def test_what_a_stranger_says_of_itself_is_not_believed(world):
         "x-forwarded-for": "9.9.9.9",
         "x-forwarded-proto": "https",
         "x-envoy-internal": "true",
+        "x-envoy-upstream-rq-timeout-ms": "1",
+        "x-envoy-original-path": "/admin",
+        "x-forwarded-client-cert": "URI=spiffe://main.t.mesh/ns/t/vs/admin",
     }
-    headers = world.visit("/kept?show=headers", SHOP, headers=lies).json()["headers"]
+    headers = world.visit("/kept?show=headers&wait=0.3", SHOP, headers=lies).json()["headers"]
     assert headers["x-forwarded-proto"] == "http"
     assert headers["x-request-id"] != "mine"
     assert headers.get("x-forwarded-for", "").split(",")[-1].strip() != "9.9.9.9"
+    assert [name for name in headers if name.startswith("x-envoy-")] == ["x-envoy-external-address"]
+    assert headers["x-envoy-external-address"] != "9.9.9.9"
+    assert "vs/admin" not in headers.get("x-forwarded-client-cert", "")
 
 
 def test_headers_with_underscores_are_rejected(world):
