@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import urllib.parse
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
@@ -16,6 +17,9 @@ from meshloom.identity.authority import issue
 from tests.features import ads
 from xds import resource_types, server
 from xds.wire import discovery_pb2
+
+MESSAGE = b"\x00\x00\x00\x00\x05hello"
+"""As gRPC sends `hello`."""
 
 SECRET = resource_types.SECRET
 OPTIONS = (("grpc.ssl_target_name_override", issue.CONTROL_PLANE), ("grpc.use_local_subchannel_pool", 1))
@@ -74,31 +78,32 @@ def dialled(plane, name: str, port: int, context: ssl.SSLContext | None) -> Iter
 
 
 class Http2:
-    """A connection of HTTP/2 that is kept; on every kind of socket."""
+    """A connection of HTTP/2 that is kept, on every kind of socket; what it asks are calls of gRPC."""
 
     def __init__(self, connection: socket.socket, authority: str) -> None:
         self._socket, self._authority = connection, authority
         self._state = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._state.initiate_connection()
 
-    def get(self, path: str = "/") -> tuple[int, str]:
-        """Send a request and return the status and the text of its answer; 0 where the connection broke."""
-        stream, status, text = self._state.get_next_available_stream_id(), 0, b""
-        head = {":method": "GET", ":scheme": "http", ":authority": self._authority, ":path": path}
-        self._state.send_headers(stream, [*head.items()], end_stream=True)
-        self._socket.sendall(self._state.data_to_send())
-        while more := self._socket.recv(65536):
-            for event in self._state.receive_data(more):
-                if isinstance(event, h2.events.ResponseReceived) and event.stream_id == stream:
-                    status = int(dict(event.headers)[":status"])
-                elif isinstance(event, h2.events.DataReceived) and event.stream_id == stream:
-                    text += event.data
-                    self._state.acknowledge_received_data(event.flow_controlled_length, stream)
-                elif isinstance(event, h2.events.StreamEnded) and event.stream_id == stream:
-                    self._socket.sendall(self._state.data_to_send())
-                    return status, text.decode()
+    def get(self) -> tuple[int, str]:
+        """Send a call; return 200 if it succeeds, 403 if it is not permitted, and what is said about it."""
+        stream, said = self._state.get_next_available_stream_id(), {}
+        head = {":method": "POST", ":scheme": "http", ":authority": self._authority, ":path": "/greet.Greeter/Hello"}
+        self._state.send_headers(stream, [*head.items(), ("content-type", "application/grpc"), ("te", "trailers")])
+        self._state.send_data(stream, MESSAGE, end_stream=True)
+        is_over = False
+        while not is_over:
             self._socket.sendall(self._state.data_to_send())
-        return 0, ""
+            if not (more := self._socket.recv(65536)):
+                return 0, "closed"
+            for event in self._state.receive_data(more):
+                if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
+                    said.update(event.headers)
+                elif isinstance(event, h2.events.DataReceived):
+                    self._state.acknowledge_received_data(event.flow_controlled_length, stream)
+                is_over |= isinstance(event, h2.events.StreamEnded | h2.events.ConnectionTerminated)
+        text = urllib.parse.unquote(said.get("grpc-message", ""))
+        return {"0": 200, "7": 403}.get(said.get("grpc-status", ""), 0), text
 
 
 class Http1:

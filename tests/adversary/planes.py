@@ -32,7 +32,7 @@ WORKLOADS = {"pets": 1, "web": 2, "stranger": 3, "zoo": 4}
 """The last numbers of the addresses of sidecars; applications are 100 addresses on."""
 
 OTHER = "zoo"
-HTTP, TCP, OUTBOUND, WAY = 9080, 5432, 15000, 6432
+HTTP, GRPC, TCP, OUTBOUND, WAY = 9080, 50051, 5432, 15000, 6432
 """Ports: of pets, of a sidecar's way out for HTTP, and of the one that leads to the TCP of pets."""
 
 SETTLED = "observing: {settle_seconds: 0.05, at_most_seconds: 0.5}\nlimits: {streams_per_peer: 10000}\n"
