@@ -19,6 +19,9 @@ from collections.abc import Iterator
 
 import grpc
 
+TOKENS = {"GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS": "true"}
+"""Without this gRPC 1.85 shows no token to a control plane."""
+
 ROOT = pathlib.Path(__file__).parents[1]
 MODULE = "tests.grpc_programs"
 PATIENCE_S = 30
@@ -108,7 +111,7 @@ class Client:
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE, "call"],
             cwd=ROOT,
-            env={**os.environ, "GRPC_XDS_BOOTSTRAP": str(bootstrap)},
+            env={**os.environ, "GRPC_XDS_BOOTSTRAP": str(bootstrap), **TOKENS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

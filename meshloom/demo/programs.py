@@ -91,7 +91,7 @@ def gateway(site: Site, gate: cast.Gate) -> Program:
 def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     folder = site.folder / "proxies" / name
     folder.mkdir(parents=True, exist_ok=True)
-    token = secure_ads.Token(str(_token(site, of, folder / "token")))
+    token = secure_ads.Token(str(token_file(site, of, folder / "token")))
     proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token, follows=False)
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
     path = folder / "envoy.json"
@@ -102,7 +102,7 @@ def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     return Program(name=name, argv=(site.envoy, *arguments, "--concurrency", "1"), log=site.log(name))
 
 
-def _token(site: Site, of: proxies.Envoy, path: Path) -> Path:
+def token_file(site: Site, of: proxies.Proxy, path: Path) -> Path:
     """Write a token for a proxy, as `meshloom token create` does; return its file."""
     key = register.Folder(site.state).signing()
     token = tokens.issued(claim.owner(of), key.id, time.time(), TOKEN_SECONDS)

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from mesh.problems import Ref
-from meshloom import addresses, grpc_bootstrap
+from meshloom import addresses, grpc_bootstrap, secure_ads, ways_in
 from meshloom.demo import cast, edits, loopback, programs, split, stage
 from meshloom.demo.processes import Processes, Program
 from meshloom.demo.waiting import wait_until
@@ -46,7 +46,10 @@ class World:
         self.site = programs.Site(folder, addresses.Socket(block.address(last), port), envoy)
         self.site.mesh.mkdir()
         self.bootstrap = folder / "xds.json"
-        made = grpc_bootstrap.bootstrap(claim.proxyless("t/web"), self.site.control_plane)
+        of = claim.proxyless("t/web")
+        token = secure_ads.Token(str(programs.token_file(self.site, of, folder / "token")))
+        root = str(self.site.state / ways_in.ROOT_FILE)
+        made = grpc_bootstrap.bootstrap(of, self.site.control_plane, root, token)
         self.bootstrap.write_text(json.dumps(made))
         self.named_port = 0
         self.client: grpc_programs.Client
