@@ -91,7 +91,7 @@ def gateway(site: Site, gate: cast.Gate) -> Program:
 def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     folder = site.folder / "proxies" / name
     folder.mkdir(parents=True, exist_ok=True)
-    token = secure_ads.Token(str(token_file(site, of, folder / "token")))
+    token = secure_ads.Token(str(token_file(site, of, folder / f"token-{host}")))
     proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token, follows=False)
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
     path = folder / "envoy.json"
