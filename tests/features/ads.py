@@ -12,7 +12,7 @@ from xds import cache, doors, ports, server
 from xds import limits as limits_of
 from xds.wire import discovery_pb2
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which something that should happen is taken not to."""
 
 METHODS = {
