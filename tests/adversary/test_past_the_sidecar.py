@@ -90,7 +90,7 @@ def test_what_a_proxy_serves_besides_says_no_secret_and_changes_nothing(target, 
 
 
 def test_the_workload_s_address_has_no_other_doors(target):
-    """Statistics and health for machines; the admin interface and the way out are on this address of loopback too."""
+    """Beside its ports are those for statistics and health and, on this machine, the ways out and the admin interface."""
     own = {HTTP, planes.GRPC, TCP, planes.OUTBOUND, planes.WAY, 9901, 15006, 15010}
     prefix = "".join(f"{int(part):02X}" for part in reversed(target.workload("pets").split(".")))
     with open("/proc/self/net/tcp") as told:
