@@ -1,5 +1,7 @@
 """A proven proxy asks for the secrets of others: whatever it names, it gets its own, and nothing tells it more."""
 
+import contextlib
+
 import grpc
 import pytest
 from cryptography import x509
@@ -33,6 +35,18 @@ def belongs(secret):
     assert key.public_key() == leaf.public_key()
     (uri,) = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return uri.value
+
+
+@pytest.fixture(autouse=True)
+async def others(plane):
+    """Keep a proxy of each service connected, so that all have certificates that could be given away."""
+    async with contextlib.AsyncExitStack() as stack:
+        for name in planes.WORKLOADS:
+            stream = adversaries.Stream(await stack.enter_async_context(adversaries.channel(plane)), plane.token(name))
+            stack.callback(stream.cancel)
+            await stream.ask(plane.proxy(name), adversaries.SECRET, names.IDENTITY)
+            assert belongs(secrets(stream.bodies(await stream.receive()))[names.IDENTITY]) == plane.identity(name).uri
+        yield
 
 
 async def all_that_comes(plane, name, asked, variant, pair=None, expected=0):
