@@ -169,7 +169,7 @@ class HttpPort:
 
 @dataclass(frozen=True, slots=True)
 class TcpPort:
-    """A port of a service that TCP connections use: each goes to one of the shares; without shares it is closed.
+    """A port of a service that connections use as they are: each goes to one of the shares; without any it is closed.
 
     The timeout in milliseconds is that of a connection on which nothing is sent, 0 = none.
     """
@@ -187,7 +187,8 @@ class Service:
     """A VirtualService: how it is called and where calls go.
 
     `hosts` are those that callers anywhere in the mesh use; what a single caller uses is said in its `Scope`.
-    `http` are its ports of the HTTP family and `tcp` those of TCP, in port order. `deployments` are in name order.
+    `http` are its ports of the HTTP family, `tcp` those of TCP and `tls` those of TLS_PASSTHROUGH, which are reached by
+    the names in their handshakes; each in port order. `deployments` are in name order.
     """
 
     ref: Ref
@@ -199,6 +200,7 @@ class Service:
     deployments: tuple[Ref, ...]
     http: tuple[HttpPort, ...]
     tcp: tuple[TcpPort, ...] = ()
+    tls: tuple[TcpPort, ...] = ()
 
     def default_http_port(self) -> int:
         """Return the port of a request that names none: 80 if it is served, else the only one, else 0."""

@@ -29,10 +29,6 @@ _HIGH = 1_000_000
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-SERVED = frozenset({graph.Family.HTTP, graph.Family.TCP})
-"""The families whose listeners have clusters."""
-
-
 class Callee(NamedTuple):
     """What of a service counts for how it is called."""
 
@@ -52,8 +48,7 @@ def callee(service: graph.Service) -> Callee:
 
 def of_deployment(deployment: graph.Deployment, of: Callee) -> Part:
     """Return the clusters of a deployment's listeners."""
-    listeners = (listener for listener in deployment.listeners if listener.family in SERVED)
-    return tuple(_target_cluster(deployment, listener, of.proven) for listener in listeners)
+    return tuple(_target_cluster(deployment, listener, of.proven) for listener in deployment.listeners)
 
 
 def _target_cluster(
@@ -155,9 +150,13 @@ def _encoded(
         circuit_breakers=_circuit_breakers(),
         load_assignment=assignment,
         transport_socket=tls.upstream(proven, protocol) if proven else None,
-        typed_extension_protocol_options={} if protocol is Protocol.TCP else {_PROTOCOL_OPTIONS: _http(protocol)},
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message), tls.REFERENCES if proven else ())
+
+
+def _is_http(protocol: Protocol) -> bool:
+    return graph.FAMILIES[protocol] is graph.Family.HTTP
 
 
 def _assignment(name: str, address: str, port: int) -> endpoint_v3.ClusterLoadAssignment:

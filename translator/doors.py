@@ -43,7 +43,7 @@ def plain(chain: listener_v3.FilterChain, *references: ResourceName) -> Door:
 
 
 def inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, listener: graph.Listener) -> Door:
-    """Return the door of a listener of the HTTP family or of TCP."""
+    """Return the door of a listener. Who brings TLS of its own speaks first, in whatever is inside of it."""
     name = names.inbound(listener.port)
     if listener.family is graph.Family.HTTP:
         chain = filter_chains.inbound(service, listener.port, listener.protocol, rbac.is_guarded(mode))
@@ -53,7 +53,9 @@ def inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, listener: gra
     socket = tls.downstream_for(callers, listener.protocol)
     clear = tcp.inbound_in_clear(listener, name if mode is mtls.Mode.DISABLED else f"{name}/{names.PLAINTEXT}")
     own = ((resources.CLUSTER, name),)
-    return _door(mode, Inspection.SERVER_MAY_BE_FIRST, _secured(tcp.inbound(listener, callers), socket), clear, own)
+    is_tcp = listener.family is graph.Family.TCP
+    inspection = Inspection.SERVER_MAY_BE_FIRST if is_tcp else Inspection.CLIENT_FIRST
+    return _door(mode, inspection, _secured(tcp.inbound(listener, callers), socket), clear, own)
 
 
 def _door(

@@ -1,4 +1,4 @@
-"""Outbound TCP in explicit capture: where an application dials, and which service that reaches.
+"""Outbound connections of bytes in explicit capture: where an application dials, and which service that reaches.
 
 Law: a way that leads nowhere stays a listener that closes its connections at once; its counters say why by their name.
 A chain is built once for each port of a service, whoever calls. What the routes of a port say never touches a listener.
@@ -76,9 +76,9 @@ def _called(
 
 
 def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
-    """Return the port that is meant, or None if there is no such port, or more than one."""
-    ports = [each for each in (service.tcp if service else ()) if port in (0, each.port)]
-    return ports[0] if len(ports) == 1 else None
+    """Return the port that is meant, or None if there is no such port, or more than one and none named."""
+    served = {each.port: each for each in (*service.tls, *service.tcp)} if service else {}
+    return served.get(port or (next(iter(served)) if len(served) == 1 else 0))
 
 
 def _way(called: Called, port: graph.TcpPort | None) -> Way:

@@ -125,9 +125,7 @@ def _routes_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> In
 
 def _inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
     """Return how each deployment of a service is called; those with equal listeners share one value."""
-    listeners_of = {
-        ref: tuple(one for one in listeners if one.family in clusters.SERVED) for ref, listeners in deployments
-    }
+    listeners_of = dict(deployments)
     distinct = {
         item: (doors.inbound(service, mode, callers, item), _routes(callers, mode, item))
         for item in _each(listeners_of)

@@ -105,7 +105,9 @@ def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: E
 
 def routeless(service: graph.Service) -> graph.Service:
     """Return a service without its routes, which is all that counts where nothing is routed."""
-    return dataclasses.replace(service, http=tuple(graph.HttpPort(port.port, ()) for port in service.http))
+    http = tuple(graph.HttpPort(port.port, ()) for port in service.http)
+    tcp, tls = (tuple(graph.TcpPort(port.port, (), 0) for port in ports) for ports in (service.tcp, service.tls))
+    return dataclasses.replace(service, http=http, tcp=tcp, tls=tls)
 
 
 def elsewhere(service: graph.Service, called_by: tuple[Host, ...]) -> Elsewhere:

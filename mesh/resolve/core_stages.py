@@ -227,8 +227,7 @@ def _with_parents(
 def _deployment_problems(
     written: resources.VirtualDeployment, parent: resources.VirtualService | None
 ) -> Settled[None]:
-    hostless = deployments.missing_hosts(written, parent) if parent else ()
-    return Settled(None, (*deployments.unserved_listeners(written), *hostless))
+    return Settled(None, deployments.missing_hosts(written, parent) if parent else ())
 
 
 def _conflicts(members: tuple[graph.Deployment, ...]) -> Settled[None]:

@@ -8,17 +8,7 @@ from collections.abc import Iterable, Iterator
 from mesh import graph, problems, resources
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
-from mesh.resolve import tables
 from mesh.rules import names, wording
-
-
-def unserved_listeners(written: resources.VirtualDeployment) -> tuple[Problem, ...]:
-    """Return a problem for each listener of a protocol that this version does not serve."""
-    return tuple(
-        tables.unserved(written.ref, f"spec.listener[{index}].protocol", "TLS_PASSTHROUGH listeners", "TCP")
-        for index, listener in enumerate(written.spec.listener if written.spec else ())
-        if graph.FAMILIES[listener.protocol] is graph.Family.TLS_PASSTHROUGH
-    )
 
 
 def missing_hosts(written: resources.VirtualDeployment, service: resources.VirtualService) -> tuple[Problem, ...]:

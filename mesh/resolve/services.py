@@ -119,11 +119,12 @@ def is_matchable(path: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A route table that belongs to a service: its rules with destinations found; those for TCP match everything."""
+    """A route table that belongs to a service: its rules with destinations found; those for bytes match everything."""
 
     ref: Ref
     rules: tuple["Rule", ...]
     tcp: tuple[splits.Destinations, ...] = ()
+    tls: tuple[splits.Destinations, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,6 @@ def service(
     """Return a service with every port routed. Deployments in name order, tables in order of precedence."""
     by_ref = {item.ref: item for item in deployments}
     rules = tuple(rule for table in tables for rule in table.rules)
-    connections = tuple(rule for table in tables for rule in table.tcp)
-    http, tcp = (splits.ports(by_ref, family) for family in (graph.Family.HTTP, graph.Family.TCP))
     return graph.Service(
         core.ref,
         core.name,
@@ -156,8 +155,12 @@ def service(
         core.mode,
         granted,
         tuple(by_ref),
-        tuple(graph.HttpPort(port, _routes(core, by_ref, rules, port, by_segment)) for port in http),
-        tuple(_tcp_port(core, by_ref, connections, port) for port in tcp),
+        tuple(
+            graph.HttpPort(port, _routes(core, by_ref, rules, port, by_segment))
+            for port in splits.ports(by_ref, graph.Family.HTTP)
+        ),
+        _connections(core, by_ref, (rule for table in tables for rule in table.tcp), graph.Family.TCP),
+        _connections(core, by_ref, (rule for table in tables for rule in table.tls), graph.Family.TLS_PASSTHROUGH),
     )
 
 
@@ -215,14 +218,26 @@ def shortest(timeouts_ms: Iterable[int]) -> int:
 # ---------------------------------------------------------------------------- connections
 
 
-def _tcp_port(
-    core: Shell, by_ref: dict[Ref, graph.Deployment], rules: Iterable[splits.Destinations], port: int
-) -> graph.TcpPort:
+def _connections(
+    core: Shell, by_ref: dict[Ref, graph.Deployment], rules: Iterable[splits.Destinations], family: graph.Family
+) -> tuple[graph.TcpPort, ...]:
+    """Return where the connections of a family go, by port."""
+    listed = tuple(rules)
+    splitting = ((port, _split(core, by_ref, listed, port, family)) for port in splits.ports(by_ref, family))
+    return tuple(graph.TcpPort(port, split.shares, split.idle_timeout_ms) for port, split in splitting)
+
+
+def _split(
+    core: Shell,
+    by_ref: dict[Ref, graph.Deployment],
+    rules: Iterable[splits.Destinations],
+    port: int,
+    family: graph.Family,
+) -> splits.Split:
     """Return where connections go: the first rule with a listener decides, then the policy; DENY sends them nowhere."""
-    found = (splits.weighted(by_ref, rule, port, graph.Family.TCP) for rule in rules)
-    fallback = splits.equal(by_ref, port, graph.Family.TCP)
-    split = next((one for one in found if one is not None), fallback if core.is_uniform else _NOWHERE)
-    return graph.TcpPort(port, split.shares, split.idle_timeout_ms)
+    found = (splits.weighted(by_ref, rule, port, family) for rule in rules)
+    fallback = splits.equal(by_ref, port, family)
+    return next((one for one in found if one is not None), fallback if core.is_uniform else _NOWHERE)
 
 
 _NOWHERE = splits.Split((), graph.NO_TIMEOUT)

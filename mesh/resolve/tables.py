@@ -15,6 +15,7 @@ DEFAULT_PRIORITY = 500
 _REQUEST_TIMEOUT_MS = 15_000
 
 Deployments = Mapping[Ref, graph.Deployment]
+Route = resources.HttpRoute | resources.TcpRoute | resources.TlsPassthroughRoute
 
 
 def precedence(written: resources.VirtualServiceRouteTable | resources.IngressGatewayRouteTable) -> tuple[object, ...]:
@@ -44,7 +45,12 @@ def table(
     sound = tuple((index, rule) for index, rule in enumerate(rules) if len(routes(rule)) == 1)
     http = (_http_rule(bonds, own, index, rule.http_route, segment) for index, rule in sound if rule.http_route)
     tcp = (_destinations(bonds, own, index, "tcpRoute", rule.tcp_route) for index, rule in sound if rule.tcp_route)
-    return Settled(services.Table(written.ref, tuple(rule for rule in http if rule), tuple(tcp)), found)
+    tls = (
+        _destinations(bonds, own, index, "tlsPassthroughRoute", rule.tls_passthrough_route)
+        for index, rule in sound
+        if rule.tls_passthrough_route
+    )
+    return Settled(services.Table(written.ref, tuple(rule for rule in http if rule), tuple(tcp), tuple(tls)), found)
 
 
 def _http_rule(
@@ -56,9 +62,7 @@ def _http_rule(
     return services.Rule(path, route.is_grpc, timeout, _destinations(bonds, own, index, "httpRoute", route))
 
 
-def _destinations(
-    bonds: Bonds, own: Deployments, index: int, name: str, route: resources.HttpRoute | resources.TcpRoute
-) -> splits.Destinations:
+def _destinations(bonds: Bonds, own: Deployments, index: int, name: str, route: Route) -> splits.Destinations:
     """Return the destinations of a rule that belong to the service of its table."""
     return tuple(
         (ref, destination.port or 0, destination.weight)
@@ -85,8 +89,6 @@ def _faults(
             item = by_ref.get(ref) if ref else None
             if item is not None and owner is not None:
                 yield from _destination_faults(written.ref, index, name, place, item, owner, destination.port)
-        if name == "tlsPassthroughRoute":
-            yield unserved(written.ref, f"spec.routeRules[{index}].{name}", f"{name} rules", "a tcpRoute")
 
 
 def unserved(ref: Ref, field: str, what: str, instead: str) -> Problem:

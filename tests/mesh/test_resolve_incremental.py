@@ -77,7 +77,10 @@ KINDS = (
             "virtualService": refs,
             "serviceDiscovery": maybe(st.just({"type": "DNS", "hostname": "h"})),
             "listener": st.lists(
-                st.fixed_dictionaries({"protocol": st.sampled_from(["HTTP", "GRPC", "TCP"]), "port": ports}), max_size=2
+                st.fixed_dictionaries(
+                    {"protocol": st.sampled_from(["HTTP", "GRPC", "TCP", "TLS_PASSTHROUGH"]), "port": ports}
+                ),
+                max_size=2,
             ),
         },
     ),
@@ -89,7 +92,11 @@ KINDS = (
             "routeRules": st.lists(
                 st.one_of(
                     st.builds(lambda to, path: {"httpRoute": {"destinations": to, "path": path}}, destinations, paths),
-                    destinations.map(lambda to: {"tcpRoute": {"destinations": to}}),
+                    st.builds(
+                        lambda to, kind: {kind: {"destinations": to}},
+                        destinations,
+                        st.sampled_from(["tcpRoute", "tlsPassthroughRoute"]),
+                    ),
                 ),
                 min_size=1,
                 max_size=2,

@@ -1,4 +1,4 @@
-"""Where the TCP connections of a service go, and what is wrong with the rules that say so."""
+"""Where connections of TCP and TLS_PASSTHROUGH go, and what is wrong with the rules that say so."""
 
 import pytest
 
@@ -163,14 +163,42 @@ def test_a_rule_that_is_of_two_kinds_does_nothing() -> None:
     assert ports(DENY, deployment("one"), table("t", two)) == {5432: {}}
 
 
-def test_tls_that_is_passed_through_is_not_served_yet_and_said() -> None:
-    named = service("hosts: [db]")
-    listeners = "[{protocol: TLS_PASSTHROUGH, port: 443}]"
-    found = meant(named, deployment("one", listeners), table("t", rule(to("one"), kind="tlsPassthroughRoute")))
-    assert [str(problem) for problem in found.problems] == [
-        "VirtualDeployment shop/one spec.listener[0].protocol: TLS_PASSTHROUGH listeners are not served by this version"
-        " of meshloom; use TCP, or wait for it",
-        "VirtualServiceRouteTable shop/t spec.routeRules[0].tlsPassthroughRoute: tlsPassthroughRoute rules are not served"
-        " by this version of meshloom; use a tcpRoute, or wait for it",
+# ---------------------------------------------------------------------------- TLS_PASSTHROUGH
+
+TLS = "[{protocol: TLS_PASSTHROUGH, port: 443}]"
+NAMED = "hosts: [db.example]\n"
+TLS_ROUTE = "tlsPassthroughRoute"
+
+
+def passed(*texts: str) -> dict[int, dict[str, int]]:
+    return {
+        port.port: {share.target.deployment.name: share.weight for share in port.shares}
+        for port in meant(*texts).graph.services[DB].tls
+    }
+
+
+def test_tls_that_is_passed_through_follows_its_own_rules_and_then_the_policy() -> None:
+    uniform = service(f"{NAMED}defaultRoutingPolicy: {{type: UNIFORM}}")
+    both = deployment("one", TLS) + deployment("two", TLS)
+    assert passed(service(NAMED), both) == {443: {}}
+    assert passed(uniform, both) == {443: {"one": 1, "two": 1}}
+    ruled = table("t", rule(to("two")), rule(to("one", 30), to("two", 10), kind=TLS_ROUTE))
+    assert passed(uniform, both, ruled) == {443: {"one": 30, "two": 10}}
+
+
+def test_tcp_and_tls_that_is_passed_through_stand_beside_each_other_without_a_word() -> None:
+    mixed = deployment("one", "[{protocol: TLS_PASSTHROUGH, port: 443, idleTimeoutInMs: 5}, {protocol: TCP, port: 80}]")
+    rules = table("t", rule(to("one")), rule(to("one"), kind=TLS_ROUTE))
+    found = meant(service(NAMED), mixed, rules)
+    assert found.problems == ()
+    of = found.graph.services[DB]
+    (tcp,), (tls,) = of.tcp, of.tls
+    assert [(port.port, port.shares[0].target.port, port.idle_timeout_ms) for port in (tcp, tls)] == [
+        (80, 80, 3_600_000),
+        (443, 443, 5),
     ]
-    assert found.graph.services[DB].tcp == found.graph.services[DB].http == ()
+
+
+def test_2_13_25_a_tls_route_to_a_deployment_of_tcp_is_named() -> None:
+    (fault,) = told(service(NAMED), deployment("one"), table("t", rule(to("one"), kind=TLS_ROUTE)))
+    assert "has no listener of protocol TLS_PASSTHROUGH for this tlsPassthroughRoute" in fault

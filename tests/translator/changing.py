@@ -51,7 +51,10 @@ def graph_of(choices: Choices) -> graph.Graph:
     }
     routed = {
         ref: dataclasses.replace(
-            item, http=_http(item, deployments, choices), tcp=tuple(_tcp(item, deployments, choices))
+            item,
+            http=_http(item, deployments, choices),
+            tcp=tuple(_connections(item, deployments, choices, 82)),
+            tls=tuple(_connections(item, deployments, choices, 83)),
         )
         for ref, item in known.items()
     }
@@ -84,8 +87,9 @@ def _deployment(key: str, owner: str, variant: int) -> graph.Deployment:
         graphs.listener(80, timeout=1000 * (variant // 4)),
         graphs.listener(81, Protocol.GRPC),
         graphs.listener(82, Protocol.TCP),
+        graphs.listener(83, Protocol.TLS_PASSTHROUGH),
     )
-    return graphs.deployment(key, owner, *listeners[: 1 + variant % 3], hostname="pets" if variant % 2 else "")
+    return graphs.deployment(key, owner, *listeners[: 1 + variant % 4], hostname="pets" if variant % 2 else "")
 
 
 def _http(
@@ -96,14 +100,14 @@ def _http(
     return tuple(graph.HttpPort(port, tuple(_routes(service, deployments, port, weight))) for port in ports)
 
 
-def _tcp(
-    service: graph.Service, deployments: Mapping[Ref, graph.Deployment], choices: Choices
+def _connections(
+    service: graph.Service, deployments: Mapping[Ref, graph.Deployment], choices: Choices, port: int
 ) -> Iterator[graph.TcpPort]:
     weight = choices[f"service {service.ref.key}"] % 3
-    listening = [ref for ref in service.deployments if deployments[ref].listener(82)]
+    listening = [ref for ref in service.deployments if deployments[ref].listener(port)]
     if listening:
-        shares = tuple(graphs.share(f"{ref.key}:82={weight}") for ref in listening if weight)
-        yield graph.TcpPort(82, shares, 1000)
+        shares = tuple(graphs.share(f"{ref.key}:{port}={weight}") for ref in listening if weight)
+        yield graph.TcpPort(port, shares, 1000)
 
 
 def _routes(

@@ -55,12 +55,12 @@ def encoded(case: str) -> Iterator[EncodedResource]:
 def all_proxies(of: graph.Graph, case: str) -> Iterator[Proxy]:
     """Yield a sidecar for each deployment, at addresses counted in its order, and all gateways; or proxyless clients.
 
-    Applications dial services that have TCP ports at ports of 127.0.4.1, counted in the order of services.
+    Applications dial services of TCP or TLS_PASSTHROUGH at ports of 127.0.4.1, counted in the order of services.
     """
     if case.startswith(PROXYLESS):
         yield from map(proxies.Proxyless, of.deployments)
         return
-    dialled = enumerate((ref for ref, service in of.services.items() if service.tcp), 6000)
+    dialled = enumerate((ref for ref, service in of.services.items() if service.tcp or service.tls), 6000)
     ways = tuple(proxies.TcpWay("127.0.4.1", port, ref) for port, ref in dialled)
     for number, ref in enumerate(of.deployments, 1):
         yield proxies.Sidecar(ref, proxies.Explicit(f"127.0.1.{number}", f"127.0.2.{number}", (), ways))

@@ -55,11 +55,12 @@ def service(
     deployments: Iterable[str] = (),
     mode: mtls.Mode = mtls.Mode.STRICT,
     tcp: Iterable[graph.TcpPort] = (),
+    tls: Iterable[graph.TcpPort] = (),
 ) -> graph.Service:
     """`hosts` are as `pets`, `pets:80`, `*.pets`."""
     served = tuple(graph.HttpPort(port, tuple(routes)) for port, routes in ports.items())
     called, behind = tuple(map(host, hosts)), tuple(map(vd, deployments))
-    return graph.Service(vs(key), key, MESH, caller(vs(key)), mode, called, behind, served, tuple(tcp))
+    return graph.Service(vs(key), key, MESH, caller(vs(key)), mode, called, behind, served, tuple(tcp), tuple(tls))
 
 
 def host(text: str) -> Host:

@@ -50,13 +50,14 @@ def test_the_version_of_http_is_that_of_the_listener():
         assert options["explicit_http_config"] == {option: {}}
 
 
-def test_ports_of_http_and_tcp_have_one():
-    listeners = [graphs.listener(80), graphs.listener(81, Protocol.TCP), graphs.listener(82, Protocol.TLS_PASSTHROUGH)]
-    assert [item.name for item in encoded(*listeners)] == ["outbound/shop/pets-v1/80", "outbound/shop/pets-v1/81"]
+def test_ports_of_every_protocol_have_one():
+    listeners = [graphs.listener(port, protocol) for port, protocol in enumerate(Protocol, 80)]
+    assert [item.name for item in encoded(*listeners)] == [f"outbound/shop/pets-v1/{port}" for port in range(80, 85)]
 
 
-def test_tcp_has_no_version_of_http():
-    assert "typed_extension_protocol_options" not in cluster(graphs.listener(5432, Protocol.TCP))
+@pytest.mark.parametrize("protocol", [Protocol.TCP, Protocol.TLS_PASSTHROUGH])
+def test_what_goes_as_it_is_has_no_version_of_http(protocol):
+    assert "typed_extension_protocol_options" not in cluster(graphs.listener(5432, protocol))
 
 
 def test_only_a_service_that_is_disabled_proves_nothing():
@@ -77,6 +78,7 @@ def test_who_proves_nothing_is_called_in_clear():
         (Protocol.HTTP2, ["meshloom", "h2"]),
         (Protocol.GRPC, ["meshloom", "h2"]),
         (Protocol.TCP, ["meshloom"]),
+        (Protocol.TLS_PASSTHROUGH, ["meshloom"]),
     ],
 )
 def test_who_proves_something_is_taken_for_nobody_else(protocol, offered):

@@ -9,6 +9,7 @@ from translator import compile as compiler
 
 PETS = graphs.sidecar("shop/pets-v1")
 HTTP, GRPC, TCP = graphs.listener(80), graphs.listener(81, Protocol.GRPC), graphs.listener(82, Protocol.TCP, idle=1500)
+TLS = graphs.listener(83, Protocol.TLS_PASSTHROUGH)
 MEMBERS = {"safe_regex": {"regex": "spiffe://main[.]shop[.]mesh/ns/[^/]+/(vs|ig)/[^/]+"}}
 SECURED = (mtls.Mode.PERMISSIVE, mtls.Mode.STRICT)
 
@@ -21,7 +22,7 @@ def callers(*owners, all_services: bool = False, audit: bool = False) -> graph.C
 def bundle(mode: mtls.Mode, given: graph.Callers = callers()):  # noqa: B008 - a value
     of = graphs.mesh_graph(
         [graphs.service("shop/pets", {}, mode=mode)],
-        [graphs.deployment("shop/pets-v1", "shop/pets", HTTP, GRPC, TCP, hostname="pets")],
+        [graphs.deployment("shop/pets-v1", "shop/pets", HTTP, GRPC, TCP, TLS, hostname="pets")],
         callers={"shop/pets": given},
     )
     return compiler.compiled(of, [PETS]).bundles[PETS]
@@ -45,7 +46,7 @@ def exact(*uris: str) -> list[object]:
     return [{"exact": f"spiffe://main.shop.mesh/{uri}"} for uri in uris]
 
 
-@pytest.mark.parametrize("port", [80, 81, 82])
+@pytest.mark.parametrize("port", [80, 81, 82, 83])
 def test_strict_has_one_way_in_and_asks_for_a_certificate(port):
     found = listener(port, mtls.Mode.STRICT)
     (chain,) = found["filter_chains"]
@@ -54,7 +55,7 @@ def test_strict_has_one_way_in_and_asks_for_a_certificate(port):
     assert tls(chain)["require_client_certificate"] is True
 
 
-@pytest.mark.parametrize("port", [80, 81, 82])
+@pytest.mark.parametrize("port", [80, 81, 82, 83])
 def test_disabled_has_one_way_in_and_that_is_in_clear(port):
     found = listener(port, mtls.Mode.DISABLED)
     (chain,) = found["filter_chains"]
@@ -64,8 +65,8 @@ def test_disabled_has_one_way_in_and_that_is_in_clear(port):
 
 @pytest.mark.parametrize(
     ("port", "silence", "goes_on"),
-    [(80, "10s", None), (81, "10s", None), (82, "1s", True)],
-    ids=["http", "grpc", "tcp"],
+    [(80, "10s", None), (81, "10s", None), (82, "1s", True), (83, "10s", None)],
+    ids=["http", "grpc", "tcp", "tls"],
 )
 def test_permissive_tells_the_mesh_by_what_it_offers_and_takes_all_else_as_it_is(port, silence, goes_on):
     found = listener(port, mtls.Mode.PERMISSIVE)
@@ -79,7 +80,7 @@ def test_permissive_tells_the_mesh_by_what_it_offers_and_takes_all_else_as_it_is
 
 
 @pytest.mark.parametrize("mode", SECURED)
-@pytest.mark.parametrize("port", [80, 81, 82])
+@pytest.mark.parametrize("port", [80, 81, 82, 83])
 def test_a_handshake_has_ten_seconds_and_no_session_spares_it(port, mode):
     chain = listener(port, mode)["filter_chains"][0]
     assert chain["transport_socket_connect_timeout"] == "10s"
@@ -87,7 +88,7 @@ def test_a_handshake_has_ten_seconds_and_no_session_spares_it(port, mode):
     assert tls(chain)["disable_stateful_session_resumption"] is True
 
 
-@pytest.mark.parametrize(("port", "listed"), [(80, None), (81, ["h2"]), (82, None)])
+@pytest.mark.parametrize(("port", "listed"), [(80, None), (81, ["h2"]), (82, None), (83, None)])
 def test_servers_never_list_what_the_mesh_is_told_by(port, listed):
     (chain,) = listener(port, mtls.Mode.STRICT)["filter_chains"]
     assert tls(chain)["common_tls_context"].get("alpn_protocols") == listed
@@ -99,17 +100,19 @@ def test_every_member_may_send_requests_to_be_judged_by_the_routes(mode):
 
 
 @pytest.mark.parametrize("mode", SECURED)
-def test_who_may_open_a_tcp_connection_is_told_by_the_handshake(mode):
+@pytest.mark.parametrize("port", [82, 83])
+def test_who_may_open_a_connection_of_bytes_is_told_by_the_handshake(port, mode):
     named = callers(graphs.vs("shop/web"), graphs.ig("shop/edge"), all_services=True)
     everyone = {"safe_regex": {"regex": "spiffe://main[.]shop[.]mesh/ns/[^/]+/vs/[^/]+"}}
-    assert peers(listener(82, mode, named)["filter_chains"][0]) == [
+    assert peers(listener(port, mode, named)["filter_chains"][0]) == [
         everyone,
         *exact("ns/shop/vs/web", "ns/shop/ig/edge"),
     ]
 
 
-def test_without_rules_nobody_shakes_hands():
-    assert peers(listener(82, mtls.Mode.STRICT)["filter_chains"][0]) == exact("nobody")
+@pytest.mark.parametrize("port", [82, 83])
+def test_without_rules_nobody_shakes_hands(port):
+    assert peers(listener(port, mtls.Mode.STRICT)["filter_chains"][0]) == exact("nobody")
 
 
 def test_a_tcp_connection_goes_to_the_application_and_ends_when_nothing_is_said():
@@ -126,13 +129,13 @@ def test_connections_in_clear_are_counted_apart_where_there_are_others():
     assert only["typed_config"]["stat_prefix"] == "inbound/82/plaintext"
 
 
-def test_a_rule_touches_the_tcp_port_and_the_routes_and_no_other_listener():
+def test_a_rule_touches_the_ports_of_bytes_and_the_routes_and_no_other_listener():
     before = {(item.type_url, item.name): item for part in bundle(mtls.Mode.STRICT) for item in part}
     after = bundle(mtls.Mode.STRICT, callers(graphs.vs("shop/web")))
     changed = {item.name for part in after for item in part if before[item.type_url, item.name] != item}
-    assert changed == {"inbound/80", "inbound/81", "inbound/82"}
+    assert changed == {"inbound/80", "inbound/81", "inbound/82", "inbound/83"}
     listeners = [item for part in after for item in part if item.type_url.endswith("Listener")]
-    assert [item.name for item in listeners if before[item.type_url, item.name] != item] == ["inbound/82"]
+    assert [item.name for item in listeners if before[item.type_url, item.name] != item] == ["inbound/82", "inbound/83"]
 
 
 # ---------------------------------------------------------------------------- audit

@@ -1,5 +1,7 @@
 """Where applications dial services by TCP, and what becomes of it."""
 
+import dataclasses
+
 import pytest
 
 from mesh import graph, mtls
@@ -78,6 +80,13 @@ def test_a_service_that_is_not_there_is_not_reached():
 def test_one_of_several_ports_is_reached_by_its_number():
     ports = (SPLIT, graph.TcpPort(5433, shares(a=1), 0))
     assert found(mesh(*ports), WAY._replace(service_port=5432))["stat_prefix"] == "outbound/shop/db/5432"
+
+
+def test_a_service_of_tls_that_is_passed_through_is_reached_the_same_way():
+    of = mesh(SPLIT)
+    db = of.services[DB]
+    passed = dataclasses.replace(of, services={**of.services, DB: dataclasses.replace(db, tcp=(), tls=db.tcp)})
+    assert found(passed, WAY) == found(of, WAY)
 
 
 def test_a_way_is_not_bound_where_callers_come_in():

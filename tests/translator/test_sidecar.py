@@ -73,11 +73,6 @@ def test_the_timeouts_of_the_listener_are_written_out():
     assert host["routes"] == [{"match": {"prefix": "/"}, "route": action}]
 
 
-def test_what_is_tls_for_the_application_is_not_served_yet():
-    parts = bundle(listeners=(graphs.listener(443, Protocol.TLS_PASSTHROUGH),))
-    assert [item["name"] for item in decoded.bundle(parts)["listeners"]] == ["outbound"]
-
-
 def test_routes_come_by_ads_and_are_not_waited_for_without_end():
     for name in ("outbound", "inbound/80"):
         rds = manager(bundle(), name)["rds"]
