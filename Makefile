@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-compose check format goldens bench protos envoy-oldest proto lock clean python
+.PHONY: help install demo demo-check test test-load test-capture test-compose check format goldens bench protos envoy-oldest proto lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,10 +42,18 @@ demo: install ## run a mesh of real Envoys, show its traffic split, change it li
 demo-check: install ## the same without a person: prints the split asked for and measured, exits 0 or 1
 	@$(BIN)/meshloom demo --check
 
-test: install protos envoy-oldest ## run every test (PYTEST_ARGS='tests/mesh -k hosts' for a part, WORKERS=0 for one process)
-	@MESHLOOM_ENVOY_OLDEST='$(ENVOY_OLDEST)/envoy/_bin/envoy' \
+PYTEST = MESHLOOM_ENVOY_OLDEST='$(ENVOY_OLDEST)/envoy/_bin/envoy' \
 	MESHLOOM_OFFICIAL_PROTOS_PYTHON='$(PROTOS)/bin/python' \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest
+
+test: install protos envoy-oldest ## run the tests (PYTEST_ARGS='tests/mesh -k hosts' for a part, WORKERS=0 for one process)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m 'not load' $(PYTEST_ARGS)
+
+test-load: install protos envoy-oldest ## run the long tests: edits under traffic, crowds, ten years of certificates
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m load $(PYTEST_ARGS)
+
+test-capture: install ## redirect traffic in network namespaces and test that (needs root, iproute2 and iptables)
+	@MESHLOOM_NETNS=1 $(PYTEST) tests/capture $(PYTEST_ARGS)
 
 test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
 	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)

@@ -67,7 +67,7 @@ async def served(plane, name):
     return time.monotonic() - start
 
 
-@pytest.mark.slow
+@pytest.mark.load
 async def test_all_crowds_together_cost_little_and_honest_proxies_are_served(besieged):
     plane = besieged
     await served(plane, "web")

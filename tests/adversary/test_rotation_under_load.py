@@ -149,7 +149,7 @@ def steps(plane):
     return re.findall(r'"of": "main\.t\.mesh".*"event": "root\.(\w+)"', plane.log())
 
 
-@pytest.mark.slow
+@pytest.mark.load
 def test_no_request_fails_while_certificates_are_renewed_and_the_root_is_replaced(mesh):
     first, seen, start = mesh.issuer("web").certificate, set(), time.monotonic()
     with contextlib.ExitStack() as stack:

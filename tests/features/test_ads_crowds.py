@@ -35,7 +35,7 @@ async def honest(doors):
     return time.monotonic() - start
 
 
-@pytest.mark.slow
+@pytest.mark.load
 @pytest.mark.parametrize("door", ["by_token", "by_certificate"])
 async def test_a_thousand_connections_that_say_nothing_are_cut(doors, door):
     await honest(doors)
@@ -51,7 +51,7 @@ async def test_a_thousand_connections_that_say_nothing_are_cut(doors, door):
     assert grown < MOST_MEMORY, f"{grown >> 20} MiB"
 
 
-@pytest.mark.slow
+@pytest.mark.load
 async def test_ten_thousand_silent_streams_with_a_token_are_ended_in_time(doors):
     await honest(doors)
     before = doors.memory()
@@ -67,7 +67,7 @@ async def test_ten_thousand_silent_streams_with_a_token_are_ended_in_time(doors)
     assert grown < MOST_MEMORY, f"{grown >> 20} MiB"
 
 
-@pytest.mark.slow
+@pytest.mark.load
 async def test_ten_thousand_silent_streams_without_a_token_are_refused_at_once(doors):
     await honest(doors)
     async with crowds.streams(doors, STREAMS, EACH) as over:

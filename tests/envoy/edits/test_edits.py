@@ -50,7 +50,7 @@ def edited(shop, edits, chance):
         shop.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.load
 @pytest.mark.timeout(400)
 def test_no_request_is_lost_in_500_edits(shop):
     edits = itertools.islice(random_edits.edits(SEED), EDITS)

@@ -122,7 +122,7 @@ def world(seed: int) -> World:
     return made
 
 
-@pytest.mark.slow
+@pytest.mark.load
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ten_years_of_rotations_fail_no_handshake_and_let_nobody_in(seed):
     made = world(seed)
