@@ -75,7 +75,7 @@ def bootstrap(
     is 600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
     """
     from meshloom.commands import bootstrap as command
-    from meshloom.commands import capture
+    from meshloom.commands import whereabouts
 
     plane = command.ControlPlane(ads, ads_root, token, certificate, key, output_folder)
     if grpc:
@@ -89,10 +89,12 @@ def bootstrap(
             "--admin": admin,
             "--sotw": sotw,
         }
-        command.run_grpc(capture.proxyless(proxy, others), plane)
+        command.run_grpc(whereabouts.proxyless(proxy, others), plane)
     elif gateway:
-        door = capture.gateway(proxy, workload_address, application_address, outbound_tcp or ())
+        door = whereabouts.gateway(proxy, workload_address, application_address, outbound_tcp or ())
         command.run(door, plane, admin, sotw=sotw, form=output)
     else:
-        of = capture.sidecar(proxy, workload_address, application_address, application_port or (), outbound_tcp or ())
+        of = whereabouts.sidecar(
+            proxy, workload_address, application_address, application_port or (), outbound_tcp or ()
+        )
         command.run(of, plane, admin, sotw=sotw, form=output)

@@ -4,6 +4,8 @@ Law: a name follows from what it stands for alone; what is shared by proxies has
 module makes one up.
 """
 
+from collections.abc import Mapping
+
 from mesh import graph
 from mesh.problems import Ref
 
@@ -11,6 +13,14 @@ OUTBOUND = "outbound"
 """The listener through which an application calls others, and its routes."""
 
 OUTBOUND_PORT = 15000
+
+INBOUND_PORT = 15001
+"""Where transparent capture sends the connections that others open to an application."""
+
+TO_APPLICATION: Mapping[int, str] = {4: "127.0.0.6", 6: "::1"}
+"""By version of IP, the address from which a proxy in transparent capture calls its own application: what comes from
+there is not captured again.
+"""
 
 DENIED_BY = "x-meshloom-denied-by"
 """The response header of a denial inside the mesh: the address of the service whose proxy denied."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import typer
 
 from meshloom import addresses, bootstrap, choices, errors, grpc_bootstrap, secure_ads
-from meshloom.commands import capture, documents
+from meshloom.commands import documents, whereabouts
 from meshloom.identity import claim
 from translator import proxies
 
@@ -33,7 +33,10 @@ def run(proxy: proxies.Envoy, plane: ControlPlane, admin: str, *, sotw: bool, fo
     own, host = _own(plane), claim.bound(proxy)
     proof = None if own is None else secure_ads.Proof(_folder(plane), _file("--ads-root", plane.root), own)
     place = bootstrap.Place(
-        _address(plane, own), host, capture.address("--admin", admin) if admin else bootstrap.admin_address(host), proof
+        _address(plane, own),
+        host,
+        whereabouts.address("--admin", admin) if admin else bootstrap.admin_address(host),
+        proof,
     )
     variant = bootstrap.Variant.STATE_OF_THE_WORLD if sotw else bootstrap.Variant.DELTA
     text = documents.text(bootstrap.bootstrap(proxy, place, variant), form)

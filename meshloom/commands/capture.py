@@ -1,104 +1,145 @@
-"""The options that say where a proxy and its application listen, as values.
+"""`meshloom capture`: lead the connections of a workload through its proxy, show what does, undo it.
 
-Law: an option is checked here once; its message names it.
+Law: nothing is decided here; the rules are those of `meshloom.capture.rules`. What is in place already is not touched.
 """
 
-from collections.abc import Mapping, Sequence
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import typer
 
 from meshloom import addresses, errors
-from meshloom.identity import claim, ways
-from translator import proxies
+from meshloom.capture import rules, tables
+
+DIFFERENT = 1
 
 
-def ip(option: str, text: str) -> str:
-    """Return the IP address given to an option. Raises errors.UserError."""
-    try:
-        return addresses.ip(text)
-    except ValueError as fault:
-        raise errors.UserError(f"{option}: {fault}") from None
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What people type: ports, networks as 10.0.0.0/8 or an address, sockets as 10.96.0.1:443 or [fd00::1]:443."""
+
+    proxy_uid: int
+    inbound_ports: Sequence[int]
+    inbound_networks: Sequence[str]
+    outbound_ports: Sequence[int]
+    outbound_networks: Sequence[str]
+    sockets: Sequence[str]
 
 
-def address(option: str, text: str) -> addresses.Address:
-    """Return the address given to an option. Raises errors.UserError."""
-    try:
-        return addresses.parsed(text)
-    except ValueError as fault:
-        raise errors.UserError(f"{option}: {fault}") from None
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The programs that tables are read and written with, and whether IPv6 is left out."""
+
+    tool: str
+    ipv4_only: bool
 
 
-def ports(pairs: Sequence[str]) -> dict[int, int]:
-    """Return listener port -> application port of options such as `9080=8080`. Raises errors.UserError."""
-    found = [_pair(text) for text in pairs]
-    if len(dict(found)) < len(found):
-        raise errors.UserError("--application-port: a listener port is given twice; give each once")
-    return dict(found)
-
-
-def led(options: Sequence[str]) -> list[proxies.TcpWay]:
-    """Return the ways out for TCP of options such as `shop/db=127.0.0.1:5432`. Raises errors.UserError."""
-    try:
-        return [ways.parsed(text) for text in options]
-    except ValueError as fault:
-        raise errors.UserError(f"--outbound-tcp: {fault}") from None
-
-
-def sidecar(
-    proxy: str, workload: str, application: str, mapped: Sequence[str], outbound_tcp: Sequence[str] = ()
-) -> proxies.Sidecar:
-    """Return the sidecar that the options describe. Raises errors.UserError."""
-    if not application:
+def wishes(given: Given) -> rules.Wishes:
+    """Return what the options wish. Raises errors.UserError."""
+    inbound = rules.Exempt(
+        _ports("--exclude-inbound-port", given.inbound_ports),
+        _networks("--exclude-inbound-cidr", given.inbound_networks),
+    )
+    outbound = rules.Exempt(
+        _ports("--exclude-outbound-port", given.outbound_ports),
+        _networks("--exclude-outbound-cidr", given.outbound_networks),
+    )
+    if not 0 < given.proxy_uid < 1 << 32:
         raise errors.UserError(
-            "--application-address is missing; name the address that the application listens on, as 127.0.0.1"
+            f"--proxy-uid: {given.proxy_uid} cannot be told from others; give the number of the user that the proxy "
+            "runs as, and nothing else does; not 0"
         )
-    found = (_workload(workload), ip("--application-address", application))
+    return rules.Wishes(given.proxy_uid, inbound, outbound, tuple(_socket(text) for text in given.sockets))
+
+
+def apply(wished: rules.Wishes, where: Where) -> None:
+    """Put the rules in place. Raises errors.UserError."""
+    found = [(table, tables.found(table), rules.planned(wished, table.version)) for table in _tables(where)]
+    for table, there, plan in found:
+        if there == plan:
+            typer.echo(f"IPv{table.version}: captured already, {_counted(plan)}")
+        else:
+            tables.write(table, rules.replacing(there, plan))
+            typer.echo(f"IPv{table.version}: captured, {_counted(plan)}")
+
+
+def remove(where: Where) -> None:
+    """Leave nothing of ours. Raises errors.UserError."""
+    for table in _tables(where):
+        there = tables.found(table)
+        if there.is_nothing:
+            typer.echo(f"IPv{table.version}: nothing to remove")
+        else:
+            tables.write(table, rules.removing(there))
+            typer.echo(f"IPv{table.version}: removed, {_counted(there)}")
+
+
+def show(wished: rules.Wishes, where: Where) -> int:
+    """Print what is in place and whether it is what is wished; return the exit code. Raises errors.UserError."""
+    same = [_shown(table, tables.found(table), rules.planned(wished, table.version)) for table in _tables(where)]
+    return 0 if all(same) else DIFFERENT
+
+
+def _shown(table: tables.Table, there: rules.Found, plan: rules.Found) -> bool:
+    if there.is_nothing:
+        typer.echo(f"IPv{table.version}: not captured")
+        return False
+    is_same = there == plan
+    typer.echo(f"IPv{table.version}: {'as these options say' if is_same else 'not as these options say'}")
+    here, meant = _lines(there), _lines(plan)
+    for line in dict.fromkeys((*here, *meant)):
+        mark = " " if line in here and line in meant else "+" if line in here else "-"
+        typer.echo(f"  {mark} {line}")
+    return is_same
+
+
+def _lines(found: rules.Found) -> list[str]:
+    return [*found.hooks, *(rule for name in found.chains for rule in found.chains[name])]
+
+
+def _counted(found: rules.Found) -> str:
+    return f"{len(_lines(found))} rules"
+
+
+def _tables(where: Where) -> tuple[tables.Table, ...]:
+    """Return the tables that are there, IPv6 first, for that may fail; say what is left out."""
+    four, six = (tables.Table(version, where.tool) for version in rules.VERSIONS)
+    if where.ipv4_only:
+        return (four,)
+    if not tables.has_ipv6():
+        typer.echo("IPv6: no interface here speaks it, so it is left out")
+        return (four,)
+    return six, four
+
+
+# ---------------------------------------------------------------------------- what people type
+
+
+def _ports(option: str, given: Iterable[int]) -> tuple[int, ...]:
+    ports = tuple(given)
+    for port in ports:
+        if not 0 < port < 65536:
+            raise errors.UserError(f"{option}: {port} is not a port, which is a number from 1 to 65535")
+    return ports
+
+
+def _networks(option: str, texts: Iterable[str]) -> tuple[rules.Network, ...]:
+    return tuple(_network(option, text) for text in texts)
+
+
+def _network(option: str, text: str) -> rules.Network:
     try:
-        return claim.sidecar(proxy, *found, ports(mapped), led(outbound_tcp))
+        return ipaddress.ip_network(text)
     except ValueError as fault:
-        raise errors.UserError(_named(proxy, fault)) from None
+        raise errors.UserError(f"{option}: {fault}; write it as 10.0.0.0/8, 10.0.0.7 or fd00::/8") from None
 
 
-def gateway(proxy: str, workload: str, application: str, outbound_tcp: Sequence[str] = ()) -> proxies.Gateway:
-    """Return the gateway proxy that the options describe. Raises errors.UserError."""
-    for option, given in {"--application-address": application, "--outbound-tcp": outbound_tcp}.items():
-        if given:
-            raise errors.UserError(f"{option}: a gateway has no application; leave it out")
+def _socket(text: str) -> tuple[rules.Address, int]:
     try:
-        return claim.gateway(proxy, _workload(workload))
+        found = addresses.parsed(text)
     except ValueError as fault:
-        raise errors.UserError(_named(proxy, fault)) from None
-
-
-def proxyless(proxy: str, others: Mapping[str, object]) -> proxies.Proxyless:
-    """Return the gRPC program that the options describe; `others` are those it has no use for. Raises UserError."""
-    for option, given in others.items():
-        if given:
-            raise errors.UserError(
-                f"{option} is for an Envoy; a gRPC program without one has no use for it, leave it out"
-            )
-    try:
-        return claim.proxyless(proxy)
-    except ValueError as fault:
-        raise errors.UserError(_named(proxy, fault)) from None
-
-
-def _workload(address: str) -> str:
-    if not address:
-        raise errors.UserError("--workload-address is missing; name the address that the proxy binds, as 127.0.1.1")
-    return ip("--workload-address", address)
-
-
-def _named(proxy: str, fault: ValueError) -> str:
-    return f"--proxy: {proxy!r} {fault}, as shop/pets-v1" if "of the form" in str(fault) else str(fault)
-
-
-def _pair(text: str) -> tuple[int, int]:
-    listener, equals, application = text.partition("=")
-    if not equals or not all(_is_port(port) for port in (listener, application)):
-        raise errors.UserError(
-            f"--application-port: {text!r} is not PORT=PORT with ports from 1 to 65535, as 9080=8080"
-        )
-    return int(listener), int(application)
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+        raise errors.UserError(f"--exempt: {fault}") from None
+    if not isinstance(found, addresses.Socket):
+        raise errors.UserError(f"--exempt: {text} is no address with a port; write it as 10.96.0.1:443")
+    return ipaddress.ip_address(found.host), found.port

@@ -15,7 +15,7 @@ from mesh import graph
 from mesh.problems import Problem, error
 from meshloom import choices, decoding, errors, passes
 from meshloom import settings as settings_model
-from meshloom.commands import capture, documents, offline
+from meshloom.commands import documents, offline, whereabouts
 from meshloom.identity import claim
 from translator import proxies
 from translator import resources as resource_types
@@ -50,9 +50,9 @@ _ANYWHERE = Capture()
 def captured(workload: str, application: str, mapped: Sequence[str], *, grpc: bool) -> Capture:
     """Return the capture that the options describe. Raises errors.UserError."""
     return Capture(
-        capture.ip("--workload-address", workload) if workload else "",
-        capture.ip("--application-address", application),
-        capture.ports(mapped),
+        whereabouts.ip("--workload-address", workload) if workload else "",
+        whereabouts.ip("--application-address", application),
+        whereabouts.ports(mapped),
         grpc,
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from meshloom import addresses, app, choices, errors, logs, ways_in
 from meshloom import settings as settings_model
 from meshloom import state as states
-from meshloom.commands import capture
+from meshloom.commands import whereabouts
 
 BY_TOKEN, BY_CERTIFICATE = "0.0.0.0:15012", "0.0.0.0:15013"
 
@@ -52,7 +52,7 @@ def run(
 
 def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Settings) -> ways_in.Ads:
     """Return the ways in that are asked for. Raises errors.UserError."""
-    in_clear = None if given.ads_plaintext is None else capture.address("--ads-plaintext", given.ads_plaintext)
+    in_clear = None if given.ads_plaintext is None else whereabouts.address("--ads-plaintext", given.ads_plaintext)
     if in_clear is not None and not addresses.is_private(in_clear):
         raise errors.UserError(
             f"--ads-plaintext: {in_clear} can be reached from other machines, and whoever reaches ADS in clear gets "
@@ -79,7 +79,7 @@ def _over_tls(option: str, said: str | None, default: str) -> addresses.Socket |
     text = default if said is None else said
     if text == settings_model.OFF:
         return None
-    address = capture.address(option, text)
+    address = whereabouts.address(option, text)
     if not isinstance(address, addresses.Socket):
         raise errors.UserError(f"{option}: {address} is a unix socket, which needs no TLS; give it to --ads-plaintext")
     return address
@@ -94,7 +94,7 @@ def _allow_many_connections() -> None:
 def _with_doors(settings: settings_model.Settings, doors: Doors) -> settings_model.Settings:
     """Return the settings with what the command line says in their place. Raises errors.UserError."""
     if doors.health is not None and doors.health != settings_model.OFF:
-        capture.address("--health", doors.health)
+        whereabouts.address("--health", doors.health)
     said = {"health": doors.health, "socket": doors.operator}
     operating = settings.operating.model_copy(update={key: text for key, text in said.items() if text is not None})
     return settings.model_copy(update={"operating": operating})

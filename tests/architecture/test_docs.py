@@ -138,9 +138,11 @@ def test_the_page_of_commands_shows_every_command_and_option(root):
     page = (root / "docs" / "reference" / "cli.md").read_text()
     commands = typer.main.get_command(cli.app).commands
     assert set(re.findall(r"^## `meshloom ([a-z]+)", page, re.MULTILINE)) == set(commands)
-    below = [inner for command in commands.values() for inner in getattr(command, "commands", {}).values()]
+    groups = {name: getattr(command, "commands", {}) for name, command in commands.items()}
+    below = [inner for inner_ones in groups.values() for inner in inner_ones.values()]
     options = {max(each.opts, key=len) for command in (*commands.values(), *below) for each in command.params}
-    assert not [name for inner in below if (name := f"meshloom token {inner.name}") not in page]
+    full = [f"meshloom {name} {inner}" for name, inner_ones in groups.items() for inner in inner_ones]
+    assert not [name for name in full if name not in page]
     assert not {option for option in options if f"{option}" not in page} - {"--help", "--output", "--file"}
 
 
