@@ -190,12 +190,14 @@ def _telling(told: Iterable[bytes]) -> VirtualHost:
 def refusing(sites: Sequence[Outline]) -> Iterator[VirtualHost]:
     """Yield the virtual hosts that refuse, also on the ports of wildcards that would take requests away from them.
 
-    To Envoy `*.pets:81` is nearer to `my.pets:81` than `my.pets:*`; to people the service of `my.pets` is meant.
+    To Envoy `*.pets:81` is nearer to `my.pets:81` than `my.pets:*`; to people the service of `my.pets` is meant. One
+    without a domain, which Envoy would refuse with all the others, is left out.
     """
     wild = [host for site in sites for host in site.wild]
     for each in (site.elsewhere for site in sites):
         taken = authorities.taken_by(wild, each.open) if wild else ()
-        yield from (host.only_for((*host.domains, *taken)) for host in each.refusing) if taken else each.refusing
+        refusing = (host.only_for((*host.domains, *taken)) for host in each.refusing) if taken else each.refusing
+        yield from (host for host in refusing if host.domains)
 
 
 def first_come(virtual_hosts: Iterable[VirtualHost]) -> tuple[VirtualHost, ...]:

@@ -94,6 +94,14 @@ def test_an_unknown_port_of_a_wildcard_is_told_apart_by_a_pattern_the_longest_fi
     assert forbidden == {"match": {"prefix": "/"}, "direct_response": {"status": 403}}
 
 
+def test_no_virtual_host_is_without_domains_which_envoy_would_refuse_with_all_others():
+    found = routes(service((80,), "*.pets"))["virtual_hosts"]
+    assert [(host["name"], host["domains"]) for host in found] == [
+        ("shop/pets/80", ["*.pets:80", "*.pets"]),
+        ("nobody", ["*"]),
+    ]
+
+
 def test_a_wildcard_does_not_take_other_ports_of_an_exact_host():
     found = domains(service((80, 81), "*.pets", key="shop/a"), service((80,), "my.pets", key="shop/b"))
     assert found["my.pets:80"] == "shop/b/80"
