@@ -1,0 +1,125 @@
+"""What is written is what compiled configuration does: who gets where, with which chances, and who does not.
+
+The same few meshes every day; as many others as the variable MESHLOOM_MEANING_EXAMPLES says.
+"""
+
+import os
+from fractions import Fraction
+
+from hypothesis import HealthCheck, given, settings
+
+from tests.meaning import drawn, evaluate, meshes, oracle, oracle_doors
+from tests.meaning import written_mesh as w
+from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request
+
+EXAMPLES = int(os.environ.get("MESHLOOM_MEANING_EXAMPLES", "0"))
+EVERY_DAY = 60
+SETTINGS = settings(
+    max_examples=EXAMPLES or EVERY_DAY,
+    deadline=None,
+    database=None,
+    derandomize=not EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def told(chances, is_request=True):
+    """Return what the evaluator says in the words of what is expected."""
+    found = {}
+    for outcome, chance in chances.items():
+        one = _told(outcome, is_request)
+        found[one] = found.get(one, Fraction(0)) + chance
+    return found
+
+
+def _told(outcome, is_request):
+    match outcome:
+        case Arrived(at, port, Request(authority=host, path=path)) if is_request:
+            return oracle.To(tuple(at.split("/")), port, path, host)
+        case Arrived(at, port):
+            return oracle.To(tuple(at.split("/")), port)
+        case Answered(status):
+            return oracle.Status(status)
+        case Closed():
+            return oracle.Ended()
+
+
+def differing(pairs):
+    """Return each question for which what is found is not what is expected, with both."""
+    return {question: (found, expected) for question, found, expected in pairs if found != expected}
+
+
+ASKED = [
+    oracle.Asked(host, port, path, grpc)
+    for host in drawn.ASKED_HOSTS
+    for port in drawn.ASKED_PORTS
+    for path, grpc in ((drawn.PATHS[0], False), *((path, path == "/a") for path in drawn.PATHS[1:]))
+]
+
+
+@SETTINGS
+@given(drawn.meshes())
+def test_everybody_gets_where_tables_policies_and_modes_say_and_nowhere_else(shorts):
+    mesh = meshes.compiled(shorts)
+    assert not differing(_requests(mesh))
+    assert not differing(_connections(mesh))
+    assert not differing(_dialled(mesh))
+
+
+# ---------------------------------------------------------------------------- what applications ask of their sidecars
+
+
+def _requests(mesh):
+    for number, (deployment, address) in enumerate(mesh.workloads.items()):
+        caller = w.service_of(mesh.written, deployment)
+        for asked in ASKED[number % 3 :: 3]:
+            head = (("content-type", "application/grpc"),) if asked.is_grpc else ()
+            request = Request(asked.authority, asked.path, headers=head)
+            found = evaluate.sent(mesh.network, Place(address, meshes.HTTP_PROXY), request)
+            yield (deployment, asked), told(found), oracle.requested(mesh.written, caller, asked)
+
+
+def _connections(mesh):
+    for deployment, address in mesh.workloads.items():
+        caller = w.service_of(mesh.written, deployment)
+        for (service, port), way in mesh.ways.items():
+            for is_first in (True, False):
+                found = evaluate.sent(mesh.network, Place(address, way), Bytes(is_first))
+                expected = oracle.connected(mesh.written, caller, service, port)
+                yield (deployment, service, port, is_first), told(found, False), expected
+
+
+# ---------------------------------------------------------------------------- who goes past its own sidecar
+
+
+def _dialled(mesh):
+    members = [(kind, *key) for kind in (w.SERVICE, w.GATEWAY) for key in mesh.written.of(kind)]
+    homes = {member: w.mesh_of(mesh.written, member[0], member[1:]) for member in members}
+    for deployment, address in mesh.workloads.items():
+        service = w.service_of(mesh.written, deployment)
+        for port, protocol in w.deployments(mesh.written, service)[deployment].items():
+            for is_tls, is_ours, shown, root in _tries(homes):
+                dialled = oracle_doors.Dialled(deployment, port, is_tls, is_ours, shown, root)
+                found = evaluate.sent(mesh.network, Place(address, port), _payload(dialled, protocol, homes))
+                yield dialled, told(found, False), oracle_doors.let_in(mesh.written, dialled)
+
+
+def _tries(homes):
+    """Yield who tries: in clear, with an application's TLS, with none's, another's and its own certificate."""
+    yield from ((False, False, None, None), (True, False, None, None), (True, True, None, None))
+    for member in homes:
+        for root in (("shop", "main"), ("zoo", "other")):
+            yield from ((True, is_ours, member, root) for is_ours in (True, False))
+
+
+def _payload(dialled, protocol, homes):
+    version = 2 if protocol in ("HTTP2", "GRPC") else 1
+    inside = Request("any", version=version) if protocol in w.HTTP_FAMILY else Bytes()
+    if not dialled.is_tls:
+        return inside
+    alpn = ("meshloom", "h2") if dialled.is_ours else ("h2", "http/1.1")
+    shown = None
+    if dialled.shown:
+        kind, *key = dialled.shown
+        shown = Certificate(str(dialled.root), (w.identity(kind, tuple(key), homes[dialled.shown]),))
+    return Hello(inside, "", alpn, shown)
