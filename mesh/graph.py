@@ -202,6 +202,11 @@ class Service:
     tcp: tuple[TcpPort, ...] = ()
     tls: tuple[TcpPort, ...] = ()
 
+    def ports(self) -> tuple[int, ...]:
+        """Return all ports: of the HTTP family first, each once."""
+        connections = (*self.tcp, *self.tls)
+        return tuple(dict.fromkeys((*(port.port for port in self.http), *(port.port for port in connections))))
+
     def default_http_port(self) -> int:
         """Return the port of a request that names none: 80 if it is served, else the only one, else 0."""
         ports = [port.port for port in self.http]

@@ -16,7 +16,7 @@ Domains = tuple[str, ...]
 
 
 def leading_to(service: graph.Service, port: int, called_by: Iterable[Host]) -> Domains:
-    """Return the domains by which callers that use these hosts reach a port of the HTTP family."""
+    """Return the domains by which callers that use these hosts reach a port."""
     is_default = service.default_http_port() == port
     names = (host.name for host in called_by if host.port in (None, port))
     return tuple(dict.fromkeys(domain for name in names for domain in _domains(name, port, is_default)))
@@ -46,11 +46,10 @@ def open_hosts(called_by: Iterable[Host]) -> tuple[Host, ...]:
 
 
 def wild(service: graph.Service, called_by: Iterable[Host]) -> tuple[Host, ...]:
-    """Return the wildcards among these hosts with each port of the HTTP family by which they reach the service."""
+    """Return the wildcards among these hosts with each port by which they reach the service."""
     wildcards = [host for host in called_by if host.is_wildcard]
-    return tuple(
-        Host(host.name, port.port) for host in wildcards for port in service.http if host.port in (None, port.port)
-    )
+    ports = service.ports()
+    return tuple(Host(host.name, port) for host in wildcards for port in ports if host.port in (None, port))
 
 
 def taken_by(wildcards: Iterable[Host], given: Iterable[Host]) -> Domains:

@@ -132,6 +132,21 @@ def of_application(listener: graph.Listener, capture: Explicit) -> EncodedResour
     return _encoded(name, listener.protocol, _assignment(name, capture.application_address, port))
 
 
+@functools.cache
+def inside_connect() -> EncodedResource:
+    """Return the cluster of what applications say through CONNECT: the listener of that name, inside of the proxy."""
+    inside = core_v3.EnvoyInternalAddress(server_listener_name=names.CONNECT)
+    endpoint = endpoint_v3.Endpoint(address=core_v3.Address(envoy_internal_address=inside))
+    group = endpoint_v3.LocalityLbEndpoints(lb_endpoints=[endpoint_v3.LbEndpoint(endpoint=endpoint)])
+    message = cluster_v3.Cluster(
+        name=names.CONNECT,
+        connect_timeout=_CONNECT_TIMEOUT,
+        circuit_breakers=_circuit_breakers(),
+        load_assignment=endpoint_v3.ClusterLoadAssignment(cluster_name=names.CONNECT, endpoints=[group]),
+    )
+    return resources.encoded(resources.CLUSTER, names.CONNECT, wire.encode(message))
+
+
 def _encoded(
     name: str,
     protocol: Protocol,

@@ -29,21 +29,36 @@ CODECS = {
 _PASS_THROUGH = hcm_v3.HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
 FETCH_TIMEOUT = datetime.timedelta(seconds=15)  # above 0: a response that is lost must not hold a listener for ever
 _IDLE_CONNECTION = datetime.timedelta(hours=1)
+_WEBSOCKET = "websocket"
 _SLOW_HEADERS = datetime.timedelta(seconds=15)
 
 
 def outbound(caller: Ref) -> listener_v3.FilterChain:
-    """Return the chain by which the applications of a service call others: an HTTP proxy."""
-    manager = hcm_v3.HttpConnectionManager(
-        stat_prefix=names.OUTBOUND,
+    """Return the chain by which the applications of a service call others: an HTTP proxy.
+
+    Many a program that only knows how to CONNECT speaks HTTP/1.0 for it.
+    """
+    options = core_v3.Http1ProtocolOptions(accept_http_10=True)
+    manager = wire.varied(_calls(caller, names.OUTBOUND), http_protocol_options=options)
+    return _chain(wire.varied(manager, upgrade_configs=[_upgrade("CONNECT"), _upgrade(_WEBSOCKET)]))
+
+
+def inside_connect(caller: Ref) -> listener_v3.FilterChain:
+    """Return the chain in which what the applications of a service say through CONNECT is read as requests."""
+    return _chain(_calls(caller, names.CONNECT))
+
+
+def _calls(caller: Ref, stat_prefix: str) -> hcm_v3.HttpConnectionManager:
+    return hcm_v3.HttpConnectionManager(
+        stat_prefix=stat_prefix,
         rds=_routes(names.OUTBOUND),
+        upgrade_configs=[_upgrade(_WEBSOCKET)],
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         strip_trailing_host_dot=True,
         early_header_mutation_extensions=_unsteered(),
         local_reply_config=replies.unreachable(caller),
     )
-    return _chain(manager)
 
 
 def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> listener_v3.FilterChain:
@@ -58,6 +73,7 @@ def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> li
         stat_prefix=name,
         codec_type=CODECS[protocol],
         rds=_routes(name),
+        upgrade_configs=[_upgrade(_WEBSOCKET)] if protocol is Protocol.HTTP else [],
         http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         early_header_mutation_extensions=_unsteered(),
@@ -74,6 +90,7 @@ def gateway(port: int) -> listener_v3.FilterChain:
     manager = hcm_v3.HttpConnectionManager(
         stat_prefix=name,
         rds=_routes(name),
+        upgrade_configs=[_upgrade(_WEBSOCKET)],
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_name="gateway",  # in place of what the application says of itself
         use_remote_address=True,  # x-forwarded-* of strangers are not believed
@@ -98,6 +115,10 @@ def client(routes: str) -> protobuf.Any:
         stat_prefix=routes, rds=_routes(routes), http_filters=filters.chain({filters.ROUTER: filters.router()})
     )
     return wire.packed(manager)
+
+
+def _upgrade(name: str) -> hcm_v3.HttpConnectionManagerUpgradeConfig:
+    return hcm_v3.HttpConnectionManagerUpgradeConfig(upgrade_type=name)
 
 
 def _edge_connections() -> core_v3.HttpProtocolOptions:

@@ -29,6 +29,12 @@ def outbound(address: str, door: Door) -> EncodedResource:
     return _encoded(listener_v3.Listener(name=names.OUTBOUND, address=socket, traffic_direction=direction), door)
 
 
+def inside_connect(door: Door) -> EncodedResource:
+    """Return the listener of what applications say through CONNECT; it is nowhere but inside of the proxy."""
+    inside = listener_v3.ListenerInternalListenerConfig()
+    return _encoded(listener_v3.Listener(name=names.CONNECT, internal_listener=inside), door)
+
+
 def outbound_tcp(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of an application's TCP connections to one service."""
     direction = core_v3.TrafficDirection.OUTBOUND

@@ -22,6 +22,9 @@ TO_APPLICATION: Mapping[int, str] = {4: "127.0.0.6", 6: "::1"}
 there is not captured again.
 """
 
+CONNECT = "outbound/connect"
+"""The listener inside of a proxy, and its cluster, where what applications say through CONNECT is read as requests."""
+
 DENIED_BY = "x-meshloom-denied-by"
 """The response header of a denial inside the mesh: the address of the service whose proxy denied."""
 

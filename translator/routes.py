@@ -7,6 +7,7 @@ import datetime
 import functools
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.route import v3 as route_v3
@@ -21,10 +22,11 @@ _KEPT = 1024
 """So many messages of each sort are kept: most routes of a mesh differ in nothing but their clusters and weights."""
 
 
-def targets(routes: Iterable[graph.HttpRoute]) -> tuple[graph.Target, ...]:
-    """Return the targets that routes lead to, in order, each once."""
+def targets(routes: Iterable[graph.HttpRoute], connections: Iterable[graph.TcpPort] = ()) -> tuple[graph.Target, ...]:
+    """Return the targets that routes and ports of bytes lead to, in order, each once."""
     forwards = (route.action for route in routes if isinstance(route.action, graph.Forward))
-    return tuple(sorted({share.target for forward in forwards for share in forward.shares}))
+    split = (*(forward.shares for forward in forwards), *(port.shares for port in connections))
+    return tuple(sorted({share.target for shares in split for share in shares}))
 
 
 def is_exhaustive(routes: tuple[graph.HttpRoute, ...]) -> bool:
@@ -48,16 +50,21 @@ def _unmatched() -> route_v3.Route:
 
 
 def everything(status: int, text: str = "") -> route_v3.Route:
-    """Return the route that answers every request with this status and text."""
+    """Return the route that answers every request with this status and text, but for CONNECT."""
     return route_v3.Route(match=route_v3.RouteMatch(prefix=ROOT), direct_response=_answer(status, text))
 
 
-def by_authority(pattern: str, status: int, text: str) -> route_v3.Route:
-    """Return the route that answers every request whose authority matches a pattern as a whole."""
+def every_connect(status: int, text: str = "") -> route_v3.Route:
+    """Return the route that answers every CONNECT with this status and text."""
+    return route_v3.Route(match=_connect(), direct_response=_answer(status, text))
+
+
+def by_authority(pattern: str, answer: route_v3.Route) -> route_v3.Route:
+    """Return a route as it is for requests whose authority matches a pattern as a whole."""
     matcher = matcher_v3.StringMatcher(safe_regex=matcher_v3.RegexMatcher(regex=pattern))
     header = route_v3.HeaderMatcher(name=":authority", string_match=matcher)
-    match = route_v3.RouteMatch(prefix=ROOT, headers=[header])
-    return route_v3.Route(match=match, direct_response=_answer(status, text))
+    match = wire.varied(answer.match or _connect(), headers=[header])
+    return wire.varied(answer, match=match)
 
 
 def to_application(listener: graph.Listener) -> route_v3.Route:
@@ -68,6 +75,36 @@ def to_application(listener: graph.Listener) -> route_v3.Route:
         idle_timeout=_duration(listener.idle_timeout_ms),
     )
     return route_v3.Route(match=route_v3.RouteMatch(prefix=ROOT), route=action)
+
+
+@functools.cache
+def into_requests() -> route_v3.Route:
+    """Return the route of a CONNECT through which requests are sent: they are read, and meet these routes themselves.
+
+    How long it may be silent is for those who read it.
+    """
+    return route_v3.Route(match=_connect(), route=_tunnel(graph.NO_TIMEOUT, cluster=names.CONNECT))
+
+
+def into_bytes(port: graph.TcpPort) -> route_v3.Route:
+    """Return the route of a CONNECT to a port of bytes, which has shares: a change of weights is for new ones."""
+    cluster, weighted = split(port.shares)
+    action = _tunnel(port.idle_timeout_ms, cluster=cluster, weighted_clusters=weighted)
+    return route_v3.Route(match=_connect(), route=action)
+
+
+@functools.cache
+def _connect() -> route_v3.RouteMatch:
+    return route_v3.RouteMatch(connect_matcher=route_v3.RouteMatchConnectMatcher())
+
+
+def _tunnel(idle_timeout_ms: int, **clusters: Any) -> route_v3.RouteAction:
+    """Return the action that ends a CONNECT here and sends on what is inside of it."""
+    connect = route_v3.RouteActionUpgradeConfig(
+        upgrade_type="CONNECT", connect_config=route_v3.RouteActionUpgradeConfigConnectConfig()
+    )
+    timeout, idle = _duration(graph.NO_TIMEOUT), _duration(idle_timeout_ms)
+    return route_v3.RouteAction(timeout=timeout, idle_timeout=idle, upgrade_configs=[connect], **clusters)
 
 
 def _answer(status: int, text: str) -> route_v3.DirectResponseAction:

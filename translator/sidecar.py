@@ -38,6 +38,13 @@ Graphed = Mapping[Ref, graph.Deployment]
 Inputs = dict[Any, tuple[Any, ...]]
 
 
+class Calls(NamedTuple):
+    """How applications of a service call others: a door, and what it needs, wherever it is."""
+
+    door: Door
+    inside: Part
+
+
 class Inbound(NamedTuple):
     """How the listeners of a deployment are served: each with its door, and the routes of all."""
 
@@ -47,12 +54,12 @@ class Inbound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """Deployments by service, doors of outbound calls by service, inbound by service and by deployment, own parts and
+    """Deployments by service, outbound calls by service, inbound by service and by deployment, own parts and
     bundles by proxy.
     """
 
     deployments: Stage[Ref, Deployments]
-    doors: Stage[Ref, Door]
+    calls: Stage[Ref, Calls]
     tcp: OutboundTcp
     modes: Stage[Ref, mtls.Mode]
     inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
@@ -72,7 +79,7 @@ NOBODY = Sidecars(NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 8)
 def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, previous: Sidecars) -> Sidecars:
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
-    calls = layers.staged(previous.doors, (found.values,), _alone, _outbound, (same,))
+    calls = layers.staged(previous.calls, (found.values,), _alone, _outbound, (same,))
     tcp = outbound_tcp.outbound_tcp(of, proxies, reach, previous.tcp)
     modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
     sources = (found.values, modes.values, of.callers)
@@ -154,14 +161,17 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 # ---------------------------------------------------------------------------- a single proxy
 
 
-def _outbound(caller: Ref) -> Door:
-    return doors.plain(filter_chains.outbound(caller), (resources.ROUTES, names.OUTBOUND))
+def _outbound(caller: Ref) -> Calls:
+    routes = (resources.ROUTES, names.OUTBOUND)
+    inside = doors.plain(filter_chains.inside_connect(caller), routes)
+    door = doors.plain(filter_chains.outbound(caller), routes)
+    return Calls(door, (clusters.inside_connect(), listeners.inside_connect(inside)))
 
 
 def _own_inputs(
     proxies: Proxies,
     deployments: Graphed,
-    calls: Mapping[Ref, Door],
+    calls: Mapping[Ref, Calls],
     tcp: Mapping[Sidecar, tuple[Way, ...]],
     inbound: Mapping[Ref, Doors],
 ) -> Inputs:
@@ -176,11 +186,12 @@ def _own_inputs(
     }
 
 
-def _own(capture: Explicit, calls: Door, tcp: tuple[Way, ...], inbound: Doors) -> Part:
+def _own(capture: Explicit, calls: Calls, tcp: tuple[Way, ...], inbound: Doors) -> Part:
     """Return the resources that hold the addresses of a proxy: its listeners and the clusters of its application."""
     return (
         *(clusters.of_application(listener, capture) for listener, _ in inbound),
-        listeners.outbound(capture.workload_address, calls),
+        *calls.inside,
+        listeners.outbound(capture.workload_address, calls.door),
         *(listeners.inbound(capture.workload_address, listener.port, door) for listener, door in inbound),
         *bundles.merged(*(_way(at, way) for at, way in _unbound(capture, tcp, inbound))),
     )

@@ -38,10 +38,10 @@ class VirtualHost:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """An encoded route for the authorities that a wildcard covers and that name a port its service does not have."""
+    """Encoded routes for the authorities that a wildcard covers and that name a port its service does not have."""
 
     host: Host
-    route: bytes
+    routes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,19 @@ def outline(site: Site) -> Outline:
 
 def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: Elsewhere) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
-    domains = ((port, authorities.leading_to(service, port.port, called_by)) for port in service.http)
-    called = [(port, named) for port, named in domains if named]
-    targets = routes.targets(route for port, _ in called for route in port.routes)
+    http = [
+        (port, domains) for port in service.http if (domains := authorities.leading_to(service, port.port, called_by))
+    ]
+    bytes_only = _of_bytes(service, called_by)
+    targets = routes.targets((route for port, _ in http for route in port.routes), (port for port, _ in bytes_only))
+    inside = ((resources.CLUSTER, names.CONNECT),) if http else ()
     return Site(
-        tuple(_of_port(service, port, named) for port, named in called),
+        (
+            *(_of_port(service, port, domains) for port, domains in http),
+            *(_of_bytes_port(service, port, domains) for port, domains in bytes_only),
+        ),
         targets,
-        _clusters(targets),
+        (*_clusters(targets), *inside),
         authorities.wild(service, called_by),
         elsewhere,
     )
@@ -125,9 +131,26 @@ def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
 
 
 def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains) -> VirtualHost:
-    rules = [routes.route(route, is_inside=True) for route in port.routes]
+    rules = [routes.into_requests(), *(routes.route(route, is_inside=True) for route in port.routes)]
     unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, _no_route(service))]
     return _encoded(names.service_port(service.ref, port.port), domains, [*rules, *unmatched])
+
+
+def _of_bytes(
+    service: graph.Service, called_by: tuple[Host, ...]
+) -> tuple[tuple[graph.TcpPort, authorities.Domains], ...]:
+    """Return the ports of bytes alone, with their domains."""
+    ports = {port.port: port for port in (*service.tls, *service.tcp)}
+    alone = (ports[number] for number in service.ports()[len(service.http) :])
+    found = ((port, authorities.leading_to(service, port.port, called_by)) for port in alone)
+    return tuple((port, domains) for port, domains in found if domains)
+
+
+def _of_bytes_port(service: graph.Service, port: graph.TcpPort, domains: authorities.Domains) -> VirtualHost:
+    """Return the virtual host of a port that is reached by CONNECT; other requests mean nothing to it."""
+    leading = routes.into_bytes(port) if port.shares else routes.every_connect(404, _no_route(service))
+    named = f"port {port.port} of {service.ref} is not one of HTTP; reach it by CONNECT, as https_proxy does"
+    return _encoded(names.service_port(service.ref, port.port), domains, [leading, routes.everything(404, named)])
 
 
 def _no_route(service: graph.Service) -> str:
@@ -144,14 +167,26 @@ def _no_such_port(service: graph.Service) -> str:
     return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {ports}"
 
 
+def _nothing_there(service: graph.Service) -> str:
+    ports = ", ".join(map(str, sorted(service.ports())))
+    return f"{service.ref} does not listen on this port; " + (
+        f"name one of: {ports}" if ports else "give a VirtualDeployment of it a listener"
+    )
+
+
+def _refusals(service: graph.Service) -> tuple[route_v3.Route, ...]:
+    """Return the routes that answer for ports that a service does not have."""
+    return routes.every_connect(404, _nothing_there(service)), routes.everything(404, _no_such_port(service))
+
+
 def _other_ports(service: graph.Service, called_by: tuple[Host, ...]) -> VirtualHost:
-    answer = routes.everything(404, _no_such_port(service))
-    return _encoded(names.other_ports(service.ref), authorities.leading_nowhere(service, called_by), [answer])
+    domains = authorities.leading_nowhere(service, called_by)
+    return _encoded(names.other_ports(service.ref), domains, [*_refusals(service)])
 
 
 def _wildcard(service: graph.Service, host: Host) -> Wildcard:
     pattern = authorities.pattern_of_other_ports(host)
-    return Wildcard(host, wire.encode(routes.by_authority(pattern, 404, _no_such_port(service))))
+    return Wildcard(host, tuple(wire.encode(routes.by_authority(pattern, each)) for each in _refusals(service)))
 
 
 def of_gateway(host: graph.GatewayHost) -> Site:
@@ -172,7 +207,8 @@ def of_nobody(wildcards: Iterable[Wildcard]) -> VirtualHost:
 
     Requests for other ports of wildcards end up there too, and are told so, by the longest wildcard.
     """
-    told = [item.route for item in sorted(wildcards, key=lambda item: item.host.precedence)]
+    ordered = sorted(wildcards, key=lambda item: item.host.precedence)
+    told = [route for item in ordered for route in item.routes]
     return _telling(told) if told else _silent()
 
 
@@ -183,8 +219,8 @@ def _silent() -> VirtualHost:
 
 def _telling(told: Iterable[bytes]) -> VirtualHost:
     nobody = wire.encode(route_v3.VirtualHost(name=names.NOBODY))
-    forbidden = wire.encode(routes.everything(replies.FORBIDDEN))
-    return _with_domains(nobody + wire.repeated(_ROUTES, [*told, forbidden]), _EVERYTHING)
+    forbidden = [wire.encode(answer(replies.FORBIDDEN)) for answer in (routes.every_connect, routes.everything)]
+    return _with_domains(nobody + wire.repeated(_ROUTES, [*told, *forbidden]), _EVERYTHING)
 
 
 def refusing(sites: Sequence[Outline]) -> Iterator[VirtualHost]:

@@ -15,12 +15,14 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
     control plane for.
     """
     parts = Parts(*({item["name"]: item for item in resources.get(kind, ())} for kind in Parts._fields))
+    inside = "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
     return {
+        "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": inside}}],
         "static_resources": {
             "clusters": [_without_sds(item) for item in resources.get("clusters", ())],
             "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
             "secrets": _secrets(holder),
-        }
+        },
     }
 
 

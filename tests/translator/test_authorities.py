@@ -77,20 +77,22 @@ def test_addresses_of_ipv6_stand_in_brackets():
 
 def test_an_unknown_port_is_answered_with_the_ports_there_are():
     host = decoded.virtual_hosts(routes(service((9080, 9081), "pets")))["shop/pets/other-ports"]
-    (answer,) = [item["direct_response"] for item in host["routes"]]
-    assert answer["status"] == 404
-    assert "name one of: 9080, 9081\n" in answer["body"]["inline_string"]
+    for answer in (item["direct_response"] for item in host["routes"]):
+        assert answer["status"] == 404
+        assert "name one of: 9080, 9081\n" in answer["body"]["inline_string"]
 
 
 def test_an_unknown_port_of_a_wildcard_is_told_apart_by_a_pattern_the_longest_first():
     nobody = decoded.virtual_hosts(
         routes(service((80,), "*.pets", key="shop/a"), service((80,), "*.cats.pets", key="shop/b"))
     )["nobody"]
-    longest, shortest, forbidden = nobody["routes"]
-    assert [item["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] for item in (longest, shortest)] == [
-        r"(?i).+\.cats\.pets:[0-9]+",
-        r"(?i).+\.pets:[0-9]+",
+    *told, no_tunnel, forbidden = nobody["routes"]
+    assert [item["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] for item in told] == [
+        *[r"(?i).+\.cats\.pets:[0-9]+"] * 2,
+        *[r"(?i).+\.pets:[0-9]+"] * 2,
     ]
+    assert ["connect_matcher" in item["match"] for item in told] == [True, False] * 2
+    assert no_tunnel == {"match": {"connect_matcher": {}}, "direct_response": {"status": 403}}
     assert forbidden == {"match": {"prefix": "/"}, "direct_response": {"status": 403}}
 
 

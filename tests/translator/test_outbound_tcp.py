@@ -92,7 +92,12 @@ def test_a_service_of_tls_that_is_passed_through_is_reached_the_same_way():
 def test_a_way_is_not_bound_where_callers_come_in():
     of, proxy = mesh(SPLIT), web(WAY._replace(port=80), WAY)
     listeners = decoded.bundle(compiler.compiled(of, [proxy]).bundles[proxy])["listeners"]
-    assert [item["name"] for item in listeners] == ["inbound/80", "outbound", "outbound/tcp/127.0.1.1:6000"]
+    assert [item["name"] for item in listeners] == [
+        "inbound/80",
+        "outbound",
+        "outbound/connect",
+        "outbound/tcp/127.0.1.1:6000",
+    ]
 
 
 def test_a_change_of_weights_leaves_all_else_the_same_objects():

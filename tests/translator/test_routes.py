@@ -27,8 +27,11 @@ def world(*routes: graph.HttpRoute) -> graph.Graph:
 
 
 def inside(*routes: graph.HttpRoute) -> list[dict[str, object]]:
+    """Return the routes of requests, which follow that of CONNECT."""
     found = decoded.named(compiler.compiled(world(*routes), [WEB]).bundles[WEB], "routes", "outbound")
-    return decoded.virtual_hosts(found)["shop/pets/80"]["routes"]
+    connect, *requests = decoded.virtual_hosts(found)["shop/pets/80"]["routes"]
+    assert connect["match"] == {"connect_matcher": {}}
+    return requests
 
 
 def outside(*routes: graph.HttpRoute) -> list[dict[str, object]]:
@@ -147,7 +150,8 @@ def test_routes_refer_to_the_clusters_they_name():
     for proxy in (WEB, EDGE):
         bundle = compiler.compiled(of, [proxy]).bundles[proxy]
         (routes,) = [item for part in bundle for item in part if item.name in ("outbound", "gateway/8080") and item.references and "Route" in item.type_url]  # fmt: skip
-        assert {name for _, name in routes.references} == {"outbound/shop/pets-v1/80"}
+        inside_connect = {"outbound/connect"} if proxy == WEB else set()
+        assert {name for _, name in routes.references} == {"outbound/shop/pets-v1/80", *inside_connect}
 
 
 def test_the_clusters_of_all_versions_are_there_whatever_their_weights():
@@ -155,4 +159,5 @@ def test_the_clusters_of_all_versions_are_there_whatever_their_weights():
     of = world(route(forward("shop/pets-v1:80")))
     for proxy in (WEB, EDGE):
         clusters = decoded.bundle(compiler.compiled(of, [proxy]).bundles[proxy])["clusters"]
-        assert [item["name"] for item in clusters] == ["outbound/shop/pets-v1/80", "outbound/shop/pets-v2/80"]
+        found = {item["name"] for item in clusters} - {"outbound/connect"}
+        assert found == {"outbound/shop/pets-v1/80", "outbound/shop/pets-v2/80"}
