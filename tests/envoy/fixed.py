@@ -25,7 +25,7 @@ from translator import proxies
 
 ADMIN = 9901
 WAYS = 6000
-"""The first port of the ways out for TCP, one for each service that has TCP ports, in their order."""
+"""The first port of the ways out for bytes, one for each service that has ports of TCP or TLS_PASSTHROUGH, in order."""
 
 
 class Mesh:
@@ -53,8 +53,9 @@ class Mesh:
         return proxies.Sidecar(ref, proxies.Explicit(workload, application, (), ways))
 
     def ways(self) -> dict[Ref, int]:
-        """Return the port by which applications reach each service that has TCP ports."""
-        return {ref: WAYS + place for place, ref in enumerate(r for r, one in self.graph.services.items() if one.tcp)}
+        """Return the port by which applications reach each service that has ports of bytes."""
+        found = (ref for ref, one in self.graph.services.items() if one.tcp or one.tls)
+        return {ref: WAYS + place for place, ref in enumerate(found)}
 
     def uri(self, service: str) -> str:
         """Return the identity of a service of this name."""

@@ -62,7 +62,7 @@ def test_a_tunnel_to_a_port_of_http_is_read_as_requests_inside_of_the_proxy():
     }
 
 
-def test_what_is_read_inside_of_the_proxy_meets_the_same_routes_and_opens_no_further_tunnels():
+def test_what_is_read_inside_of_the_proxy_meets_the_same_routes():
     outer, inner = (
         decoded.connection_manager(decoded.named(bundle(pets()), "listeners", name))
         for name in ("outbound", "outbound/connect")
