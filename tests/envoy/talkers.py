@@ -126,6 +126,13 @@ def tunnel(proxy: str, authority: str, version: str = "HTTP/1.1") -> Answer:
     )
 
 
+def tunnel_status(proxy: str, authority: str) -> int:
+    """Return what a sidecar says to a wish for a tunnel, which is closed at once."""
+    answer = tunnel(proxy, authority)
+    with answer.connection:
+        return answer.status
+
+
 def upgraded(connection: socket.socket, target: str, host: str) -> Answer:
     """Ask for a WebSocket."""
     key = f"Sec-WebSocket-Key: {WEBSOCKET_KEY}"

@@ -1,50 +1,26 @@
 """What becomes of open TCP connections when the mesh changes: weights leave them alone, a rule that is gone ends them."""
 
 import collections
-import contextlib
-import dataclasses
 import pathlib
 import socket
 
 import pytest
 
 from mesh.problems import Ref
-from meshloom import addresses
-from meshloom.demo import loopback, programs, stage
-from meshloom.demo.processes import Process, Processes
+from meshloom.demo import cast
 from meshloom.demo.waiting import wait_until
-from tests.envoy import fixed, worlds
-from translator.proxies import TcpWay
+from tests.envoy import draining, fixed
 
 MESH = (pathlib.Path(__file__).parent / "mtls" / "weights.yaml").read_text()
-DRAIN_SECONDS = "3"
-PORT, DIALLED = 5432, 6000
-WEB = 3
+PORT, WEB = 5432, 3
+DB = Ref("VirtualService", "t", "db")
 
 
-class World(worlds.World):
-    """The mesh, served by a control plane, with a sidecar beside each deployment that drains quickly."""
-
-    def start(self) -> None:
-        self.write("mesh.yaml", MESH)
-        self.serve()
-        for pair in self.cast().pairs:
-            way = TcpWay(pair.workload, DIALLED, Ref("VirtualService", "t", "db"))
-            program = programs.sidecar(self.site, pair, [way])
-            place = program.argv.index("--drain-time-s") + 1
-            argv = (*program.argv[:place], DRAIN_SECONDS, *program.argv[place + 1 :])
-            self.started(pair.workload, self.processes.start(dataclasses.replace(program, argv=argv)))
-
-    def started(self, workload: str, process: Process) -> None:
-        stage.wait_for_proxy(workload, (DIALLED,), process)
-
-    def edit(self, old: str, new: str) -> None:
-        text = self.read("mesh.yaml")
-        assert old in text
-        self.write("mesh.yaml", text.replace(old, new))
+class World(draining.World):
+    """The mesh, seen by an application that dials its database."""
 
     def dial(self) -> socket.socket:
-        return socket.create_connection((self.block.address(WEB), DIALLED), timeout=20)
+        return socket.create_connection((self.block.address(WEB), draining.DIALLED), timeout=20)
 
     def answer(self) -> str:
         """Return who answers a new connection, empty where nobody does."""
@@ -59,17 +35,14 @@ def line(connection: socket.socket) -> str:
     return fixed.read_until_closed(connection, lambda got: got.endswith(b"\n")).decode().strip()
 
 
+def speaking_first(pair: cast.Pair):
+    return fixed.speaking_first(pair.application, PORT, f"{pair.deployment.name}\n".encode())
+
+
 @pytest.fixture
 def world(envoy, variant, tmp_path):
-    with loopback.claimed_block() as block, contextlib.ExitStack() as stack:
-        last, port = worlds.CONTROL_PLANE
-        site = programs.Site(tmp_path, addresses.Socket(block.address(last), port), envoy, variant.asks)
-        world = World(site, block, stack.enter_context(Processes()))
-        world.write("mesh.yaml", MESH)
-        for pair in world.cast().pairs:
-            stack.enter_context(fixed.speaking_first(pair.application, PORT, f"{pair.deployment.name}\n".encode()))
-        world.start()
-        yield world
+    with draining.running(tmp_path, envoy, variant, MESH, speaking_first, DB) as found:
+        yield World(found.site, found.block, found.processes)
 
 
 def test_a_change_of_weights_is_for_new_connections_and_closes_none(world):
