@@ -188,7 +188,8 @@ class Service:
 
     `hosts` are those that callers anywhere in the mesh use; what a single caller uses is said in its `Scope`.
     `http` are its ports of the HTTP family, `tcp` those of TCP and `tls` those of TLS_PASSTHROUGH, which are reached by
-    the names in their handshakes; each in port order. `deployments` are in name order.
+    the names in their handshakes; each in port order. `deployments` are in name order. `addresses` are where callers
+    dial it, as far as that is known, each perhaps for one port alone.
     """
 
     ref: Ref
@@ -201,6 +202,7 @@ class Service:
     http: tuple[HttpPort, ...]
     tcp: tuple[TcpPort, ...] = ()
     tls: tuple[TcpPort, ...] = ()
+    addresses: tuple[Host, ...] = ()
 
     def ports(self) -> tuple[int, ...]:
         """Return all ports: of the HTTP family first, each once."""

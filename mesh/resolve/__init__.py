@@ -69,8 +69,11 @@ def resolve(
     return _resolution(Run(inventory, previous.settings, previous.stages), previous)
 
 
+_READ = frozenset((*references.READ_KINDS, "EndpointSlice"))
+
+
 def _is_untouched(inventory: Inventory, previous: Resolution, changed: Collection[Ref] | None) -> bool:
-    kinds = {*references.READ_KINDS} if changed is None else {ref.kind for ref in changed} & {*references.READ_KINDS}
+    kinds = _READ if changed is None else {ref.kind for ref in changed} & _READ
     return all(inventory.kinds.get(kind) is previous.inventory.kinds.get(kind) for kind in kinds)
 
 
@@ -102,6 +105,7 @@ _WITH_PROBLEMS = (
     "trust domains",
     "shells",
     "claims",
+    "addresses",
     "deployment faults",
     "conflicts",
     "host ports",

@@ -4,8 +4,9 @@ Law: a host belongs to one service of a mesh, the oldest that claims it; a host 
 of one namespace, to the service of that namespace first.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mesh import hosts, problems
 from mesh.hosts import Host
@@ -23,12 +24,30 @@ class Claim:
     is_local: bool
 
 
+Asked = tuple[Ref, int | None]
+"""A Kubernetes Service by its address, there or not, and the port by which it is meant, None for all."""
+
+
+class Named(NamedTuple):
+    """What the hosts of a service name: Kubernetes Services, those of them that an older service names, with that, and
+    addresses.
+    """
+
+    services: tuple[Asked, ...]
+    taken: tuple[tuple[Asked, Ref], ...]
+    literal: tuple[Host, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The hosts of one mesh: those granted everywhere by service, and those granted in one namespace."""
+    """The hosts of one mesh: those granted everywhere by service, and those granted in one namespace.
+
+    `named` is what the hosts of each service name.
+    """
 
     granted: Mapping[Ref, tuple[Host, ...]]
     local: Mapping[str, tuple[tuple[Host, Ref], ...]]
+    named: Mapping[Ref, Named] = field(default_factory=dict)
 
     def hosts(self, namespace: str, service: Ref) -> tuple[Host, ...]:
         """Return the hosts by which callers of a namespace reach a service."""
@@ -44,7 +63,7 @@ def claims(*shells: Shell) -> Settled[Claims]:
     """Return who owns which host among the services of one mesh."""
     in_order = sorted(shells, key=lambda one: one.age)
     made, faults = _made(in_order)
-    return Settled(Claims(_granted(in_order, made), _local(made)), faults)
+    return Settled(Claims(_granted(in_order, made), _local(made), _named(in_order, made)), faults)
 
 
 def _made(in_order: list[Shell]) -> tuple[tuple[Claim, ...], tuple[Problem, ...]]:
@@ -107,3 +126,47 @@ def _local(made: tuple[Claim, ...]) -> Mapping[str, tuple[tuple[Host, Ref], ...]
             space = claim.owner.namespace
             by_space[space] = (*by_space.get(space, ()), (claim.host, claim.owner))
     return by_space
+
+
+# ---------------------------------------------------------------------------- what hosts name
+
+_BEHIND_NAMESPACE = (("svc",), ("svc", "cluster", "local"), ())
+
+
+def _named(in_order: list[Shell], made: tuple[Claim, ...]) -> Mapping[Ref, Named]:
+    """Return what the hosts of each service name; of two that name one Service the older has its addresses."""
+    hosts_of: dict[Ref, list[Host]] = {}
+    for claim in made:
+        hosts_of.setdefault(claim.owner, []).append(claim.host)
+    owners: dict[Ref, list[tuple[int | None, Ref]]] = {}
+    found = {}
+    for one in in_order:
+        asked = _asked(one.ref.namespace, hosts_of.get(one.ref, ()))
+        rivals = {each: _rival_of(each, one.ref, owners) for each in asked}
+        for service, port in (each for each in asked if rivals[each] is None):
+            owners.setdefault(service, []).append((port, one.ref))
+        taken = tuple((each, rival) for each, rival in rivals.items() if rival is not None)
+        literal = tuple(host for host in hosts_of.get(one.ref, ()) if host.is_address)
+        found[one.ref] = Named(tuple(each for each in asked if rivals[each] is None), taken, literal)
+    return found
+
+
+def _asked(namespace: str, given: Iterable[Host]) -> tuple[Asked, ...]:
+    pairs = ((service_named(host, namespace), host.port) for host in given)
+    return tuple(dict.fromkeys((service, port) for service, port in pairs if service is not None))
+
+
+def service_named(host: Host, namespace: str) -> Ref | None:
+    """Return the Kubernetes Service that a host means where a pod of this namespace says it; it may not be there."""
+    if host.is_wildcard or host.is_address:
+        return None
+    name, *rest = host.name.split(".")
+    if not rest:
+        return Ref("Service", namespace, name)
+    return Ref("Service", rest[0], name) if tuple(rest[1:]) in _BEHIND_NAMESPACE else None
+
+
+def _rival_of(asked: Asked, own: Ref, owners: Mapping[Ref, list[tuple[int | None, Ref]]]) -> Ref | None:
+    service, port = asked
+    taken = ((theirs, owner) for theirs, owner in owners.get(service, ()) if owner != own)
+    return next((owner for theirs, owner in taken if port is None or theirs in (None, port)), None)

@@ -6,11 +6,11 @@ Law: each stage is a pure function of earlier ones; a fault in one object leaves
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mesh import graph, identity, resources, rules
+from mesh import graph, identity, resources, rules, workloads
 from mesh.hosts import Host
 from mesh.layers import Stage, as_given, same
 from mesh.problems import Ref
-from mesh.resolve import claims, deployments, meshes, references, services, tables
+from mesh.resolve import addresses, claims, deployments, meshes, references, services, tables
 from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
@@ -97,7 +97,8 @@ def service_stages(run: Run, base: Stages) -> Stages:
     """Return the stages from meshes to routed services."""
     written = (run.of(resources.Mesh), run.of(resources.VirtualService), run.of(resources.VirtualDeployment))
     bound = (base["bonds VirtualService"].values, base["bonds VirtualDeployment"].values)
-    members = run.together("unrouted", (*written, *bound), lambda run: _unrouted(run, base))
+    located = (run.of(workloads.Service), run.of(workloads.EndpointSlice))
+    members = run.together("unrouted", (*written, *bound, *located), lambda run: _unrouted(run, base))
     return {**members, **_routed(run, base, members)}
 
 
@@ -117,7 +118,10 @@ def _unrouted(run: Run, base: Stages) -> Stages:
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
     made = _deployments(run, base, shells)
     by_service = run.grouping("by service", (made.values,), _by_service)
+    named = run.grouping("named", (claimed.values,), _named)
     return {
+        **addresses.address_stages(run, named.values, by_service.values),
+        "named": named,
         "drafts": drafts,
         "trust domains": domains,
         "meshes": settled,
@@ -143,12 +147,16 @@ def _routed(run: Run, base: Stages, members: Stages) -> Stages:
     written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
     owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
     segment = run.settings.paths_by_segment
-    sources = (shells, claimed, by_service, owned["tables by service"].values, segment)
+    located = members["addresses"].values
+    sources = (shells, claimed, by_service, owned["tables by service"].values, segment, located)
     return {
         "tables": listed,
         **owned,
-        "services": run.stage("services", sources, _service_inputs, services.service, (same, None, same, same)),
+        "services": run.stage("services", sources, _service_inputs, services.service, _READ_BY_SERVICES),
     }
+
+
+_READ_BY_SERVICES = (same, None, same, same, None, same)
 
 
 def _mesh_inputs(drafts: Mapping[Ref, Settled[Any]], domains: Mapping[Ref, Settled[str]]) -> Inputs:
@@ -172,17 +180,22 @@ def _members(shells: Shells) -> Mapping[Ref, tuple[services.Shell, ...]]:
     return tuples((one.value.mesh, one.value) for one in shells.values() if one.value is not None)
 
 
+def _named(claimed: Mapping[Ref, Settled[claims.Claims]]) -> Mapping[Ref, claims.Named]:
+    return {ref: named for one in claimed.values() for ref, named in one.value.named.items()}
+
+
 def _service_inputs(
     shells: Shells,
     claimed: Mapping[Ref, Settled[claims.Claims]],
     by_service: Mapping[Ref, tuple[graph.Deployment, ...]],
     by_owner: Mapping[Ref, tuple[services.Table, ...]],
     segment: bool,
+    located: Mapping[Ref, Settled[tuple[Host, ...]]],
 ) -> Inputs:
     cores = {ref: one.value for ref, one in shells.items() if one.value is not None}
     granted = {ref: claimed[core.mesh].value.granted[ref] for ref, core in cores.items()}
     return {
-        ref: (core, granted[ref], by_service.get(ref, ()), by_owner.get(ref, ()), segment)
+        ref: (core, granted[ref], by_service.get(ref, ()), by_owner.get(ref, ()), segment, located[ref].value)
         for ref, core in cores.items()
     }
 

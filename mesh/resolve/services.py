@@ -143,6 +143,7 @@ def service(
     deployments: tuple[graph.Deployment, ...],
     tables: tuple[Table, ...],
     by_segment: bool,
+    addresses: tuple[Host, ...] = (),
 ) -> graph.Service:
     """Return a service with every port routed. Deployments in name order, tables in order of precedence."""
     by_ref = {item.ref: item for item in deployments}
@@ -161,6 +162,7 @@ def service(
         ),
         _connections(core, by_ref, (rule for table in tables for rule in table.tcp), graph.Family.TCP),
         _connections(core, by_ref, (rule for table in tables for rule in table.tls), graph.Family.TLS_PASSTHROUGH),
+        addresses,
     )
 
 

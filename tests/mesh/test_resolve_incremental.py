@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh import inventory, layers, resolve, resources
+from mesh import documents, inventory, layers, resolve, resources
 from mesh.problems import Ref
 from tests import written
 
@@ -65,7 +65,7 @@ KINDS = (
         "VirtualService",
         {
             "mesh": refs,
-            "hosts": st.lists(st.sampled_from(["a", "a:80", "b.shop", "*.shop"]), max_size=3),
+            "hosts": st.lists(st.sampled_from(["a", "a:80", "b.shop", "*.shop", "10.0.0.1"]), max_size=3),
             "mtls": maybe(st.fixed_dictionaries({"mode": modes})),
             "defaultRoutingPolicy": maybe(st.just({"type": "UNIFORM"})),
             "created": maybe(st.sampled_from(["2024-01-01T00:00:00Z", "2024-01-02T00:00:00+01:00"])),
@@ -155,9 +155,31 @@ KINDS = (
     ),
 )
 
+
+def parsed(document: dict[str, object]) -> resources.Resource:
+    found = documents.parsed(document)
+    assert found.resource is not None
+    return found.resource
+
+
+def workload(api: str, kind: str, space: str, name: str, more: dict[str, object]) -> dict[str, object]:
+    labels = {"kubernetes.io/service-name": name}
+    return {"apiVersion": api, "kind": kind, "metadata": {"namespace": space, "name": name, "labels": labels}, **more}
+
+
+addresses = st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1"])
+clusters = st.sampled_from([{}, {"clusterIP": "None"}, {"clusterIP": "10.96.0.1"}]).map(lambda spec: {"spec": spec})
+listed = st.lists(st.builds(lambda one: {"addresses": [one]}, addresses), max_size=2)
+slices = listed.map(lambda given: {"addressType": "IPv4", "endpoints": given})
+workloads = st.one_of(
+    st.builds(workload, st.just("v1"), st.just("Service"), spaces, names, clusters),
+    st.builds(workload, st.just("discovery.k8s.io/v1"), st.just("EndpointSlice"), spaces, names, slices),
+).map(parsed)
+
 edits = st.one_of(
     st.one_of(*KINDS).map(written.resource),
-    st.builds(Ref, st.sampled_from(sorted(resources.KINDS)), spaces, names),
+    workloads,
+    st.builds(Ref, st.sampled_from([*sorted(resources.KINDS), "Service", "EndpointSlice"]), spaces, names),
 )
 
 
