@@ -10,7 +10,7 @@ from typing import Any
 
 from meshloom import addresses, secure_ads
 from meshloom.identity import claim
-from translator import proxies
+from translator import names, proxies
 
 STATISTICS_PORT, HEALTH_PORT = claim.STATISTICS_PORT, claim.HEALTH_PORT
 ADMIN_PORT = 9901
@@ -21,7 +21,14 @@ FETCH_TIMEOUT = "15s"
 DRAIN_SECONDS = 45
 """How long a replaced listener goes on serving the connections it has; Envoy's own default is 600."""
 
-COMMAND_LINE = ("--drain-time-s", str(DRAIN_SECONDS), "--disable-hot-restart")
+LOG_DELAY_MS = 1000
+"""How long a line of an access log may wait for others; Envoy's own default is ten seconds."""
+
+COMMAND_LINE = (
+    *("--drain-time-s", str(DRAIN_SECONDS)),
+    *("--file-flush-interval-msec", str(LOG_DELAY_MS)),
+    "--disable-hot-restart",
+)
 """What belongs on Envoy's command line because no bootstrap can say it. Hot restart makes two Envoys on one machine
 fight over a shared memory segment; who needs it gives each its own `--base-id` instead."""
 
@@ -70,7 +77,7 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
             **({"secrets": secrets} if (secrets := place.proof.secrets() if place.proof else []) else {}),
         },
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in _tags(proxy)]},
-        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+        "layered_runtime": {"layers": [_runtime(), {"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
         "bootstrap_extensions": [_typed("envoy.bootstrap.internal_listener", f"{_INTERNAL}.InternalListener")],
     }
@@ -80,6 +87,7 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
 
 _INTERNAL = "envoy.extensions.bootstrap.internal_listener.v3"
 _FILTERS = "envoy.extensions.filters"
+_BY_ADS = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FETCH_TIMEOUT}
 
 
 def _node(proxy: proxies.Envoy) -> Json:
@@ -93,7 +101,6 @@ def _tags(proxy: proxies.Envoy) -> tuple[tuple[str, str], ...]:
 
 
 def _dynamic_resources(variant: Variant) -> Json:
-    by_ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FETCH_TIMEOUT}
     back_off = {"retry_back_off": {"base_interval": "0.5s", "max_interval": "10s"}}
     return {
         "ads_config": {
@@ -102,9 +109,14 @@ def _dynamic_resources(variant: Variant) -> Json:
             "set_node_on_first_message_only": True,
             "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane", "retry_policy": back_off}}],
         },
-        "cds_config": by_ads,
-        "lds_config": by_ads,
+        "cds_config": _BY_ADS,
+        "lds_config": _BY_ADS,
     }
+
+
+def _runtime() -> Json:
+    """Return the layer that the control plane switches; what is said at the admin interface overrides it."""
+    return {"name": "meshloom", "rtds_layer": {"name": names.RUNTIME, "rtds_config": _BY_ADS}}
 
 
 def _control_plane(place: Place) -> Json:

@@ -13,7 +13,7 @@ from meshloom import choices, options
 EPILOG = (
     "Example: meshloom bootstrap --proxy bookstore/reviews-v1 --ads mesh.example.com:15012 --ads-root root.pem "
     "--token reviews-v1.token --workload-address 10.0.0.7 --application-address 127.0.0.1 --output-folder /etc/envoy"
-    "   ·   envoy -c /etc/envoy/envoy.yaml --drain-time-s 45 --disable-hot-restart   ·   "
+    "   ·   envoy -c /etc/envoy/envoy.yaml --drain-time-s 45 --file-flush-interval-msec 1000 --disable-hot-restart   ·   "
     "meshloom bootstrap --grpc --proxy bookstore/web --ads unix:/tmp/meshloom.sock > xds.json   ·   "
     "GRPC_XDS_BOOTSTRAP=xds.json python web.py"
 )

@@ -1,4 +1,4 @@
-"""Resource types as people call them: CDS, EDS, LDS, RDS, ECDS, SDS.
+"""Resource types as people call them: CDS, EDS, LDS, RDS, ECDS, SDS, RTDS.
 
 Law: one table, for the metrics and for what operators are shown.
 """
@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from xds import resource_types
 
-ShortName = Literal["CDS", "EDS", "LDS", "RDS", "ECDS", "SDS"]
+ShortName = Literal["CDS", "EDS", "LDS", "RDS", "ECDS", "SDS", "RTDS"]
 
 OF: Final[Mapping[str, ShortName]] = {
     resource_types.CLUSTER: "CDS",
@@ -17,5 +17,6 @@ OF: Final[Mapping[str, ShortName]] = {
     resource_types.ROUTES: "RDS",
     resource_types.FILTER: "ECDS",
     resource_types.SECRET: "SDS",
+    resource_types.RUNTIME: "RTDS",
 }
 """Type URL -> short name, in the order they are shown."""

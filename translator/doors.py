@@ -12,8 +12,8 @@ from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 
 from mesh import graph, mtls
-from mesh.problems import Ref
-from translator import filter_chains, names, rbac, resources, tcp, tls, wire
+from translator import access_log, filter_chains, names, rbac, resources, tcp, tls, wire
+from translator.access_log import Owner
 from translator.resources import ResourceName
 
 _HANDSHAKE = datetime.timedelta(seconds=10)
@@ -35,6 +35,8 @@ class Door(NamedTuple):
     chains: tuple[bytes, ...]
     inspection: Inspection = Inspection.NONE
     references: tuple[ResourceName, ...] = ()
+    own: Owner | None = None
+    """Who says of connections that never bring a request why: where chains say it themselves, nobody."""
 
 
 def plain(chain: listener_v3.FilterChain, *references: ResourceName) -> Door:
@@ -42,20 +44,20 @@ def plain(chain: listener_v3.FilterChain, *references: ResourceName) -> Door:
     return Door((wire.encode(chain),), references=references)
 
 
-def inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, listener: graph.Listener) -> Door:
+def inbound(service: Owner, mode: mtls.Mode, callers: graph.Callers, listener: graph.Listener) -> Door:
     """Return the door of a listener. Who brings TLS of its own speaks first, in whatever is inside of it."""
     name = names.inbound(listener.port)
     if listener.family is graph.Family.HTTP:
         chain = filter_chains.inbound(service, listener.port, listener.protocol, rbac.is_guarded(mode))
         socket = tls.downstream(callers.trust_domain, listener.protocol)
         routes = ((resources.ROUTES, name),)
-        return _door(mode, Inspection.CLIENT_FIRST, _secured(chain, socket), chain, routes)
+        return _door(mode, Inspection.CLIENT_FIRST, _secured(chain, socket), chain, routes)._replace(own=service)
     socket = tls.downstream_for(callers, listener.protocol)
-    clear = tcp.inbound_in_clear(listener, name if mode is mtls.Mode.DISABLED else f"{name}/{names.PLAINTEXT}")
+    clear = tcp.inbound_in_clear(service, listener, name if mode is mtls.Mode.DISABLED else f"{name}/{names.PLAINTEXT}")
     own = ((resources.CLUSTER, name),)
     is_tcp = listener.family is graph.Family.TCP
     inspection = Inspection.SERVER_MAY_BE_FIRST if is_tcp else Inspection.CLIENT_FIRST
-    return _door(mode, inspection, _secured(tcp.inbound(listener, callers), socket), clear, own)
+    return _door(mode, inspection, _secured(tcp.inbound(service, listener, callers), socket), clear, own)
 
 
 def _door(

@@ -15,9 +15,9 @@ from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutatio
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 from envoy_data_plane.google import protobuf
 
-from mesh.problems import Ref
 from mesh.resources import Protocol
-from translator import filters, names, replies, wire
+from translator import access_log, filters, names, replies, wire
+from translator.access_log import Owner
 
 CODECS = {
     Protocol.HTTP: hcm_v3.HttpConnectionManagerCodecType.HTTP1,
@@ -33,7 +33,7 @@ _WEBSOCKET = "websocket"
 _SLOW_HEADERS = datetime.timedelta(seconds=15)
 
 
-def outbound(caller: Ref) -> listener_v3.FilterChain:
+def outbound(caller: Owner) -> listener_v3.FilterChain:
     """Return the chain by which the applications of a service call others: an HTTP proxy.
 
     Many a program that only knows how to CONNECT speaks HTTP/1.0 for it.
@@ -43,25 +43,26 @@ def outbound(caller: Ref) -> listener_v3.FilterChain:
     return _chain(wire.varied(manager, upgrade_configs=[_upgrade("CONNECT"), _upgrade(_WEBSOCKET)]))
 
 
-def inside_connect(caller: Ref) -> listener_v3.FilterChain:
+def inside_connect(caller: Owner) -> listener_v3.FilterChain:
     """Return the chain in which what the applications of a service say through CONNECT is read as requests."""
     return _chain(_calls(caller, names.CONNECT))
 
 
-def _calls(caller: Ref, stat_prefix: str) -> hcm_v3.HttpConnectionManager:
+def _calls(caller: Owner, stat_prefix: str) -> hcm_v3.HttpConnectionManager:
     return hcm_v3.HttpConnectionManager(
         stat_prefix=stat_prefix,
         rds=_routes(names.OUTBOUND),
         upgrade_configs=[_upgrade(_WEBSOCKET)],
+        access_log=access_log.of_outbound(caller),
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         strip_trailing_host_dot=True,
         early_header_mutation_extensions=_unsteered(),
-        local_reply_config=replies.unreachable(caller),
+        local_reply_config=replies.unreachable(caller.ref),
     )
 
 
-def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> listener_v3.FilterChain:
+def inbound(service: Owner, port: int, protocol: Protocol, is_guarded: bool) -> listener_v3.FilterChain:
     """Return the chain by which a port of a service is called. A guarded one lets in nobody whom no route names.
 
     The application is told who calls, as far as it is proven, in `x-forwarded-client-cert`; what callers say there is
@@ -74,23 +75,25 @@ def inbound(service: Ref, port: int, protocol: Protocol, is_guarded: bool) -> li
         codec_type=CODECS[protocol],
         rds=_routes(name),
         upgrade_configs=[_upgrade(_WEBSOCKET)] if protocol is Protocol.HTTP else [],
+        access_log=access_log.of_inbound(service),
         http_filters=filters.chain({**guard, filters.ROUTER: filters.router()}),
         server_header_transformation=_PASS_THROUGH,
         early_header_mutation_extensions=_unsteered(),
         forward_client_cert_details=hcm_v3.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
         set_current_client_cert_details=hcm_v3.HttpConnectionManagerSetCurrentClientCertDetails(uri=True),
-        local_reply_config=replies.denied(service),
+        local_reply_config=replies.denied(service.ref),
     )
     return _chain(manager)
 
 
-def gateway(port: int) -> listener_v3.FilterChain:
+def gateway(own: Owner, port: int) -> listener_v3.FilterChain:
     """Return the chain by which strangers call a port of a gateway in clear, with Envoy's advice for edges."""
     name = names.gateway(port)
     manager = hcm_v3.HttpConnectionManager(
         stat_prefix=name,
         rds=_routes(name),
         upgrade_configs=[_upgrade(_WEBSOCKET)],
+        access_log=access_log.of_gateway(own),
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
         server_name="gateway",  # in place of what the application says of itself
         use_remote_address=True,  # x-forwarded-* of strangers are not believed

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from mesh import graph, layers
 from mesh.layers import Layer
 from mesh.problems import Ref
-from translator import bundles, doors, filter_chains, listeners, names, resources, route_configurations, virtual_hosts
+from translator import (
+    access_log,
+    bundles,
+    doors,
+    filter_chains,
+    listeners,
+    names,
+    resources,
+    route_configurations,
+    runtimes,
+    virtual_hosts,
+)
+from translator.access_log import Owner
 from translator.bundles import Bundle, Part
 from translator.proxies import Gateway
 from translator.virtual_hosts import Site
@@ -72,9 +84,16 @@ def gateways(
     cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
     own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
     routes = layers.refreshed(previous.routes, {item.ref: _route_inputs(item, virtual) for item in found}, _routes)
-    bound_inputs = {proxy: (proxy.address, _ports(of.gateways[proxy.gateway])) for proxy in proxies}
+    owners = {item.ref: access_log.owner(item) for item in found}
+    bound_inputs = {
+        proxy: (proxy.address, owners[proxy.gateway], _ports(of.gateways[proxy.gateway])) for proxy in proxies
+    }
     bound = layers.refreshed(previous.listeners, bound_inputs, _listeners)
-    parts = {proxy: (own.values[proxy.gateway], routes.values[proxy.gateway], bound.values[proxy]) for proxy in proxies}
+    running = {item.ref: runtimes.part(item.access_log) for item in found}
+    parts = {
+        proxy: (own.values[proxy.gateway], routes.values[proxy.gateway], bound.values[proxy], running[proxy.gateway])
+        for proxy in proxies
+    }
     return Gateways(own, routes, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
 
 
@@ -93,9 +112,9 @@ def _routes(*ports: tuple[int, tuple[Site, ...]]) -> Part:
     return tuple(route_configurations.gateway(port, given) for port, given in ports)
 
 
-def _listeners(address: str, ports: tuple[int, ...]) -> Part:
-    return tuple(listeners.gateway(address, port, _door(port)) for port in ports)
+def _listeners(address: str, own: Owner, ports: tuple[int, ...]) -> Part:
+    return tuple(listeners.gateway(address, port, _door(own, port)) for port in ports)
 
 
-def _door(port: int) -> doors.Door:
-    return doors.plain(filter_chains.gateway(port), (resources.ROUTES, names.gateway(port)))
+def _door(own: Owner, port: int) -> doors.Door:
+    return doors.plain(filter_chains.gateway(own, port), (resources.ROUTES, names.gateway(port)))

@@ -10,7 +10,7 @@ from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector import v3 as inspector_v3
 
-from translator import filter_chains, names, resources, wire
+from translator import access_log, filter_chains, names, resources, wire
 from translator.doors import Door, Inspection
 from translator.resources import EncodedResource
 
@@ -47,7 +47,10 @@ def inbound(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of calls to a port of an application."""
     direction = core_v3.TrafficDirection.INBOUND
     listener = listener_v3.Listener(
-        name=names.inbound(port), address=_address(address, port), traffic_direction=direction
+        name=names.inbound(port),
+        address=_address(address, port),
+        traffic_direction=direction,
+        access_log=access_log.of_failures(door.own) if door.own is not None else [],
     )
     if door.inspection is Inspection.NONE:
         return _encoded(listener, door)

@@ -48,6 +48,15 @@ NOBODY = "nobody"
 never there. No service has this name: theirs have slashes.
 """
 
+RUNTIME = "proxy"
+"""The runtime of a proxy: what may be switched while everything else stays as it is."""
+
+LOGGING = "meshloom.access_log"
+"""The key of the runtime that says of how many in a hundred requests and connections a proxy writes: all or none."""
+
+NO_POLICY, NO_PORT, NO_SHARES = "no-access-policy", "no-such-port", "no-route"
+"""How the names end under which connections are counted that are closed at once: why they are."""
+
 PLAINTEXT = "plaintext"
 """What counts of callers in clear, where a service lets them in, is counted under this name."""
 

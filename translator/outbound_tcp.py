@@ -17,11 +17,6 @@ from translator.doors import Door
 from translator.outbound import Reach, Scoped
 from translator.proxies import Sidecar
 
-NO_POLICY = "no-access-policy"
-NO_PORT = "no-such-port"
-NO_SHARES = "no-route"
-"""Why connections are closed."""
-
 Proxies = Mapping[Sidecar, None]
 
 
@@ -83,9 +78,9 @@ def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
 
 def _way(called: Called, port: graph.TcpPort | None) -> Way:
     if port is None:
-        return _closed(called, NO_PORT)
+        return _closed(called, names.NO_PORT)
     name = names.outbound_port(called.service, port.port)
-    split = tcp.split(port, name, name if port.shares else f"{name}/{NO_SHARES}")
+    split = tcp.split(port, name, name if port.shares else f"{name}/{names.NO_SHARES}")
     return Way(doors.plain(tcp.outbound(name), (resources.FILTER, name)), (split,))
 
 
@@ -108,4 +103,4 @@ def _each(
 
 
 def _ways(given: tuple[Way | Called, ...]) -> tuple[Way, ...]:
-    return tuple(one if isinstance(one, Way) else _closed(one, NO_POLICY) for one in given)
+    return tuple(one if isinstance(one, Way) else _closed(one, names.NO_POLICY) for one in given)

@@ -16,6 +16,7 @@ LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 FILTER = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 """A filter of a listener that is a resource of its own: when it changes, only new connections meet the new one."""
+RUNTIME = TYPE_PREFIX + "envoy.service.runtime.v3.Runtime"
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 
 ResourceName = tuple[str, str]

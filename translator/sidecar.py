@@ -12,6 +12,7 @@ from mesh import graph, layers, mtls
 from mesh.layers import NEVER, Stage, same
 from mesh.problems import Ref
 from translator import (
+    access_log,
     bundles,
     clusters,
     doors,
@@ -22,8 +23,10 @@ from translator import (
     rbac,
     resources,
     route_configurations,
+    runtimes,
     virtual_hosts,
 )
+from translator.access_log import Owner
 from translator.bundles import Bundle, Part
 from translator.doors import Door
 from translator.outbound import Outbound, Reach, Scoped
@@ -59,12 +62,15 @@ class Sidecars:
     """
 
     deployments: Stage[Ref, Deployments]
+    owners: Stage[Ref, Owner]
     calls: Stage[Ref, Calls]
     tcp: OutboundTcp
     modes: Stage[Ref, mtls.Mode]
     inbound_of_service: Stage[Ref, Mapping[Ref, Inbound]]
     inbound: Stage[Ref, Doors]
     routes: Stage[Ref, Part]
+    runtimes: Stage[Ref, Part]
+    """By deployment."""
     own: Stage[Sidecar, Part]
     digests: Stage[Sidecar, str]
     """Of the scope of each proxy."""
@@ -72,28 +78,30 @@ class Sidecars:
     bundles: Stage[Sidecar, Bundle]
 
 
-NOBODY = Sidecars(NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 8)
+NOBODY = Sidecars(NEVER, NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 9)
 """What there is without sidecars, and before there were any."""
 
 
 def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, previous: Sidecars) -> Sidecars:
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
-    calls = layers.staged(previous.calls, (found.values,), _alone, _outbound, (same,))
+    owners = layers.staged(previous.owners, (found.values, of.services), _services, access_log.owner, (same, same))
+    calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))
     tcp = outbound_tcp.outbound_tcp(of, proxies, reach, previous.tcp)
     modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
-    sources = (found.values, modes.values, of.callers)
-    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same, same, same))
+    sources = (found.values, owners.values, modes.values, of.callers)
+    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same,) * 4)
     inbound = layers.staged(previous.inbound, (of_service.values,), _doors_by_deployment, layers.as_given)
     routes = layers.staged(previous.routes, (of_service.values,), _routes_by_deployment, layers.as_given)
+    running = layers.staged(previous.runtimes, (inbound.values, of.deployments), _runtimes, runtimes.part, (same, same))
     bound = (proxies, of.deployments, calls.values, tcp.ways.values, inbound.values)
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
-    given = (digests.values, shared.clusters.values, shared.routes.values, routes.values, own.values)
+    given = (digests.values, shared.clusters.values, shared.routes.values, routes.values, own.values, running.values)
     holders = layers.among(of_digest.values)
-    made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same))
-    return Sidecars(found, calls, tcp, modes, of_service, inbound, routes, own, digests, of_digest, made)
+    made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same, None))
+    return Sidecars(found, owners, calls, tcp, modes, of_service, inbound, routes, running, own, digests, of_digest, made)
 
 
 def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
@@ -103,8 +111,12 @@ def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments
     return {service: tuple(items) for service, items in grouped.items()}
 
 
-def _alone(found: Mapping[Ref, Deployments]) -> Inputs:
-    return {ref: (ref,) for ref in found}
+def _services(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+    return {ref: (services[ref],) for ref in found}
+
+
+def _alone(owners: Mapping[Ref, Owner]) -> Inputs:
+    return {ref: (own,) for ref, own in owners.items()}
 
 
 def _modes(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
@@ -115,9 +127,12 @@ def _modes(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Servic
 
 
 def _inbound_inputs(
-    found: Mapping[Ref, Deployments], modes: Mapping[Ref, mtls.Mode], callers: Mapping[Ref, graph.Callers]
+    found: Mapping[Ref, Deployments],
+    owners: Mapping[Ref, Owner],
+    modes: Mapping[Ref, mtls.Mode],
+    callers: Mapping[Ref, graph.Callers],
 ) -> Inputs:
-    return {ref: (ref, modes[ref], callers[ref], items) for ref, items in found.items()}
+    return {ref: (owners[ref], modes[ref], callers[ref], items) for ref, items in found.items()}
 
 
 def _doors_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
@@ -130,7 +145,7 @@ def _routes_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> In
     return {ref: (inbound.routes,) for group in of_service.values() for ref, inbound in group.items()}
 
 
-def _inbound(service: Ref, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
+def _inbound(service: Owner, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
     """Return how each deployment of a service is called; those with equal listeners share one value."""
     listeners_of = dict(deployments)
     distinct = {
@@ -161,7 +176,11 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 # ---------------------------------------------------------------------------- a single proxy
 
 
-def _outbound(caller: Ref) -> Calls:
+def _runtimes(given: Mapping[Ref, Doors], deployments: Graphed) -> Inputs:
+    return {ref: (deployments[ref].access_log,) for ref in given}
+
+
+def _outbound(caller: Owner) -> Calls:
     routes = (resources.ROUTES, names.OUTBOUND)
     inside = doors.plain(filter_chains.inside_connect(caller), routes)
     door = doors.plain(filter_chains.outbound(caller), routes)
@@ -222,8 +241,9 @@ def _parts(
     routes: Mapping[str, Part],
     inbound: Mapping[Ref, Part],
     own: Mapping[Sidecar, Part],
+    running: Mapping[Ref, Part],
 ) -> Inputs:
     return {
-        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment], own[proxy])
+        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment], own[proxy], running[proxy.deployment])
         for proxy, digest in digests.items()
     }

@@ -14,22 +14,23 @@ from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_v3
 
 from mesh import graph
-from translator import filter_chains, names, rbac, resources, wire
+from translator import access_log, filter_chains, names, rbac, resources, wire
+from translator.access_log import Owner
 from translator.resources import EncodedResource, ResourceName
 
 _RBAC = "envoy.filters.network.rbac"
 _PROXY = "envoy.filters.network.tcp_proxy"
 
 
-def inbound(listener: graph.Listener, callers: graph.Callers) -> listener_v3.FilterChain:
+def inbound(own: Owner, listener: graph.Listener, callers: graph.Callers) -> listener_v3.FilterChain:
     """Return the chain by which proven callers reach an application; its handshake is what keeps others out."""
     name = names.inbound(listener.port)
-    return _chain({_RBAC: rbac.watch(callers, name), _PROXY: _to_application(listener, name)})
+    return _chain({_RBAC: rbac.watch(callers, name), _PROXY: _to_application(own, listener, name)})
 
 
-def inbound_in_clear(listener: graph.Listener, name: str) -> listener_v3.FilterChain:
+def inbound_in_clear(own: Owner, listener: graph.Listener, name: str) -> listener_v3.FilterChain:
     """Return the chain by which anybody reaches an application, counted under this name."""
-    return _chain({_PROXY: _to_application(listener, name)})
+    return _chain({_PROXY: _to_application(own, listener, name)})
 
 
 def outbound(name: str) -> listener_v3.FilterChain:
@@ -46,13 +47,14 @@ def outbound(name: str) -> listener_v3.FilterChain:
 def split(port: graph.TcpPort, name: str, stat_prefix: str) -> EncodedResource:
     """Return the filter of this name: each new connection to one of the shares; without shares it is closed."""
     if not port.shares:
-        return _resource(name, tcp_v3.TcpProxy(stat_prefix=stat_prefix, cluster=names.NOBODY), ())
+        return _resource(name, _to_nobody(stat_prefix), ())
     clusters = [
         tcp_v3.TcpProxyWeightedClusterClusterWeight(name=names.target(share.target), weight=share.weight)
         for share in port.shares
     ]
+    log = access_log.of_outbound_connections(stat_prefix)
     weighted = tcp_v3.TcpProxyWeightedCluster(clusters=clusters)
-    proxy = tcp_v3.TcpProxy(stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port))
+    proxy = tcp_v3.TcpProxy(stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port), access_log=log)
     return _resource(name, proxy, [(resources.CLUSTER, cluster.name) for cluster in clusters])
 
 
@@ -63,11 +65,21 @@ def _resource(name: str, proxy: tcp_v3.TcpProxy, clusters: Iterable[ResourceName
 
 def nowhere(name: str) -> listener_v3.FilterChain:
     """Return the chain that closes connections at once: their cluster is never there."""
-    return _chain({_PROXY: tcp_v3.TcpProxy(stat_prefix=name, cluster=names.NOBODY)})
+    return _chain({_PROXY: _to_nobody(name)})
 
 
-def _to_application(listener: graph.Listener, name: str) -> tcp_v3.TcpProxy:
-    return tcp_v3.TcpProxy(stat_prefix=name, cluster=names.inbound(listener.port), idle_timeout=_idle(listener))
+def _to_nobody(name: str) -> tcp_v3.TcpProxy:
+    log = access_log.of_outbound_connections(name)
+    return tcp_v3.TcpProxy(stat_prefix=name, cluster=names.NOBODY, access_log=log)
+
+
+def _to_application(own: Owner, listener: graph.Listener, name: str) -> tcp_v3.TcpProxy:
+    return tcp_v3.TcpProxy(
+        stat_prefix=name,
+        cluster=names.inbound(listener.port),
+        idle_timeout=_idle(listener),
+        access_log=access_log.of_inbound_connections(own),
+    )
 
 
 def _idle(of: graph.Listener | graph.TcpPort) -> datetime.timedelta:

@@ -12,9 +12,11 @@ ENDPOINTS: Final = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment
 LISTENER: Final = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES: Final = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 FILTER: Final = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+RUNTIME: Final = TYPE_PREFIX + "envoy.service.runtime.v3.Runtime"
 SECRET: Final = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 
 PUSH_ORDER: Final = (
+    RUNTIME,  # before all else: a proxy asks for nothing more until it has it, and it needs nothing
     CLUSTER,  # C10: first, nothing may name a cluster the proxy does not have
     ENDPOINTS,  # C11: a new or changed cluster warms until its endpoints come
     SECRET,  # C11: its TLS context warms until its secrets come; C10: and before the listeners that need them
@@ -25,7 +27,7 @@ PUSH_ORDER: Final = (
 )
 """Rule C10: what is sent when several types changed at once."""
 
-REMOVAL_ORDER: Final = (LISTENER, ROUTES, FILTER, CLUSTER, ENDPOINTS, SECRET)
+REMOVAL_ORDER: Final = (LISTENER, ROUTES, FILTER, CLUSTER, ENDPOINTS, SECRET, RUNTIME)
 """Rule C10, removals come last, users before what they use."""
 
 USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -35,6 +37,7 @@ USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     CLUSTER: (LISTENER, ROUTES, FILTER),
     ENDPOINTS: (CLUSTER,),
     SECRET: (CLUSTER, LISTENER),
+    RUNTIME: (),  # nothing names it
 }
 """Rule C10: whose references keep a withdrawn resource of a type in place."""
 

@@ -27,6 +27,7 @@ _TYPES = {
     "listeners": resource_types.LISTENER,
     "routes": resource_types.ROUTES,
     "filters": resource_types.FILTER,
+    "runtimes": resource_types.RUNTIME,
 }
 
 

@@ -72,13 +72,13 @@ class Mesh:
             )
             address = {"socket_address": {"address": proxy.capture.workload_address, "port_value": ADMIN}}
             boot = {
-                "node": {"id": name, "cluster": "fixed"},
+                "node": {"id": name, "cluster": proxy.deployment.key},
                 "admin": {"address": address},
                 **bootstraps.static_bootstrap(decoded.bundle(bundles[proxy]), holder),
             }
             path = self.folder / name / "bootstrap.json"
             path.write_text(json.dumps(boot))
-            argv = (envoy, "-c", str(path), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+            argv = (envoy, "-c", str(path), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "--file-flush-interval-msec", "100")
             started[name] = processes.start(Program(name, argv, self.folder / f"{name}.log"))
         for name, process in started.items():
             wait_until(lambda name=name: self.admin(name, "/ready").status == 200, f"{name} to serve", 30, [process])

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -19,10 +20,17 @@ OTHERS = ("problems.yaml", "proxyless-")
 EXPECTED = sorted(path for path in CASES.glob("*/expected/*.yaml") if not path.name.startswith(OTHERS))
 
 
+def unlogged(of: Any) -> Any:
+    """Return a copy without access logs, of which only a line is kept."""
+    if isinstance(of, dict):
+        return {key: unlogged(value) for key, value in of.items() if key != "access_log"}
+    return [*map(unlogged, of)] if isinstance(of, list) else of
+
+
 def fault(envoy: str, holder: certificates.Files, expected: pathlib.Path, draft: pathlib.Path) -> str:
     """Return why Envoy does not load these resources, or nothing."""
     node = {"node": {"id": "golden", "cluster": "golden"}}
-    resources = yaml.safe_load(expected.read_text()) or {}
+    resources = unlogged(yaml.safe_load(expected.read_text()) or {})
     draft.write_text(json.dumps({**node, **bootstraps.static_bootstrap(resources, holder)}))
     command = (envoy, "--mode", "validate", "-c", draft, "--disable-hot-restart", "--log-level", "warning")
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)

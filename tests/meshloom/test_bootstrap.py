@@ -75,7 +75,7 @@ def test_the_admin_interface_is_never_on_an_address_that_others_reach():
 
 def test_the_command_line_says_what_no_bootstrap_can():
     assert bootstrap.command_line("b.yaml") == (
-        "envoy", "-c", "b.yaml", "--drain-time-s", "45", "--disable-hot-restart"
+        "envoy", "-c", "b.yaml", "--drain-time-s", "45", "--file-flush-interval-msec", "1000", "--disable-hot-restart"
     )  # fmt: skip
 
 

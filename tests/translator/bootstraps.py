@@ -23,7 +23,12 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
             "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
             "secrets": _secrets(holder),
         },
+        "layered_runtime": {"layers": [_layer(item) for item in resources.get("runtimes", ())]},
     }
+
+
+def _layer(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": runtime["name"], "static_layer": runtime["layer"]}
 
 
 def _secrets(holder: certificates.Files) -> list[dict[str, Any]]:

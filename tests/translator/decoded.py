@@ -15,6 +15,7 @@ KINDS = {
     "listeners": resources.LISTENER,
     "routes": resources.ROUTES,
     "filters": resources.FILTER,
+    "runtimes": resources.RUNTIME,
 }
 
 
