@@ -13,7 +13,8 @@ from meshloom import choices, options
 EPILOG = (
     "Example: meshloom bootstrap --proxy bookstore/reviews-v1 --ads mesh.example.com:15012 --ads-root root.pem "
     "--token reviews-v1.token --workload-address 10.0.0.7 --application-address 127.0.0.1 --output-folder /etc/envoy"
-    "   ·   envoy -c /etc/envoy/envoy.yaml --drain-time-s 45 --file-flush-interval-msec 1000 --disable-hot-restart   ·   "
+    "   ·   envoy -c /etc/envoy/envoy.yaml --drain-time-s 45 --file-flush-interval-msec 1000 --disable-hot-restart"
+    "   ·   "
     "meshloom bootstrap --grpc --proxy bookstore/web --ads unix:/tmp/meshloom.sock > xds.json   ·   "
     "GRPC_XDS_BOOTSTRAP=xds.json python web.py"
 )
@@ -72,7 +73,8 @@ def bootstrap(
     answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
 
     On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default
-    is 600), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
+    is 600), --file-flush-interval-msec 1000, how long a line of its access log may wait (Envoy's own default is ten
+    seconds), and --disable-hot-restart, without which two Envoys on one machine need a --base-id each.
     """
     from meshloom.commands import bootstrap as command
     from meshloom.commands import whereabouts

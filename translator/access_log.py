@@ -48,7 +48,9 @@ _NOTHING = "request.headers[':nothing']"  # is never there, so that the whole is
 
 
 def _inbound(of: Ref) -> Reasons:
-    return (("response.code_details.startsWith('rbac_access_denied')", f"no access policy lets this caller reach {of}"),)
+    return (
+        ("response.code_details.startsWith('rbac_access_denied')", f"no access policy lets this caller reach {of}"),
+    )
 
 
 def _outbound(of: Ref) -> Reasons:

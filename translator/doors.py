@@ -12,7 +12,7 @@ from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 
 from mesh import graph, mtls
-from translator import access_log, filter_chains, names, rbac, resources, tcp, tls, wire
+from translator import filter_chains, names, rbac, resources, tcp, tls, wire
 from translator.access_log import Owner
 from translator.resources import ResourceName
 

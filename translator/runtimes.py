@@ -1,6 +1,7 @@
 """Runtimes: what of a proxy may be switched while its listeners and connections stay as they are.
 
-Law: there are as many as there are switches, the same for all proxies; each proxy has one, and waits for it at its start.
+Law: there are as many as there are switches, the same for all proxies; each proxy has one, and waits for it when it
+starts.
 """
 
 import functools

@@ -101,7 +101,9 @@ def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, 
     given = (digests.values, shared.clusters.values, shared.routes.values, routes.values, own.values, running.values)
     holders = layers.among(of_digest.values)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same, None))
-    return Sidecars(found, owners, calls, tcp, modes, of_service, inbound, routes, running, own, digests, of_digest, made)
+    return Sidecars(
+        found, owners, calls, tcp, modes, of_service, inbound, routes, running, own, digests, of_digest, made
+    )
 
 
 def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:

@@ -54,7 +54,9 @@ def split(port: graph.TcpPort, name: str, stat_prefix: str) -> EncodedResource:
     ]
     log = access_log.of_outbound_connections(stat_prefix)
     weighted = tcp_v3.TcpProxyWeightedCluster(clusters=clusters)
-    proxy = tcp_v3.TcpProxy(stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port), access_log=log)
+    proxy = tcp_v3.TcpProxy(
+        stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port), access_log=log
+    )
     return _resource(name, proxy, [(resources.CLUSTER, cluster.name) for cluster in clusters])
 
 

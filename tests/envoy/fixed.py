@@ -78,7 +78,18 @@ class Mesh:
             }
             path = self.folder / name / "bootstrap.json"
             path.write_text(json.dumps(boot))
-            argv = (envoy, "-c", str(path), "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "--file-flush-interval-msec", "100")
+            argv = (
+                envoy,
+                "-c",
+                str(path),
+                "--disable-hot-restart",
+                "--concurrency",
+                "1",
+                "--log-level",
+                "warning",
+                "--file-flush-interval-msec",
+                "100",
+            )
             started[name] = processes.start(Program(name, argv, self.folder / f"{name}.log"))
         for name, process in started.items():
             wait_until(lambda name=name: self.admin(name, "/ready").status == 200, f"{name} to serve", 30, [process])

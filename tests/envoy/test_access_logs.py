@@ -202,7 +202,9 @@ def test_queries_and_headers_are_not_written(mesh):
         assert "6c1f-secret" not in log(mesh, name)
 
 
-@pytest.mark.parametrize("path", ['/"}', '/","status":"200', "/%0a{%22log%22:%22request%22}", "/%START_TIME%", "/\\u0022"])
+@pytest.mark.parametrize(
+    "path", ['/"}', '/","status":"200', "/%0a{%22log%22:%22request%22}", "/%START_TIME%", "/\\u0022"]
+)
 def test_a_hostile_path_stays_one_value_of_one_line(mesh, path):
     call(mesh, f"http://pets:{HTTP}{path}")
     assert entry(mesh, "web-v1", path=path)["authority"] == f"pets:{HTTP}"

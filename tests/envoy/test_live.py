@@ -1,5 +1,6 @@
 """A mesh changes while it is used; its control plane is killed and comes back; its YAML is broken and mended."""
 
+import json
 import pathlib
 
 import pytest
@@ -98,6 +99,12 @@ def received_for(live, act, version):
     return {proxy: live.stats(RECEIVED, proxy) - before[proxy] for proxy in PROXIES}
 
 
+def logged(live):
+    """Return the access log of the gateway."""
+    found = next(live.site.folder.glob("logs/gateway-*.log")).read_text().splitlines()
+    return [json.loads(line) for line in found if line.startswith("{")]
+
+
 def is_connected(live):
     return all(live.stats(CONNECTED, proxy) == 1 for proxy in PROXIES)
 
@@ -115,6 +122,25 @@ def test_an_edited_weight_sends_routes_and_nothing_else(live):
     weigh(live, 0, 100)
     wait_for_version(live, "shop-v2")
     assert sent_since(live, before) == {"clusters": 0, "listeners": 0, "routes": 1}
+
+
+def test_a_gateway_whose_log_is_turned_on_serves_on_and_writes_from_then_on(live, traffic_flows):
+    before, listeners = updates(live), live.stats("listener_manager.listener_modified", worlds.GATEWAY)
+    assert logged(live) == []
+    edge = "kind: IngressGateway\n"
+    start, found, rest = live.read("mesh.yaml").partition(edge)
+    assert found
+    live.write("mesh.yaml", start + found + rest.replace("spec:\n", "spec:\n  accessLogging: {isEnabled: true}\n", 1))
+    wait_until(lambda: logged(live), "the gateway to log", PATIENCE_S)
+    entry = logged(live)[0]
+    assert (entry["direction"], entry["mesh"], entry["gateway"]) == ("gateway", "t/mesh", "t/edge")
+    assert (entry["status"], entry["authority"], entry["callee"]) == (
+        200,
+        "shop.example.com",
+        "spiffe://mesh.t.mesh/ns/t/vs/shop",
+    )
+    assert updates(live) == before
+    assert live.stats("listener_manager.listener_modified", worlds.GATEWAY) == listeners
 
 
 def test_what_a_comment_changes_is_sent_to_nobody(live):

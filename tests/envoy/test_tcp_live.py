@@ -1,6 +1,12 @@
 """What becomes of open TCP connections when the mesh changes: weights leave them alone, a rule that is gone ends them."""
 
 import collections
+<<<<<<< HEAD
+=======
+import contextlib
+import dataclasses
+import json
+>>>>>>> f79cd56 (Access logs are documented, and shown to be turned on without a connection closed)
 import pathlib
 import socket
 
@@ -26,6 +32,11 @@ class World(draining.World):
         """Return who answers a new connection, empty where nobody does."""
         with self.dial() as connection:
             return line(connection)
+
+    def logged(self) -> list[dict[str, object]]:
+        """Return the access log of the caller's proxy."""
+        lines = self.site.log("sidecar-web").read_text().splitlines()
+        return [json.loads(each) for each in lines if each.startswith("{")]
 
     def answers(self, count: int) -> dict[str, int]:
         return collections.Counter(self.answer() for _ in range(count))
@@ -57,6 +68,21 @@ def test_a_change_of_weights_is_for_new_connections_and_closes_none(world):
         assert world.stats("listener_manager.listener_modified", of=WEB) == before
         kept.sendall(b"still there\n")
         assert line(kept) == "STILL THERE"
+
+
+def test_a_log_that_is_turned_on_closes_no_connection_touches_no_listener_and_says_of_open_ones_how_they_end(world):
+    wait_until(lambda: world.answer() in ("one", "two"), "the service to answer", 20, [])
+    before = world.stats("listener_manager.listener_modified", of=WEB)
+    with world.dial() as kept:
+        line(kept)
+        assert world.logged() == []
+        world.edit("name: web}\nspec:\n  compartmentId: any\n  virtualService", "name: web}\nspec:\n"
+                   "  accessLogging: {isEnabled: true}\n  compartmentId: any\n  virtualService")  # fmt: skip
+        wait_until(lambda: world.answer() and world.logged(), "connections to be logged", 20, [])
+        kept.sendall(b"still there\n")
+        assert line(kept) == "STILL THERE"
+    wait_until(lambda: [one for one in world.logged() if one["bytes_received"] == 12], "the end to be logged", 20, [])
+    assert world.stats("listener_manager.listener_modified", of=WEB) == before
 
 
 def test_a_rule_that_is_gone_refuses_new_connections_and_ends_open_ones_within_the_drain_time(world):

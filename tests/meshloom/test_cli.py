@@ -232,7 +232,9 @@ GATEWAY = (
 
 def test_bootstrap_prints_yaml_that_says_how_to_start_it():
     output = run(*SIDECAR, "--application-address", "127.0.0.1").output
-    assert output.startswith("# start it with: envoy -c THIS-FILE.yaml --drain-time-s 45 --file-flush-interval-msec 1000 --disable-hot-restart\n")
+    assert output.startswith(
+        "# start it with: envoy -c THIS-FILE.yaml --drain-time-s 45 --file-flush-interval-msec 1000 --disable-hot-restart\n"
+    )
     assert yaml.safe_load(output)["node"]["id"] == "sidecar/shop/pets-v1/127.0.1.1"
 
 

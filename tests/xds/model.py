@@ -12,6 +12,7 @@ LISTENER = resource_types.LISTENER
 ROUTES = resource_types.ROUTES
 FILTER = resource_types.FILTER
 SECRET = resource_types.SECRET
+RUNTIME = resource_types.RUNTIME
 
 NODE = discovery_pb2.Node(id="sidecar~1")
 BROKEN = discovery_pb2.Status(code=3, message="no such filter")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.xds import model
-from tests.xds.model import CLUSTER, ENDPOINTS, FILTER, LISTENER, ROUTES, SECRET
+from tests.xds.model import CLUSTER, ENDPOINTS, FILTER, LISTENER, ROUTES, RUNTIME, SECRET
 from xds import effects, snapshot
 
 CLIENTS = pytest.mark.parametrize("client", [model.Sotw, model.Delta], ids=["sotw", "delta"])
@@ -11,7 +11,7 @@ CLIENTS = pytest.mark.parametrize("client", [model.Sotw, model.Delta], ids=["sot
 ONE_OF_EACH = model.holding(
     model.cluster("c"), model.endpoints("c"), model.listener("l", 1, "s"), model.routes("l", 1, "c"), model.secret("s")
 )
-WANTED = {ENDPOINTS: ("c",), ROUTES: ("l",), FILTER: ("f",), SECRET: ("s",)}
+WANTED = {ENDPOINTS: ("c",), ROUTES: ("l",), FILTER: ("f",), SECRET: ("s",), RUNTIME: ("r",)}
 
 
 def converged(kind, held):
@@ -215,6 +215,16 @@ def test_c10_all_types_changed_at_once_go_out_in_push_order(client):
     )  # fmt: skip
     sent = model.types(model.ack_all(proxy, proxy.publish(changed), WANTED))
     assert sent == ["Cluster", "ClusterLoadAssignment", "Secret", "Listener", "RouteConfiguration"]
+
+
+@CLIENTS
+def test_c10_a_runtime_is_sent_before_the_proxy_has_asked_for_anything_else_and_ahead_of_all(client):
+    runtime = model.resource(RUNTIME, "r", 1)
+    proxy = client(model.holding(runtime, model.cluster("c"), model.endpoints("c")))
+    assert model.types(model.ack_all(proxy, proxy.ask(RUNTIME, "r"), WANTED)) == ["Runtime"]
+    model.ack_all(proxy, proxy.ask(CLUSTER), WANTED)
+    changed = model.holding(model.cluster("c", 2), model.endpoints("c"), model.resource(RUNTIME, "r", 2))
+    assert model.types(model.ack_all(proxy, proxy.publish(changed), WANTED))[:2] == ["Runtime", "Cluster"]
 
 
 @CLIENTS
