@@ -36,6 +36,7 @@ class ResourceType(enum.Enum):
     LDS = "LDS"
     RDS = "RDS"
     SDS = "SDS"
+    RTDS = "RTDS"
 
 
 class Lines(enum.Enum):

@@ -106,6 +106,9 @@ def rejections(told: peers.TypeView) -> tuple[shapes.Rejection, ...]:
     )
 
 
+_WHERE_ASKED_FOR = frozenset({resource_types.SECRET, resource_types.RUNTIME})
+
+
 def is_due(connected: Connected, type_url: str) -> bool:
     """Return whether the proxy should have resources of a type that it does not ask for."""
     stands = connected.standings[type_url]
@@ -113,13 +116,14 @@ def is_due(connected: Connected, type_url: str) -> bool:
 
 
 def expected(connected: Connected, type_url: str) -> Iterator[str]:
-    """Yield the names that a proxy is to have: all in its snapshot, but of secrets only those that it asks for, and a
-    proxyless client only what it asks for: who has no use for them leaves nothing undone.
+    """Yield the names that a proxy is to have: all in its snapshot, but of secrets, and of runtimes, which bootstraps
+    of old do not know, only those that it asks for, and a proxyless client only what it asks for: who has no use for
+    them leaves nothing undone.
     """
     if connected.should is None:
         return
     stands = connected.standings[type_url]
-    is_free = isinstance(connected.proxy, proxies.Proxyless) or type_url == resource_types.SECRET
+    is_free = isinstance(connected.proxy, proxies.Proxyless) or type_url in _WHERE_ASKED_FOR
     yield from (name for name in connected.should.names(type_url) if not is_free or stands.covers(name))
 
 

@@ -40,7 +40,7 @@ def test_a_proxy_is_a_row_and_what_it_rejected_a_line_below():
     row = next(line for line in text.splitlines() if "delta" in line)
     assert row.split() == [
         "shop/front-v1", observed.NODE, "1.40.0", "delta", "explicit", "1m",
-        "rejected", "57s", "pending", "1m", "-", "-", "-", "-",
+        "rejected", "57s", "pending", "1m", "-", "-", "-", "-", "-",
     ]  # fmt: skip
     assert f"shop/front-v1 ({observed.NODE}) rejected CDS a 57s ago: cluster a: no such filter" in text
     assert text.endswith("1 connected: 1 rejected\n")

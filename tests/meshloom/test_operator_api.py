@@ -63,7 +63,7 @@ def test_v1_is_listed_here_as_a_whole():
 def test_states_and_names_of_v1_are_these():
     properties = shapes.Type.model_json_schema()["properties"]
     assert properties["state"]["enum"] == ["synced", "pending", "rejected", "unused"]
-    assert properties["type"]["enum"] == ["CDS", "EDS", "LDS", "RDS", "ECDS", "SDS"]
+    assert properties["type"]["enum"] == ["CDS", "EDS", "LDS", "RDS", "ECDS", "SDS", "RTDS"]
     resource = shapes.Resource.model_json_schema()["properties"]
     assert resource["state"]["enum"] == ["synced", "pending", "rejected", "missing", "extra"]
     assert shapes.VERSION == "meshloom.operator/v1"

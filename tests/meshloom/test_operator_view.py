@@ -7,7 +7,7 @@ from meshloom.operator import view
 from tests.meshloom import observed
 from tests.xds import model
 
-UNUSED = dict.fromkeys(("CDS", "EDS", "LDS", "RDS", "ECDS", "SDS"), "unused")
+UNUSED = dict.fromkeys(("CDS", "EDS", "LDS", "RDS", "ECDS", "SDS", "RTDS"), "unused")
 
 CLUSTERS = (model.cluster("a"), model.endpoints("a"))
 
