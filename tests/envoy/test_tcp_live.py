@@ -1,12 +1,7 @@
 """What becomes of open TCP connections when the mesh changes: weights leave them alone, a rule that is gone ends them."""
 
 import collections
-<<<<<<< HEAD
-=======
-import contextlib
-import dataclasses
 import json
->>>>>>> f79cd56 (Access logs are documented, and shown to be turned on without a connection closed)
 import pathlib
 import socket
 
