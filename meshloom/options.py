@@ -47,7 +47,7 @@ OutboundTcp = Annotated[
     typer.Option(
         "--outbound-tcp",
         metavar="SERVICE=IP:PORT",
-        help="Where a service with a TCP port is dialled, as shop/db=127.0.0.1:5432. Repeatable.",
+        help="Where a service of TCP or TLS_PASSTHROUGH is dialled, as shop/db=127.0.0.1:5432. Repeatable.",
     ),
 ]
 ApplicationPorts = Annotated[

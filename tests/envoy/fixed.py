@@ -61,9 +61,9 @@ class Mesh:
         """Return the identity of a service of this name."""
         return next(one.identity.uri for ref, one in self.graph.services.items() if ref.name == service)
 
-    def start(self, envoy: str, processes: Processes) -> None:
-        """Run all sidecars, and wait until they serve."""
-        sidecars = self.sidecars()
+    def start(self, envoy: str, processes: Processes, *only: str) -> None:
+        """Run these sidecars, all unless some are named, and wait until they serve."""
+        sidecars = {name: proxy for name, proxy in self.sidecars().items() if name in only or not only}
         bundles = compiler.compiled(self.graph, sidecars.values()).bundles
         started = {}
         for name, proxy in sidecars.items():

@@ -32,6 +32,7 @@ class Echo(grpc.GenericRpcHandler):
             "Count": grpc.unary_stream_rpc_method_handler(count),
             "Join": grpc.stream_unary_rpc_method_handler(join),
             "Talk": grpc.stream_stream_rpc_method_handler(lambda messages, context: messages),
+            "Left": grpc.unary_unary_rpc_method_handler(lambda _, context: str(context.time_remaining()).encode()),
             "Late": grpc.unary_unary_rpc_method_handler(late),
         }
         return kinds.get(call.method.rpartition("/")[2], grpc.unary_unary_rpc_method_handler(echo))
@@ -106,6 +107,18 @@ def test_the_deadline_of_a_call_ends_it_and_nothing_else(channel):
         channel.unary_unary("/greet.Greeter/Late")(b"late", timeout=0.3)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert channel.unary_unary("/greet.Greeter/Late")(b"late", timeout=10) == b"late"
+
+
+def test_the_deadline_of_a_call_is_known_to_the_server(channel):
+    assert 0 < float(channel.unary_unary("/greet.Greeter/Left")(b"?", timeout=10)) < 10
+
+
+def test_a_timeout_of_a_route_ends_a_call(world, servers):
+    options = [("grpc.default_authority", "two:8082"), ("grpc.enable_http_proxy", 0)]
+    address = f"{world.block.address(2)}:15000"
+    with grpc.insecure_channel(address, options) as channel, pytest.raises(grpc.RpcError) as failed:
+        channel.unary_unary("/hurried/Late")(b"late", timeout=10)
+    assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.UNAVAILABLE, "upstream request timeout")
 
 
 def test_a_denied_call_says_why(world):
