@@ -216,20 +216,73 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayTls:
+    """How a gateway ends TLS: the Secret with the certificate that it shows, and whom it lets in.
+
+    `authorities` is the Secret with the roots of clients' certificates, None where clients need none. Of `names`, if
+    there are any, one stands in the client's certificate, as DNS name, URI, e-mail or address.
+    """
+
+    certificate: Ref
+    authorities: Ref | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayHost:
-    """A host of a gateway port: its names (exact, or `*.suffix`, or `*`) and routes; no route matches: 404."""
+    """A host of a gateway port: its names (exact, or `*.suffix`, or `*`) and routes; no route matches: 404.
+
+    It is reached in clear, by TLS, or by both.
+    """
 
     name: str
     hostnames: tuple[str, ...]
     routes: tuple[HttpRoute, ...]
+    tls: GatewayTls | None = None
+    in_clear: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conduit:
+    """Where connections go that a gateway hands on unread: each to one of the shares.
+
+    Without shares they are closed, and counted by `reason`. The timeout is as that of a `TcpPort`.
+    """
+
+    shares: tuple[Share, ...] = ()
+    idle_timeout_ms: int = NO_TIMEOUT
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPassage:
+    """What becomes of TLS connections that are not opened: those for one of these names go through the conduit."""
+
+    hostnames: tuple[str, ...]
+    conduit: Conduit
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTcp:
+    """What becomes of all connections of a port, in clear, by TLS that ends here, or by both."""
+
+    conduit: Conduit
+    tls: GatewayTls | None = None
+    in_clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayPort:
-    """A port of a gateway that speaks HTTP in clear."""
+    """A port of a gateway: of TCP alone, or of hosts told by name, no name twice.
+
+    `withheld` are names that belong to hosts which cannot be served; no other host gets their requests.
+    """
 
     port: int
-    hosts: tuple[GatewayHost, ...]
+    hosts: tuple[GatewayHost, ...] = ()
+    passages: tuple[GatewayPassage, ...] = ()
+    tcp: GatewayTcp | None = None
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mesh import inventory, layers, problems, resolve
+from mesh import inventory, layers, problems, resolve, workloads
 from mesh.problems import Problem, Ref
-from meshloom import references, shared_parts
+from meshloom import edge_secrets, references, shared_parts
 from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
@@ -74,7 +74,10 @@ def passed(
 
 def resolved(task: Task, previous: Pass | None, settings: resolve.Settings) -> resolve.Resolution:
     """Return the first half of a pass: what that which is there means."""
-    return resolve.resolve(task.inventory, previous.resolution if previous else None, task.changed, settings)
+    if previous is None:
+        return resolve.resolve(task.inventory, None, task.changed, settings)
+    there = edge_secrets.with_last_good(task.inventory, previous.resolution)
+    return resolve.resolve(there, previous.resolution, task.changed, settings)
 
 
 def members(
@@ -96,7 +99,7 @@ def compiled(
     Without credentials no secrets are joined and none are missed: configuration to be looked at, not served.
     """
     compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
-    secured = _secured(compilation.bundles, given, previous)
+    secured = _secured(compilation.bundles, resolution, given, previous)
     bundles = secured.bundles.values if given is not None else compilation.bundles
     before = previous.bundles if previous else {}
     differing = layers.changed(before, bundles)
@@ -116,9 +119,12 @@ def compiled(
     return Pass(resolution, compilation, people, secured, bundles, shared, made, settled, published, problems_found)
 
 
-def _secured(compiled: shared_parts.Bundles, given: Given | None, previous: Pass | None) -> secrets.Secured:
+def _secured(
+    compiled: shared_parts.Bundles, of: resolve.Resolution, given: Given | None, previous: Pass | None
+) -> secrets.Secured:
     before = previous.secured if previous is not None else secrets.NOTHING
-    return secrets.secured(given.members, compiled, given.credentials, before) if given is not None else before
+    edge = secrets.Edge(of.graph.gateways, of.inventory.of(workloads.Secret))
+    return secrets.secured(given.members, compiled, given.credentials, edge, before) if given is not None else before
 
 
 def changes(before: Snapshots, after: Snapshots) -> Snapshots:

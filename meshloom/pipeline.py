@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mesh import graph, identity, inventory, resolve
 from mesh.problems import Problem, Ref
-from meshloom import memory, passes, secured
+from meshloom import edge_secrets, memory, passes, secured
 from translator import proxies
 from watchers import feed
 from xds import snapshot as snapshots
@@ -280,11 +280,13 @@ class _Worker:
         self.held = self.last.snapshots
         if sweep:
             memory.sweep()
-        found = _joined(_joined(self.last.resolution.problems, issued.problems), self.last.problems)
+        edge = edge_secrets.told(task.inventory, resolution, now := time.time())
+        found = _joined(_joined(_joined(self.last.resolution.problems, issued.problems), self.last.problems), edge)
+        due = min(issued.due, edge_secrets.next_look(resolution, now) or issued.due)
         published = self.last.published
         took = LastPass(time.time(), resolved - begun, compiled - resolved, len(published))
         services = len(self.last.resolution.graph.services)
-        return _Outcome(published, Status(services, len(self.held), found, last=took), issued.due, issued.is_watching)
+        return _Outcome(published, Status(services, len(self.held), found, last=took), due, issued.is_watching)
 
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)

@@ -1,16 +1,19 @@
-"""The secrets of each proxy beside what is compiled for it: its own certificate, and the roots its mesh trusts.
+"""The secrets of each proxy beside what is compiled for it: its own certificate, and the roots its mesh trusts; and for
+gateways what their listeners show to strangers.
 
-Law: a proxy gets the secrets of its own identity and of nobody else; all replicas share one encoding. Pure: whoever
+Law: a proxy gets the secrets of its own identity and of nobody else, a gateway those that its own listeners name; all
+replicas share one encoding. Pure: whoever
 makes keys has made them before.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from mesh import graph, identity, layers
+from mesh import graph, identity, layers, workloads
 from mesh.layers import NEVER, Stage, same
 from mesh.problems import Ref
+from meshloom import edge_secrets
 from translator import proxies, secrets
 from translator.bundles import Bundle, Part
 
@@ -59,6 +62,13 @@ class Credentials(Protocol):
         """What the members of each trust domain trust."""
 
 
+class Edge(NamedTuple):
+    """What gateways are, and the Secrets that their listeners name."""
+
+    gateways: Mapping[Ref, graph.Gateway]
+    secrets: Mapping[Ref, workloads.Secret]
+
+
 @dataclass(frozen=True, slots=True)
 class Members:
     """The identity of each service, gateway and wanted proxy that has a place in the graph; all those identities."""
@@ -71,15 +81,16 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """Both secrets encoded, and bundles with their secrets."""
+    """All secrets encoded, and bundles with their secrets; `shown` are those of each gateway's listeners."""
 
     leaves: Stage[identity.Identity, Part]
     roots: Stage[str, Part]
+    shown: Stage[Ref, Part]
     bundles: Stage[proxies.Proxy, Bundle]
 
 
 NOBODY = Members(NEVER, NEVER, NEVER, frozenset())
-NOTHING = Secured(NEVER, NEVER, NEVER)
+NOTHING = Secured(NEVER, NEVER, NEVER, NEVER)
 
 
 def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members) -> Members:
@@ -92,13 +103,14 @@ def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members
     return Members(services, gateways, found, previous.identities if is_same else frozenset(found.values.values()))
 
 
-def secured(of: Members, compiled: Bundles, given: Credentials, previous: Secured) -> Secured:
+def secured(of: Members, compiled: Bundles, given: Credentials, edge: Edge, previous: Secured) -> Secured:
     """Return the bundles of these proxies with their secrets; those for whom there are none are left out."""
     leaves = layers.staged(previous.leaves, (given.leaves,), _alone, _leaf, (same,))
     roots = layers.staged(previous.roots, (given.roots,), _alone, _roots, (same,))
-    sources = (compiled, of.proxies.values, leaves.values, roots.values)
+    shown = layers.staged(previous.shown, (edge.gateways, edge.secrets), edge_secrets.named, edge_secrets.part, (same,))
+    sources = (compiled, of.proxies.values, leaves.values, roots.values, shown.values)
     bundles = layers.staged(previous.bundles, sources, _parts, _together, (same, same))
-    return Secured(leaves, roots, bundles)
+    return Secured(leaves, roots, shown, bundles)
 
 
 def _owned(owners: Mapping[Ref, Any]) -> Inputs:
@@ -145,9 +157,14 @@ def _parts(
     members: Mapping[proxies.Proxy, identity.Identity],
     leaves: Mapping[identity.Identity, Part],
     roots: Mapping[str, Part],
+    shown: Mapping[Ref, Part],
 ) -> Inputs:
     found = ((proxy, bundle, _secrets(proxy, members.get(proxy), leaves, roots)) for proxy, bundle in compiled.items())
-    return {proxy: (bundle, given) for proxy, bundle, given in found if given is not None}
+    return {proxy: (bundle, (*given, *_shown(proxy, shown))) for proxy, bundle, given in found if given is not None}
+
+
+def _shown(proxy: proxies.Proxy, shown: Mapping[Ref, Part]) -> tuple[Part, ...]:
+    return tuple(filter(None, [shown.get(proxy.gateway, ())])) if isinstance(proxy, proxies.Gateway) else ()
 
 
 def _secrets(

@@ -3,6 +3,7 @@
 Law: read once at the start; an unknown or impossible setting stops the program with one line that names it.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
@@ -11,6 +12,7 @@ import pydantic
 import yaml
 
 from mesh import resolve, resources
+from mesh.problems import Ref
 from mesh.resolve.crossings import ANY as EVERY
 from mesh.rules import names
 from meshloom import addresses, errors
@@ -131,6 +133,8 @@ class Certificates(_Settings):
 
     authorities: Mapping[str, Annotated[str, pydantic.AfterValidator(_address)]] = {}
     """Ids as in `spec.certificateAuthorities` of a Mesh, each with the Secret to sign with, `namespace/name`."""
+    gateway_secrets: Mapping[str, Annotated[str, pydantic.AfterValidator(_address)]] = {}
+    """Ids as in `ociTlsCertificate` and `ociCaBundle` of an IngressGateway, each with the Secret that stands for it."""
     lifetime_seconds: Annotated[float, pydantic.Field(le=365 * DAY)] = DAY
     """Of a proxy's certificate; it is renewed at about half of that."""
     root_lifetime_days: Annotated[float, pydantic.Field(le=100 * 365)] = 5 * 365.0
@@ -160,6 +164,12 @@ class Settings(_Settings):
     """The folder of keys, certificates and revocations; empty: the user's own."""
     stop_seconds: Seconds = 5.0
     """How long open streams get to end when the program stops."""
+
+    def model(self) -> resolve.Settings:
+        """Return what the model takes of them."""
+        written = self.certificates.gateway_secrets.items()
+        secrets = {name: Ref("Secret", *address.split("/", 1)) for name, address in written}
+        return dataclasses.replace(self.resolving.settings(), gateway_secrets=secrets)
 
 
 def loaded(path: pathlib.Path | None) -> Settings:

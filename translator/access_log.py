@@ -129,6 +129,7 @@ _CLOSED: Mapping[str, str] = {
     names.NO_POLICY: "no access policy lets this proxy reach the service",
     names.NO_PORT: "the service has no such TCP port",
     names.NO_SHARES: "no route of the service leads anywhere",
+    names.NO_RULE: "no rule of the gateway is for this listener",
 }
 
 
@@ -148,7 +149,7 @@ def of_outbound_connections(name: str) -> list[access_log_v3.AccessLog]:
     reason = _CLOSED.get(name.rpartition("/")[2], "")
     who = {"deployment": _DEPLOYMENT, "identity": "%UPSTREAM_LOCAL_URI_SAN%", "callee": "%UPSTREAM_PEER_URI_SAN%"}
     why = {"reason": reason} if reason else {}
-    return [_written({**_what("connection", "outbound"), **who, **_connection(), "route": name, **why})]
+    return [_written({**_what("connection", name.partition("/")[0]), **who, **_connection(), "route": name, **why})]
 
 
 @functools.lru_cache(_KEPT)

@@ -66,7 +66,7 @@ NOTHING = Compilation(
     upstreams.Upstreams(*[NEVER] * 3),
     outbound.Outbound(*[NEVER] * 6),
     sidecar.NOBODY,
-    gateway.Gateways(*[_NOTHING] * 4),
+    gateway.Gateways(*[_NOTHING] * 5),
     proxyless.NOBODY,
 )
 """The compile of nothing for nobody."""

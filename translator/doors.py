@@ -51,13 +51,13 @@ def inbound(service: Owner, mode: mtls.Mode, callers: graph.Callers, listener: g
         chain = filter_chains.inbound(service, listener.port, listener.protocol, rbac.is_guarded(mode))
         socket = tls.downstream(callers.trust_domain, listener.protocol)
         routes = ((resources.ROUTES, name),)
-        return _door(mode, Inspection.CLIENT_FIRST, _secured(chain, socket), chain, routes)._replace(own=service)
+        return _door(mode, Inspection.CLIENT_FIRST, secured(chain, socket), chain, routes)._replace(own=service)
     socket = tls.downstream_for(callers, listener.protocol)
     clear = tcp.inbound_in_clear(service, listener, name if mode is mtls.Mode.DISABLED else f"{name}/{names.PLAINTEXT}")
     own = ((resources.CLUSTER, name),)
     is_tcp = listener.family is graph.Family.TCP
     inspection = Inspection.SERVER_MAY_BE_FIRST if is_tcp else Inspection.CLIENT_FIRST
-    return _door(mode, inspection, _secured(tcp.inbound(service, listener, callers), socket), clear, own)
+    return _door(mode, inspection, secured(tcp.inbound(service, listener, callers), socket), clear, own)
 
 
 def _door(
@@ -77,5 +77,6 @@ def _door(
             return plain(clear, *references)
 
 
-def _secured(chain: listener_v3.FilterChain, socket: core_v3.TransportSocket) -> listener_v3.FilterChain:
+def secured(chain: listener_v3.FilterChain, socket: core_v3.TransportSocket) -> listener_v3.FilterChain:
+    """Return a chain behind TLS; who shakes hands too slowly is dropped."""
     return wire.varied(chain, transport_socket=socket, transport_socket_connect_timeout=_HANDSHAKE)

@@ -6,6 +6,7 @@ steers proxies is their configuration: what callers say to them in headers is dr
 
 import datetime
 import functools
+from typing import Any
 
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as rules_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
@@ -86,12 +87,15 @@ def inbound(service: Owner, port: int, protocol: Protocol, is_guarded: bool) -> 
     return _chain(manager)
 
 
-def gateway(own: Owner, port: int) -> listener_v3.FilterChain:
-    """Return the chain by which strangers call a port of a gateway in clear, with Envoy's advice for edges."""
-    name = names.gateway(port)
+def gateway(own: Owner, port: int, routes: str, *, is_mutual: bool = False) -> listener_v3.FilterChain:
+    """Return the chain by which strangers call a port of a gateway, with Envoy's advice for edges.
+
+    `is_mutual` says that they have proven who they are: then `x-forwarded-client-cert` says so until the routes have
+    moved it to a header of the gateway's own. What strangers say there is dropped.
+    """
     manager = hcm_v3.HttpConnectionManager(
-        stat_prefix=name,
-        rds=_routes(name),
+        stat_prefix=names.gateway(port),
+        rds=_routes(routes),
         upgrade_configs=[_upgrade(_WEBSOCKET)],
         access_log=access_log.of_gateway(own),
         http_filters=filters.chain({filters.ROUTER: filters.router()}),
@@ -109,7 +113,17 @@ def gateway(own: Owner, port: int) -> listener_v3.FilterChain:
         request_headers_timeout=_SLOW_HEADERS,
         local_reply_config=replies.discretion(),
     )
-    return _chain(manager)
+    return _chain(wire.varied(manager, **_proven()) if is_mutual else manager)
+
+
+def _proven() -> dict[str, Any]:
+    """Return what makes Envoy say whose certificate it has seen, in place of what a client says."""
+    return {
+        "forward_client_cert_details": hcm_v3.HttpConnectionManagerForwardClientCertDetails.SANITIZE_SET,
+        "set_current_client_cert_details": hcm_v3.HttpConnectionManagerSetCurrentClientCertDetails(
+            subject=True, uri=True, dns=True
+        ),
+    }
 
 
 def client(routes: str) -> protobuf.Any:

@@ -1,9 +1,10 @@
 """Gateways: what the proxies of an IngressGateway get.
 
 Law: a gateway gets the clusters of the services that its routes lead to and no others; a virtual host is encoded again
-only when its host changes.
+only when its host changes, a listener only when what is received there changes, not when it goes elsewhere.
 """
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,32 +14,35 @@ from mesh.problems import Ref
 from translator import (
     access_log,
     bundles,
-    doors,
-    filter_chains,
+    gateway_doors,
+    gateway_routes,
     listeners,
-    names,
-    resources,
-    route_configurations,
     runtimes,
     virtual_hosts,
 )
 from translator.access_log import Owner
 from translator.bundles import Bundle, Part
+from translator.doors import Door
 from translator.proxies import Gateway
 from translator.virtual_hosts import Site
 
 SiteKey = tuple[Ref, int, int]
-"""A gateway, one of its ports, and the place of a host in that port's list."""
+"""A gateway, one of its ports, and the place of what is behind it: hosts, then passages, then TCP."""
 
 Sites = Layer[SiteKey, Site]
 
 
+Doors = tuple[tuple[int, Door], ...]
+"""The door of each port."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """Clusters and routes by gateway; listeners and bundles by proxy."""
+    """Clusters, routes (filters of connections among them) and doors by gateway; listeners and bundles by proxy."""
 
     clusters: Layer[Ref, Part]
     routes: Layer[Ref, Part]
+    doors: Layer[Ref, Doors]
     listeners: Layer[Gateway, Part]
     bundles: Layer[Gateway, Bundle]
 
@@ -47,7 +51,13 @@ def sites(of: graph.Graph, gateways: Iterable[Ref], previous: Sites) -> Sites:
     """Return the virtual hosts of these gateways."""
     found = (of.gateways[ref] for ref in gateways)
     inputs = {key: (host,) for gateway in found for key, host in _hosts(gateway)}
-    return layers.refreshed(previous, inputs, virtual_hosts.of_gateway)
+    return layers.refreshed(previous, inputs, _site)
+
+
+def _site(behind: graph.GatewayHost | graph.Conduit) -> Site:
+    if isinstance(behind, graph.Conduit):
+        return virtual_hosts.of_conduit(behind)
+    return virtual_hosts.of_gateway(behind)
 
 
 def behind_inputs(
@@ -66,10 +76,13 @@ def _behind(
     return tuple(deployment for owner in owners for deployment in services[owner].deployments)
 
 
-def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost]]:
+def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost | graph.Conduit]]:
     for port in gateway.ports:
-        for place, host in enumerate(port.hosts):
-            yield (gateway.ref, port.port, place), host
+        behind: list[graph.GatewayHost | graph.Conduit] = [*port.hosts]
+        behind += [passage.conduit for passage in port.passages]
+        behind += [port.tcp.conduit] if port.tcp else []
+        for place, each in enumerate(behind):
+            yield (gateway.ref, port.port, place), each
 
 
 def gateways(
@@ -84,37 +97,45 @@ def gateways(
     cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
     own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
     routes = layers.refreshed(previous.routes, {item.ref: _route_inputs(item, virtual) for item in found}, _routes)
-    owners = {item.ref: access_log.owner(item) for item in found}
-    bound_inputs = {
-        proxy: (proxy.address, owners[proxy.gateway], _ports(of.gateways[proxy.gateway])) for proxy in proxies
-    }
+    outlines = {item.ref: (access_log.owner(item), *map(_outline, item.ports)) for item in found}
+    doors = layers.refreshed(previous.doors, outlines, _doors)
+    bound_inputs = {proxy: (proxy.address, doors.values[proxy.gateway]) for proxy in proxies}
     bound = layers.refreshed(previous.listeners, bound_inputs, _listeners)
     running = {item.ref: runtimes.part(item.access_log) for item in found}
     parts = {
         proxy: (own.values[proxy.gateway], routes.values[proxy.gateway], bound.values[proxy], running[proxy.gateway])
         for proxy in proxies
     }
-    return Gateways(own, routes, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
+    return Gateways(own, routes, doors, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
 
 
-def _ports(gateway: graph.Gateway) -> tuple[int, ...]:
-    return tuple(port.port for port in gateway.ports)
+def _outline(port: graph.GatewayPort) -> graph.GatewayPort:
+    """Return a port without what is behind it, which is all that counts for its listener."""
+    return dataclasses.replace(
+        port,
+        hosts=tuple(dataclasses.replace(host, routes=()) for host in port.hosts),
+        passages=tuple(dataclasses.replace(passage, conduit=_ANYWHERE) for passage in port.passages),
+        tcp=dataclasses.replace(port.tcp, conduit=_ANYWHERE) if port.tcp else None,
+    )
+
+
+_ANYWHERE = graph.Conduit()
 
 
 def _route_inputs(gateway: graph.Gateway, virtual: Mapping[SiteKey, Site]) -> tuple[object, ...]:
     return tuple(
-        (port.port, tuple(virtual[gateway.ref, port.port, place] for place in range(len(port.hosts))))
+        (port, tuple(virtual[gateway.ref, port.port, place] for place in range(len(port.hosts))))
         for port in gateway.ports
     )
 
 
-def _routes(*ports: tuple[int, tuple[Site, ...]]) -> Part:
-    return tuple(route_configurations.gateway(port, given) for port, given in ports)
+def _routes(*ports: tuple[graph.GatewayPort, tuple[Site, ...]]) -> Part:
+    return tuple(item for port, sites in ports for item in gateway_routes.of_port(port, sites))
 
 
-def _listeners(address: str, own: Owner, ports: tuple[int, ...]) -> Part:
-    return tuple(listeners.gateway(address, port, _door(own, port)) for port in ports)
+def _doors(own: Owner, *ports: graph.GatewayPort) -> Doors:
+    return tuple((port.port, gateway_doors.door(own, port)) for port in ports)
 
 
-def _door(own: Owner, port: int) -> doors.Door:
-    return doors.plain(filter_chains.gateway(own, port), (resources.ROUTES, names.gateway(port)))
+def _listeners(address: str, ports: Doors) -> Part:
+    return tuple(listeners.gateway(address, port, door) for port, door in ports)

@@ -6,6 +6,7 @@ Law: all that differs between the proxies of a deployment is here; nothing else 
 import datetime
 import functools
 
+from envoy_data_plane.envoy.config.accesslog import v3 as access_log_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector import v3 as inspector_v3
@@ -50,25 +51,35 @@ def inbound(address: str, port: int, door: Door) -> EncodedResource:
         name=names.inbound(port),
         address=_address(address, port),
         traffic_direction=direction,
-        access_log=access_log.of_failures(door.own) if door.own is not None else [],
+        access_log=_failures(door),
     )
-    if door.inspection is Inspection.NONE:
-        return _encoded(listener, door)
-    inspected = wire.varied(
-        listener,
-        listener_filters=[_inspector()],
-        listener_filters_timeout=_SILENCE[door.inspection],
-        continue_on_listener_filters_timeout=door.inspection is Inspection.SERVER_MAY_BE_FIRST,
-    )
-    return _encoded(inspected, door)
+    return _encoded(_inspected(listener, door.inspection), door)
 
 
 def gateway(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of a gateway's port; strangers get small buffers."""
     listener = listener_v3.Listener(
-        name=names.gateway(port), address=_address(address, port), per_connection_buffer_limit_bytes=_EDGE_BUFFER
+        name=names.gateway(port),
+        address=_address(address, port),
+        per_connection_buffer_limit_bytes=_EDGE_BUFFER,
+        access_log=_failures(door),
     )
-    return _encoded(listener, door)
+    return _encoded(_inspected(listener, door.inspection), door)
+
+
+def _failures(door: Door) -> list[access_log_v3.AccessLog]:
+    return access_log.of_failures(door.own) if door.own is not None else []
+
+
+def _inspected(listener: listener_v3.Listener, inspection: Inspection) -> listener_v3.Listener:
+    if inspection is Inspection.NONE:
+        return listener
+    return wire.varied(
+        listener,
+        listener_filters=[_inspector()],
+        listener_filters_timeout=_SILENCE[inspection],
+        continue_on_listener_filters_timeout=inspection is Inspection.SERVER_MAY_BE_FIRST,
+    )
 
 
 def client(authority: str, routes: str) -> EncodedResource:

@@ -54,8 +54,14 @@ RUNTIME = "proxy"
 LOGGING = "meshloom.access_log"
 """The key of the runtime that says of how many in a hundred requests and connections a proxy writes: all or none."""
 
-NO_POLICY, NO_PORT, NO_SHARES = "no-access-policy", "no-such-port", "no-route"
+NO_POLICY, NO_PORT, NO_SHARES, NO_RULE = "no-access-policy", "no-such-port", "no-route", "no-rule"
 """How the names end under which connections are counted that are closed at once: why they are."""
+
+CLIENT = "x-meshloom-client-cert"
+"""The request header in which a gateway tells applications whose certificate it has seen."""
+
+MISDIRECTED = "misdirected"
+"""The virtual host of requests that came by a connection which is not for their host."""
 
 PLAINTEXT = "plaintext"
 """What counts of callers in clear, where a service lets them in, is counted under this name."""
@@ -82,8 +88,25 @@ def outbound_tcp(address: str, port: int) -> str:
 
 
 def gateway(port: int) -> str:
-    """Return the name of the listener of a gateway's port, and of its routes."""
+    """Return the name of the listener of a gateway's port, of its routes in clear, and of its filter of TCP."""
     return f"gateway/{port}"
+
+
+def gateway_host(port: int, hostnames: tuple[str, ...]) -> str:
+    """Return the name of what a host of a gateway's port has to itself: `gateway/8443/` and the first of its names,
+    which no other host of the port has.
+    """
+    return f"{gateway(port)}/{hostnames[0]}"
+
+
+def certificate(secret: Ref) -> str:
+    """Return the name under which a gateway asks for the certificate in a Secret, as `gateway/shop/tls`."""
+    return f"gateway/{secret.key}"
+
+
+def roots(secret: Ref) -> str:
+    """Return the name under which a gateway asks for the roots of clients' certificates in a Secret."""
+    return f"gateway/{secret.key}/{AUTHORITIES}"
 
 
 def service_port(service: Ref, port: int) -> str:

@@ -4,11 +4,13 @@ Law: nothing in one speaks of the proxy that holds it, so that all callers of an
 What weights do not change is joined, and searched for clashes, once.
 """
 
+import enum
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.route import v3 as route_v3
 
 from translator import names, resources, virtual_hosts, wire
@@ -57,10 +59,25 @@ def inbound(port: int, host: VirtualHost) -> EncodedResource:
     return _encoded(name, (host,), ((resources.CLUSTER, name),))
 
 
-def gateway(port: int, sites: Sequence[Site]) -> EncodedResource:
-    """Return the routes of a gateway's port; what the proxies inside say of a denial is not for strangers."""
-    hosts = virtual_hosts.first_come(host for site in sites for host in site.answering)
-    return _encoded(names.gateway(port), hosts, _references(sites), (names.DENIED_BY,))
+def gateway(
+    name: str, sites: Sequence[Site], others: tuple[str, ...] = (), *, is_mutual: bool = False
+) -> EncodedResource:
+    """Return routes of a gateway; `others` are names that are not for those who have them, and get 421.
+
+    What the proxies inside say of a denial is not for strangers. Who has proven who it is (`is_mutual`) is told to
+    applications.
+    """
+    answering = [host for site in sites for host in site.answering]
+    hosts = virtual_hosts.first_come((*answering, *([virtual_hosts.misdirected(others)] if others else [])))
+    return _encoded(name, hosts, _references(sites), _Edge.PROVEN if is_mutual else _Edge.STRANGER)
+
+
+class _Edge(enum.Enum):
+    """Whose requests routes are for."""
+
+    INSIDE = "inside"
+    STRANGER = "stranger"
+    PROVEN = "proven"
 
 
 def _references(sites: Iterable[Site | Outline]) -> Iterator[ResourceName]:
@@ -71,19 +88,31 @@ def _encoded(
     name: str,
     hosts: Iterable[VirtualHost],
     references: Iterable[ResourceName],
-    hidden: tuple[str, ...] = (),
+    edge: _Edge = _Edge.INSIDE,
     behind: bytes = b"",
 ) -> EncodedResource:
-    body = b"".join([_without_hosts(name, hidden), *[host.element for host in hosts], behind])
+    body = b"".join([_without_hosts(name, edge), *[host.element for host in hosts], behind])
     return resources.encoded(resources.ROUTES, name, body, references)
 
 
 @functools.cache
-def _without_hosts(name: str, hidden: tuple[str, ...]) -> bytes:
-    """Return the encoding up to the virtual hosts; `hidden` are the headers removed from responses."""
+def _without_hosts(name: str, edge: _Edge) -> bytes:
+    """Return the encoding up to the virtual hosts."""
+    is_inside = edge is _Edge.INSIDE
     unproven = [names.INTERNAL] if name != names.OUTBOUND else []
     return wire.encode(
         route_v3.RouteConfiguration(
-            name=name, response_headers_to_remove=list(hidden), request_headers_to_remove=unproven
+            name=name,
+            response_headers_to_remove=[] if is_inside else [names.DENIED_BY],
+            request_headers_to_remove=unproven if is_inside else [*unproven, names.CLIENT],
+            request_headers_to_add=[_client()] if edge is _Edge.PROVEN else [],
         )
+    )
+
+
+def _client() -> core_v3.HeaderValueOption:
+    """Return the header that says whose certificate was seen, in the form of `x-forwarded-client-cert`."""
+    return core_v3.HeaderValueOption(
+        header=core_v3.HeaderValue(key=names.CLIENT, value="%REQ(X-FORWARDED-CLIENT-CERT)%"),
+        append_action=core_v3.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )

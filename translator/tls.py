@@ -22,7 +22,8 @@ REFERENCES: tuple[ResourceName, ...] = ((resources.SECRET, names.IDENTITY), (res
 
 _HTTP2 = "h2"
 _VERSION_2 = frozenset({Protocol.HTTP2, Protocol.GRPC})
-_NAME = "envoy.transport_sockets.tls"
+NAME = "envoy.transport_sockets.tls"
+"""Of the transport socket."""
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -35,7 +36,7 @@ def upstream(target: identity.Identity, protocol: Protocol) -> core_v3.Transport
     context = tls_v3.UpstreamTlsContext(
         common_tls_context=_common([exactly], [names.ALPN, *_spoken(protocol)]), max_session_keys=0
     )
-    return core_v3.TransportSocket(name=_NAME, typed_config=wire.packed(context))
+    return core_v3.TransportSocket(name=NAME, typed_config=wire.packed(context))
 
 
 def downstream(trust_domain: str, protocol: Protocol) -> core_v3.TransportSocket:
@@ -60,7 +61,7 @@ def _downstream(callers: Iterable[matcher_v3.StringMatcher], protocol: Protocol)
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
     )
-    return core_v3.TransportSocket(name=_NAME, typed_config=wire.packed(context))
+    return core_v3.TransportSocket(name=NAME, typed_config=wire.packed(context))
 
 
 def _spoken(protocol: Protocol) -> list[str]:
@@ -72,18 +73,18 @@ def _common(peers: Iterable[matcher_v3.StringMatcher], spoken: list[str]) -> tls
     uri = tls_v3.SubjectAltNameMatcherSanType.URI
     named = [tls_v3.SubjectAltNameMatcher(san_type=uri, matcher=peer) for peer in peers]
     return tls_v3.CommonTlsContext(
-        tls_params=_versions(),
-        tls_certificate_sds_secret_configs=[_secret(names.IDENTITY)],
+        tls_params=versions(),
+        tls_certificate_sds_secret_configs=[secret(names.IDENTITY)],
         combined_validation_context=tls_v3.CommonTlsContextCombinedCertificateValidationContext(
             default_validation_context=tls_v3.CertificateValidationContext(match_typed_subject_alt_names=named),
-            validation_context_sds_secret_config=_secret(names.AUTHORITIES),
+            validation_context_sds_secret_config=secret(names.AUTHORITIES),
         ),
         alpn_protocols=spoken,
     )
 
 
 @functools.cache
-def _versions() -> tls_v3.TlsParameters:
+def versions() -> tls_v3.TlsParameters:
     """Return the versions; the upper one is written out because callers would stop at 1.2 of themselves."""
     return tls_v3.TlsParameters(
         tls_minimum_protocol_version=tls_v3.TlsParametersTlsProtocol.TLSv1_2,
@@ -92,7 +93,8 @@ def _versions() -> tls_v3.TlsParameters:
 
 
 @functools.cache
-def _secret(name: str) -> tls_v3.SdsSecretConfig:
+def secret(name: str) -> tls_v3.SdsSecretConfig:
+    """Return the reference to a secret of the control plane."""
     source = core_v3.ConfigSource(ads=core_v3.AggregatedConfigSource(), resource_api_version=core_v3.ApiVersion.V3)
     return tls_v3.SdsSecretConfig(name=name, sds_config=source)
 

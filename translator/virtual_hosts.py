@@ -197,6 +197,18 @@ def of_gateway(host: graph.GatewayHost) -> Site:
     return Site((_encoded(host.name, domains, rules),), targets, _clusters(targets))
 
 
+def of_conduit(conduit: graph.Conduit) -> Site:
+    """Return what is behind the connections that a gateway hands on unread: targets without virtual hosts."""
+    targets = tuple(sorted({share.target for share in conduit.shares}))
+    return Site((), targets, _clusters(targets))
+
+
+def misdirected(hostnames: Iterable[str]) -> VirtualHost:
+    """Return the virtual host of a gateway for names that are served, but not by the connection that asks for them."""
+    domains = tuple(dict.fromkeys(str(Host(name)) for name in hostnames))
+    return _encoded(names.MISDIRECTED, domains, [routes.everything(421)])
+
+
 def of_application(listener: graph.Listener, access: Mapping[str, protobuf.Any]) -> VirtualHost:
     """Return the virtual host of all requests that a deployment's listener receives."""
     return _encoded(names.inbound(listener.port), _EVERYTHING, [routes.to_application(listener)], access)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mesh import graph, resources
+from mesh.certificates import Standing, Use
 from mesh.inventory import Inventory
 from mesh.layers import as_given, same
 from mesh.problems import Problem, Ref
@@ -43,6 +44,11 @@ class Resolution:
         bonds = self.stages[f"bonds {ref.kind}"].values.get(ref)
         return bonds.value.refused if bonds else {}
 
+    @property
+    def gateway_secrets(self) -> Mapping[tuple[Ref, Use], Standing]:
+        """What there is to say of each Secret that some listener of a gateway names, whether it is there or not."""
+        return self.stages[edge_stages.SECRETS].values
+
     def referrers(self, ref: Ref) -> tuple[Ref, ...]:
         """Return the objects that refer to this one, in order of their addresses."""
         bonds = (self.stages[f"bonds {kind}"].values for kind in resources.KINDS)
@@ -69,7 +75,7 @@ def resolve(
     return _resolution(Run(inventory, previous.settings, previous.stages), previous)
 
 
-_READ = frozenset((*references.READ_KINDS, "EndpointSlice"))
+_READ = frozenset((*references.READ_KINDS, "EndpointSlice", "Secret"))
 
 
 def _is_untouched(inventory: Inventory, previous: Resolution, changed: Collection[Ref] | None) -> bool:

@@ -6,10 +6,10 @@ Law: each stage is a pure function of earlier ones; a fault in one object leaves
 from collections.abc import Mapping
 from typing import Any
 
-from mesh import graph, resources
-from mesh.layers import Stage
+from mesh import certificates, graph, resources, workloads
+from mesh.layers import Stage, same
 from mesh.problems import Ref
-from mesh.resolve import access, claims, deployments, gateways
+from mesh.resolve import access, claims, deployments, gateway_routes, gateway_rules, gateway_tls, gateways
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
@@ -17,6 +17,13 @@ Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]
 Homes = Mapping[Ref, Ref]
 """The mesh of each VirtualService and IngressGateway."""
+
+Ids = Mapping[str, Ref]
+"""The Secrets that ids stand for."""
+
+SECRETS = "gateway secrets"
+"""The stage of the Secrets that gateways name."""
+_NO_KEYS = gateway_tls.Keys()
 
 # ---------------------------------------------------------------------------- access
 
@@ -101,22 +108,26 @@ def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Sta
         "behind",
         (written, allowed["scopes"].values, core["services"].values, core["deployments"].values, by_gateway.values),
         _behind_inputs,
-        gateways.behind,
+        gateway_routes.behind,
     )
-    bound, meshes = base["bonds IngressGateway"].values, core["meshes"].values
-    sources = (written, bound, meshes, back.values, by_gateway.values, segment)
+    bound, meshes, ids = base["bonds IngressGateway"].values, core["meshes"].values, run.settings.gateway_secrets
+    secrets = run.stage(SECRETS, (written, run.of(workloads.Secret), ids), _secret_inputs, certificates.standing)
+    faults = run.stage("secret faults", (secrets.values,), _alone, _fault, (same,))
+    sources = (written, bound, meshes, back.values, by_gateway.values, segment, ids, faults.values)
     return {
         "gateway tables": listed,
         **owned,
         "behind": back,
+        SECRETS: secrets,
+        "secret faults": faults,
         "gateways": run.stage("gateways", sources, _gateway_inputs, gateways.gateway),
         "gateway deployments": _gateway_deployments(run, base, written),
     }
 
 
-def _gateway_tables(run: Run, base: Stages, gates: Any, segment: bool) -> Stage[Ref, Settled[gateways.Rules]]:
+def _gateway_tables(run: Run, base: Stages, gates: Any, segment: bool) -> Stage[Ref, Settled[gateway_rules.Rules]]:
     written, bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
-    return run.stage("gateway tables", (written, bound, gates, segment), _gateway_table_inputs, gateways.table)
+    return run.stage("gateway tables", (written, bound, gates, segment), _gateway_table_inputs, gateway_rules.table)
 
 
 def _gateway_table_inputs(
@@ -138,10 +149,10 @@ def _behind_inputs(
     scopes: Mapping[Ref, graph.Scope],
     services: Mapping[Ref, graph.Service],
     made: Mapping[Ref, Any],
-    by_gateway: Mapping[Ref, tuple[gateways.Rules, ...]],
+    by_gateway: Mapping[Ref, tuple[gateway_rules.Rules, ...]],
 ) -> Inputs:
     def parts(ref: Ref) -> tuple[Any, ...]:
-        named = sorted({rule.service for listed in by_gateway.get(ref, ()) for rule in listed})
+        named = sorted({rule.place.service for listed in by_gateway.get(ref, ()) for rule in listed})
         reached = tuple(services[name] for name in named if name in services)
         return scopes.get(ref), reached, tuple(made[item] for one in reached for item in one.deployments)
 
@@ -152,15 +163,49 @@ def _gateway_inputs(
     gates: Mapping[Ref, resources.IngressGateway],
     bound: Bound,
     meshes: Meshes,
-    back: Mapping[Ref, gateways.Behind],
-    by_gateway: Mapping[Ref, tuple[gateways.Rules, ...]],
+    back: Mapping[Ref, gateway_routes.Behind],
+    by_gateway: Mapping[Ref, tuple[gateway_rules.Rules, ...]],
     segment: bool,
+    ids: Ids,
+    faults: Mapping[gateway_tls.Wanted, str],
 ) -> Inputs:
     owners = {ref: target(bound, ref, "spec.mesh") for ref in gates}
+
+    def keys(item: resources.IngressGateway) -> gateway_tls.Keys:
+        wanted = _wanted(item, ids)
+        return gateway_tls.Keys(ids, {one: faults[one] for one in wanted}) if wanted else _NO_KEYS
+
     return {
-        ref: (item, meshes[owner] if (owner := owners[ref]) else None, back[ref], segment, *by_gateway.get(ref, ()))
+        ref: (
+            item,
+            meshes[owner] if (owner := owners[ref]) else None,
+            back[ref],
+            segment,
+            keys(item),
+            *by_gateway.get(ref, ()),
+        )
         for ref, item in gates.items()
     }
+
+
+def _secret_inputs(
+    gates: Mapping[Ref, resources.IngressGateway], there: Mapping[Ref, workloads.Secret], ids: Ids
+) -> dict[gateway_tls.Wanted, tuple[Any, ...]]:
+    found = dict.fromkeys(wanted for item in gates.values() for wanted in _wanted(item, ids))
+    return {(ref, use): (there.get(ref), use) for ref, use in found}
+
+
+def _wanted(item: resources.IngressGateway, ids: Ids) -> tuple[gateway_tls.Wanted, ...]:
+    return gateway_tls.wanted(item.spec, item.metadata.namespace, ids) if item.spec else ()
+
+
+def _alone(values: Mapping[Any, Any]) -> dict[Any, tuple[Any]]:
+    return {key: (value,) for key, value in values.items()}
+
+
+def _fault(standing: certificates.Standing) -> str:
+    """Return what counts of a Secret for what is served: not when its certificates end."""
+    return standing.fault
 
 
 def _gateway_deployments(run: Run, base: Stages, gates: Any) -> Stage[Ref, Settled[None]]:

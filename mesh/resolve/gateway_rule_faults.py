@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from mesh import problems, resources
 from mesh.problems import Problem, Ref
-from mesh.resolve import tables
 from mesh.resolve.references import gateway_routes
 from mesh.rules import gateways as gateway_rules
 from mesh.rules import wording
@@ -20,8 +19,6 @@ def rule_faults(
     written_hosts = gateway.spec.hosts if gateway.spec else ()
     for name, route in gateway_routes(rule):
         field = f"spec.routeRules[{index}].{name}"
-        if name != "httpRoute":
-            yield tables.unserved(ref, field, f"{name} rules of a gateway", "an httpRoute")
         if route.ingress_gateway_host:
             yield from _host_faults(
                 ref, f"{field}.ingressGatewayHost", route.ingress_gateway_host, written_hosts, gateway.ref

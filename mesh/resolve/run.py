@@ -25,11 +25,13 @@ class Settings:
     """How the open points of the original API are read.
 
     `paths_by_segment`: `/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix.
-    `crossings`: which references into other namespaces count.
+    `crossings`: which references into other namespaces count. `gateway_secrets`: the Secret that an id of a certificate
+    or a CA bundle stands for in a gateway's listener.
     """
 
     paths_by_segment: bool = True
     crossings: Crossings = field(default_factory=Crossings)
+    gateway_secrets: Mapping[str, Ref] = field(default_factory=dict)
 
 
 Stages = Mapping[str, Stage[Any, Any]]

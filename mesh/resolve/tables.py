@@ -91,12 +91,6 @@ def _faults(
                 yield from _destination_faults(written.ref, index, name, place, item, owner, destination.port)
 
 
-def unserved(ref: Ref, field: str, what: str, instead: str) -> Problem:
-    """Return the problem of something that this version of meshloom reads but does not serve."""
-    fault = f"{what} are not served by this version of meshloom"
-    return problems.error(ref, field, fault, f"use {instead}, or wait for it")
-
-
 def _destination_faults(
     ref: Ref, index: int, name: str, place: int, item: graph.Deployment, owner: Ref, port: int | None
 ) -> Iterator[Problem]:
@@ -108,16 +102,16 @@ def _destination_faults(
     elif not item.listeners:
         fault = f"{item.ref} has no listener, so nothing can be sent to it"
         yield problems.error(ref, f"{field}.virtualDeployment", fault, "give it one, or remove the destination")
-    elif not (fitting := [one.port for one in item.listeners if one.family is _CARRIED[name]]):
-        fault = f"{item.ref} has no listener of protocol {_PROTOCOLS[_CARRIED[name]]} for this {name}"
+    elif not (fitting := [one.port for one in item.listeners if one.family is CARRIED[name]]):
+        fault = f"{item.ref} has no listener of protocol {_PROTOCOLS[CARRIED[name]]} for this {name}"
         yield problems.error(ref, f"{field}.virtualDeployment", fault, "use the route type of its listeners' protocol")
     elif port is not None and port not in fitting:
-        family, ports = _CARRIED[name].value, ", ".join(map(str, fitting))
+        family, ports = CARRIED[name].value, ", ".join(map(str, fitting))
         fault = f"{item.ref} has no {family} listener on port {port}"
         yield problems.error(ref, f"{field}.port", fault, f"use one of its {family} ports ({ports}), or add a listener")
 
 
-_CARRIED = {
+CARRIED = {
     "httpRoute": graph.Family.HTTP,
     "tcpRoute": graph.Family.TCP,
     "tlsPassthroughRoute": graph.Family.TLS_PASSTHROUGH,

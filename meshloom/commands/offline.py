@@ -5,12 +5,13 @@ Law: nothing is decided here; a file, the server and the CLI never disagree.
 
 import pathlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mesh import inventory, resolve
 from mesh.problems import Problem, Severity
-from meshloom import errors
+from meshloom import edge_secrets, errors
 from meshloom import settings as settings_model
 from watchers import files, sheets
 
@@ -37,8 +38,9 @@ def read(paths: Sequence[str], settings: settings_model.Settings) -> Offline:
         if path != files.STDIN and not pathlib.Path(path).exists():
             raise errors.UserError(f"{path} does not exist; name a file or folder of YAML, or - for standard input")
     reading = files.read(paths, largest=settings.files.largest_bytes)
-    resolution = resolve.resolve(inventory.inventory_of(reading.resources), settings=settings.resolving.settings())
-    return Offline(reading, resolution, (*reading.problems, *resolution.problems))
+    resolution = resolve.resolve(inventory.inventory_of(reading.resources), settings=settings.model())
+    endings = edge_secrets.endings(resolution, time.time())
+    return Offline(reading, resolution, (*reading.problems, *resolution.problems, *endings))
 
 
 def placed(problem: Problem, offline: Offline) -> tuple[Problem, str]:

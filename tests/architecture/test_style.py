@@ -10,6 +10,7 @@ MEDIAN_FUNCTION = 10
 
 TABLES = {
     "mesh.resources": "the nine kinds, field by field: a table of what people may write",
+    "mesh.graph": "what they mean, value by value: a table as the one above",
 }
 """Modules that may be longer, and why."""
 

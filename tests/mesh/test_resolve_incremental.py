@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mesh import documents, inventory, layers, resolve, resources
 from mesh.problems import Ref
-from tests import written
+from tests import secrets, written
 
 NAMES = ("a", "b", "c")
 SPACES = ("shop", "zoo")
@@ -43,6 +43,39 @@ destinations = st.lists(
     ),
     min_size=1,
     max_size=3,
+)
+
+certificates = st.one_of(
+    st.sampled_from(NAMES).map(lambda name: {"kubeSecretTlsCertificate": {"secretName": name}}),
+    st.just({"ociTlsCertificate": {"certificateId": "mapped"}}),
+)
+bundles = st.sampled_from(NAMES).map(lambda name: {"trustedCaBundle": {"kubeSecretCaBundle": {"secretName": name}}})
+listeners = st.builds(
+    lambda protocol, port, mode, certificate, bundle: {
+        "protocol": protocol,
+        "port": port,
+        "tls": {"mode": mode, "serverCertificate": certificate, "clientValidation": bundle},
+    },
+    st.sampled_from(["HTTP", "HTTP", "TCP", "TLS_PASSTHROUGH"]),
+    st.sampled_from([8080, 8443]),
+    st.sampled_from(["DISABLED", "PERMISSIVE", "TLS", "MUTUAL_TLS"]),
+    certificates,
+    bundles,
+)
+gateway_rules = st.one_of(
+    st.builds(
+        lambda ref, path, rewrite: {
+            "httpRoute": {"destinations": [{"virtualService": ref}], "path": path, "isPathRewriteEnabled": rewrite}
+        },
+        refs,
+        paths,
+        st.booleans(),
+    ),
+    st.builds(
+        lambda kind, ref: {kind: {"destinations": [{"virtualService": ref}]}},
+        st.sampled_from(["tcpRoute", "tlsPassthroughRoute"]),
+        refs,
+    ),
 )
 
 KINDS = (
@@ -122,8 +155,8 @@ KINDS = (
                 st.fixed_dictionaries(
                     {
                         "name": st.sampled_from(["x", "y"]),
-                        "hostnames": st.just(["x.example.com"]),
-                        "listeners": st.just([{"protocol": "HTTP", "port": 8080}]),
+                        "hostnames": st.sampled_from([["x.example.com"], ["*.example.com"], ["y.example.com"]]),
+                        "listeners": st.lists(listeners, min_size=1, max_size=2),
                     }
                 ),
                 min_size=1,
@@ -136,18 +169,7 @@ KINDS = (
         {
             "ingressGateway": refs,
             "routeRules": st.lists(
-                st.builds(
-                    lambda ref, path, rewrite: {
-                        "httpRoute": {
-                            "destinations": [{"virtualService": ref}],
-                            "path": path,
-                            "isPathRewriteEnabled": rewrite,
-                        }
-                    },
-                    refs,
-                    paths,
-                    st.booleans(),
-                ),
+                gateway_rules,
                 min_size=1,
                 max_size=2,
             ),
@@ -176,10 +198,14 @@ workloads = st.one_of(
     st.builds(workload, st.just("discovery.k8s.io/v1"), st.just("EndpointSlice"), spaces, names, slices),
 ).map(parsed)
 
+PAIRS = (secrets.pair(), secrets.authority().pair(), {"tls.crt": secrets.pair().chain})
+"""Two that can be used, and one that cannot."""
+
 edits = st.one_of(
     st.one_of(*KINDS).map(written.resource),
     workloads,
-    st.builds(Ref, st.sampled_from([*sorted(resources.KINDS), "Service", "EndpointSlice"]), spaces, names),
+    st.builds(lambda space, name, of: secrets.secret(f"{space}/{name}", of), spaces, names, st.sampled_from(PAIRS)),
+    st.builds(Ref, st.sampled_from([*sorted(resources.KINDS), "Service", "EndpointSlice", "Secret"]), spaces, names),
 )
 
 
@@ -195,7 +221,8 @@ crossings = st.sampled_from(
         resolve.Crossings(resolve.CrossNamespace.LISTED, (resolve.Permit("*", "shop", frozenset({"VirtualService"})),)),
     ]
 )
-readings = st.builds(resolve.Settings, st.integers(0, 9).map(bool), crossings)
+mapped = st.sampled_from([{}, {"mapped": Ref("Secret", "shop", "a")}])
+readings = st.builds(resolve.Settings, st.integers(0, 9).map(bool), crossings, mapped)
 hints = st.sampled_from(["not yet", "told", "told without a hint"])
 
 

@@ -21,7 +21,7 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
         "static_resources": {
             "clusters": [_without_sds(item) for item in resources.get("clusters", ())],
             "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
-            "secrets": _secrets(holder),
+            "secrets": [*_secrets(holder), *_of_gateways(resources, holder)],
         },
         "layered_runtime": {"layers": [_layer(item) for item in resources.get("runtimes", ())]},
     }
@@ -37,6 +37,21 @@ def _secrets(holder: certificates.Files) -> list[dict[str, Any]]:
         {"name": "identity", "tls_certificate": pair},
         {"name": "authorities", "validation_context": {"trusted_ca": {"filename": str(holder.roots)}}},
     ]
+
+
+def _of_gateways(resources: Resources, holder: certificates.Files) -> list[dict[str, Any]]:
+    """Return what stands for the secrets of a gateway's listeners: the holder's own."""
+    certificate, authorities = _secrets(holder)
+    asked = sorted(name for name in _asked(resources.get("listeners", ())) if name.startswith("gateway/"))
+    return [{**(authorities if name.endswith("/authorities") else certificate), "name": name} for name in asked]
+
+
+def _asked(of: Any) -> set[str]:
+    """Return the names of the secrets that are asked for anywhere in this."""
+    if isinstance(of, Mapping):
+        own = {of["name"]} if "sds_config" in of else set()
+        return own.union(*map(_asked, of.values()))
+    return set().union(*map(_asked, of)) if isinstance(of, list | tuple) else set()
 
 
 def _without_sds(of: Any) -> Any:

@@ -26,6 +26,8 @@ PARTS = (
 VARIANTS = 6
 WAYS = tuple(proxies.TcpWay("127.0.4.1", 6000 + place, graphs.vs(key)) for place, key in enumerate(SERVICES))
 MODES = tuple(mtls.Mode)
+EDGE = Ref("Secret", "shop", "edge")
+GATEWAY_TLS = (graph.GatewayTls(EDGE), graph.GatewayTls(EDGE, EDGE), graph.GatewayTls(EDGE, EDGE, ("a.example",)))
 
 
 def proxies_of(choices: Choices) -> list[Proxy]:
@@ -121,11 +123,24 @@ def _routes(
 def _gateways(choices: Choices, services: Mapping[Ref, graph.Service]) -> Iterator[tuple[Ref, graph.Gateway]]:
     for key in GATEWAYS:
         if variant := choices[f"gateway {key}"]:
-            hosts = [
-                graph.GatewayHost(ref.name, (ref.name, "same.example"), item.http[0].routes if item.http else ())
-                for ref, item in services.items()
-            ]
-            yield graphs.ig(key), graphs.gateway(key, dict.fromkeys(range(8080, 8080 + variant // 2), hosts[:variant]))
+            ports = tuple(_port(8080 + place, variant, services) for place in range(variant // 2))
+            yield graphs.ig(key), dataclasses.replace(graphs.gateway(key, {}), ports=ports)
+
+
+def _port(port: int, variant: int, services: Mapping[Ref, graph.Service]) -> graph.GatewayPort:
+    """Return a port: the first is of hosts in clear, the next of hosts by TLS and of those who pass, or of TCP."""
+    tls = GATEWAY_TLS[variant % 3] if port > 8080 else None
+    hosts = tuple(
+        graph.GatewayHost(ref.name, (ref.name, "same.example"), item.http[0].routes if item.http else (), tls, not tls)
+        for ref, item in services.items()
+    )
+    conduits = [graph.Conduit(port.shares, 1000, "") for item in services.values() for port in item.tcp]
+    passages = tuple(
+        graph.GatewayPassage((f"{number}.example",), one) for number, one in enumerate(conduits if port > 8080 else ())
+    )
+    if conduits and variant == 5 and port > 8080:
+        return graph.GatewayPort(port, tcp=graph.GatewayTcp(conduits[0], tls))
+    return graph.GatewayPort(port, hosts[:variant], passages, None, ("gone.example",) if variant == 4 else ())
 
 
 def _scope(variant: int, services: Mapping[Ref, graph.Service]) -> graph.Scope:

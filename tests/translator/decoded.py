@@ -81,8 +81,8 @@ def tcp_proxy(parts: bundles.Bundle, listener: Mapping[str, Any]) -> dict[str, A
 def dangling(parts: bundles.Bundle) -> set[resources.ResourceName]:
     """Return what resources of a bundle refer to and the bundle lacks; the secrets of the proxy come from elsewhere."""
     items = [item for part in parts for item in part]
-    secrets = {(resources.SECRET, name) for name in ("identity", "authorities")}
-    return {ref for item in items for ref in item.references} - {(item.type_url, item.name) for item in items} - secrets
+    needed = {ref for item in items for ref in item.references if ref[0] != resources.SECRET}
+    return needed - {(item.type_url, item.name) for item in items}
 
 
 def names(parts: Iterable[bundles.Part]) -> list[resources.ResourceName]:

@@ -2,8 +2,9 @@
 
 Law: a case is a folder with `mesh.yaml`, whose first line says what the case shows; adding one needs no code. What is
 expected stands in `expected/`, a file a proxy, and `problems.yaml` with what users are told. In a case whose name begins
-with `proxyless` no deployment has a sidecar. Of an access log, which is long and in every listener, only what differs
-is kept; what is in it is said in `test_access_log`, and that Envoy loads it in `tests/envoy/test_access_logs.py`.
+with `proxyless` no deployment has a sidecar. A Secret without content gets a certificate that is made for the occasion.
+Of an access log, which is long and in every listener, only what differs is kept; what is in it is said in
+`test_access_log`, and that Envoy loads it in `tests/envoy/test_access_logs.py`.
 """
 
 import pathlib
@@ -12,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from mesh import documents, graph, inventory, resolve
+from mesh import documents, graph, inventory, resolve, workloads
 from mesh.problems import Problem
+from tests import secrets
 from tests.translator import decoded
 from translator import compile as compiler
 from translator import proxies
@@ -41,9 +43,17 @@ def produced(case: str) -> dict[str, str]:
 def compilation(case: str) -> tuple[list[Problem], compiler.Compilation]:
     """Return what is wrong with the mesh of a case, and what its proxies get."""
     found = [documents.parsed(document) for document in yaml.safe_load_all((FOLDER / case / "mesh.yaml").read_text())]
-    resolution = resolve.resolve(inventory.inventory_of(item.resource for item in found if item.resource))
+    written = inventory.inventory_of(item.resource for item in found if item.resource)
+    resolution = resolve.resolve(written.with_changes(_filled(written)))
     problems = [*(problem for item in found for problem in item.problems), *resolution.problems]
     return problems, compiler.compiled(resolution.graph, all_proxies(resolution.graph, case))
+
+
+def _filled(written: inventory.Inventory) -> Iterator[workloads.Secret]:
+    """Yield the Secrets of a case that are written without content, with a certificate, its key and its authority."""
+    for secret in written.of(workloads.Secret).values():
+        if not secret.data:
+            yield secrets.secret(secret.ref.key, secrets.pair())
 
 
 def encoded(case: str) -> Iterator[EncodedResource]:
