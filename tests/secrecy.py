@@ -1,7 +1,8 @@
 """No private key and no token in anything that the suite shows or writes for people: output, logs, exceptions, goldens.
 
 Every test is looked at when it is over, and at the end of a run the files that programs have written. What may hold a
-secret is known by its place: a state folder, and files of keys and tokens.
+secret is known by its place: a state folder, files of keys and tokens, and what begins with `secret-`, in which tests
+write Secrets as people do.
 """
 
 import re
@@ -41,7 +42,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _is_state(part: str) -> bool:
-    return part in ("state", "authority.json") or part.endswith(".state")
+    return part in ("state", "authority.json") or part.endswith(".state") or part.startswith("secret-")
 
 
 def in_files(folder: Path) -> dict[str, list[str]]:
