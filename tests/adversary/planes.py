@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import yaml
+
 from mesh import identity
 from mesh.problems import Ref
 from meshloom import addresses, bootstrap, secure_ads, ways_in
@@ -25,6 +27,7 @@ from meshloom.demo.processes import Process, Processes, Program
 from meshloom.demo.waiting import wait_until
 from meshloom.identity import claim, kept, register, tokens
 from meshloom.identity.authority import document, issue, keys, stores
+from tests import secrets
 from translator import proxies
 
 HERE = pathlib.Path(__file__).parent
@@ -34,6 +37,10 @@ WORKLOADS = {"pets": 1, "web": 2, "stranger": 3, "zoo": 4}
 OTHER = "zoo"
 HTTP, GRPC, TCP, OUTBOUND, WAY = 9080, 50051, 5432, 15000, 6432
 """Ports: of pets, of a sidecar's way out for HTTP, and of the one that leads to the TCP of pets."""
+
+EDGE = claim.gateway("t/edge", "127.77.0.9")
+CERTIFICATE = "gateway/t/edge"
+"""The gateway of `main`, and the name of the secret that its listener names."""
 
 SETTLED = "observing: {settle_seconds: 0.05, at_most_seconds: 0.5}\nlimits: {streams_per_peer: 10000}\n"
 SERVE = ("-m", "meshloom", "serve")
@@ -129,8 +136,11 @@ class Plane:
 
     def token(self, name: str) -> str:
         """Return a token of a sidecar, as `meshloom token create` makes it."""
+        return self.token_of(self.proxy(name))
+
+    def token_of(self, proxy: proxies.Proxy) -> str:
         key = register.Folder(self.state).signing()
-        return tokens.signed(tokens.issued(claim.owner(self.proxy(name)), key.id, time.time(), DAY), key.key)
+        return tokens.signed(tokens.issued(claim.owner(proxy), key.id, time.time(), DAY), key.key)
 
     def identity(self, name: str) -> identity.Identity:
         space, mesh = ("u", "other") if name == OTHER else ("t", "main")
@@ -175,6 +185,7 @@ def running(folder: pathlib.Path, program: tuple[str, ...] = SERVE) -> Iterator[
             plane = Plane(folder, block, processes, sockets)
             for file in ("mesh.yaml", "policy.yaml"):
                 plane.write(file, (HERE / file).read_text())
+            plane.write("secret-edge.yaml", yaml.safe_dump(secrets.document("t/edge", secrets.pair())))
             plane.serve(program)
             yield plane
     finally:

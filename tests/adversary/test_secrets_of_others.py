@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls_v3
 from google.protobuf import any_pb2
 
+from tests import secrets as secrets_of_people
 from tests.adversary import adversaries, planes
 from tests.features import ads
 from translator import names
@@ -18,7 +19,22 @@ from xds import resource_types
 def names_of_others(plane):
     others = [plane.identity(name).uri for name in planes.WORKLOADS]
     spelled = [f"{names.IDENTITY}{each}" for each in ("/pets", "~pets", ".t.pets", "\x00", " ", "%00", "/../identity")]
-    return [*others, *spelled, "t.main", "u.other", "pets", "IDENTITY", "control-plane", "root", "", "*", "xdstp://x/*"]
+    return [
+        *others,
+        *spelled,
+        planes.CERTIFICATE,
+        f"{planes.CERTIFICATE}/authorities",
+        "t/edge",
+        "t.main",
+        "u.other",
+        "pets",
+        "IDENTITY",
+        "control-plane",
+        "root",
+        "",
+        "*",
+        "xdstp://x/*",
+    ]
 
 
 def secrets(bodies):
@@ -46,6 +62,12 @@ async def others(plane):
             stack.callback(stream.cancel)
             await stream.ask(plane.proxy(name), adversaries.SECRET, names.IDENTITY)
             assert belongs(secrets(stream.bodies(await stream.receive()))[names.IDENTITY]) == plane.identity(name).uri
+        token = plane.token_of(planes.EDGE)
+        stream = adversaries.Stream(await stack.enter_async_context(adversaries.channel(plane)), token)
+        stack.callback(stream.cancel)
+        await stream.ask(planes.EDGE, adversaries.SECRET, planes.CERTIFICATE)
+        shown = secrets(stream.bodies(await stream.receive()))[planes.CERTIFICATE].tls_certificate
+        assert shown.private_key.inline_bytes == secrets_of_people.pair().key
         yield
 
 

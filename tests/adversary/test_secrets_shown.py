@@ -12,7 +12,7 @@ import pytest
 from meshloom import short_names
 from meshloom.demo import programs
 from meshloom.demo.waiting import wait_until
-from tests import secrecy
+from tests import secrecy, secrets
 from tests.adversary import adversaries, planes
 from tests.meshloom import asking
 from translator import names
@@ -38,6 +38,13 @@ async def guests(plane):
                 await stream.ack(response)
             await stream.send(resource_types.CLUSTER)
             await stream.ack(await stream.receive())
+        channel = await stack.enter_async_context(adversaries.channel(plane))
+        stream = adversaries.Stream(channel, plane.token_of(planes.EDGE))
+        stack.callback(stream.cancel)
+        await stream.ask(planes.EDGE, adversaries.SECRET, planes.CERTIFICATE)
+        received = await stream.receive()
+        assert any(secrets.pair().key in each for each in stream.bodies(received).values())
+        await stream.ack(received)
         yield streams
 
 
@@ -45,7 +52,10 @@ async def commands(plane):
     """Yield what the command line says about a proxy, in all its forms."""
     at = ("--operator-socket", str(plane.operator))
     secret = ("config", "t/web-v1", "--type", "SDS", "--name", names.IDENTITY)
+    edge = ("config", "t/edge", "--type", "SDS", "--name", planes.CERTIFICATE)
     asked = [
+        edge,
+        (*edge, "-o", "yaml"),
         ("proxies",),
         ("proxies", "-o", "json"),
         ("config", "t/web-v1", "-o", "json"),
@@ -63,7 +73,7 @@ async def doors(plane):
     """Yield the name of each door and what it says."""
     for path in ("/metrics", "/livez", "/readyz", "/nothing"):
         yield path, await asyncio.to_thread(http, plane.health.host, plane.health.port, path)
-    paths = ["/proxies", *(f"/config/t/{name}-v1" for name in ("web", "pets", "stranger"))]
+    paths = ["/proxies", *(f"/config/t/{name}-v1" for name in ("web", "pets", "stranger")), "/config/t/edge"]
     for path in (*paths, *(f"{paths[1]}?type={kind}" for kind in short_names.OF.values())):
         yield path, (await asking.asked(plane.operator, path)).text.encode()
     for name in (names.IDENTITY, names.AUTHORITIES):
@@ -80,9 +90,10 @@ def http(host, port, path):
 async def test_nothing_that_the_program_shows_holds_a_key_or_a_token(plane, guests):
     shown = {name: text async for name, text in doors(plane)} | {name: text async for name, text in commands(plane)}
     assert {name: secrecy.found(text) for name, text in shown.items() if secrecy.found(text)} == {}
-    keys = [line for name in planes.WORKLOADS for line in plane.issuer(name).key.pem.splitlines()[1:3]]
+    pems = [*(plane.issuer(name).key.pem for name in planes.WORKLOADS), secrets.pair().key]
+    keys = [line for pem in pems for line in pem.splitlines()[1:3]]
     assert not [name for name, text in shown.items() for line in keys if line in text]
-    assert sum(b"[redacted]" in text for text in shown.values()) >= 3, "the secrets were among what was asked for"
+    assert sum(b"[redacted]" in text for text in shown.values()) >= 5, "the secrets were among what was asked for"
     assert any(CERTIFICATE in text for text in shown.values()), "certificates are no secret"
 
 

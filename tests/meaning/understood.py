@@ -169,6 +169,7 @@ TABLE: Mapping[str, Fields] = {
             "routes": _ROUTE,
             "typed_per_filter_config": _PER_FILTER,
         },
+        "request_headers_to_add": BESIDE,
         "request_headers_to_remove": BESIDE,
         "response_headers_to_remove": BESIDE,
     },
