@@ -56,9 +56,14 @@ def standing(secret: workloads.Secret | None, use: Use) -> Standing:
     if secret is None:
         return Standing("does not exist")
     try:
-        found = _pair(secret) if use is Use.SERVER else _certificates(secret, ROOTS)
+        return _counting(_pair(secret) if use is Use.SERVER else _certificates(secret, ROOTS), use)
     except _FaultError as fault:
         return Standing(str(fault))
+    except _UNREADABLE:  # a certificate whose form is sound and whose content is not
+        return Standing("holds a certificate that cannot be read")
+
+
+def _counting(found: list[x509.Certificate], use: Use) -> Standing:
     starts = [one.not_valid_before_utc.timestamp() for one in found]
     ends = [one.not_valid_after_utc.timestamp() for one in found]
     return Standing("", max(starts), min(ends)) if use is Use.SERVER else Standing("", min(starts), max(ends))
