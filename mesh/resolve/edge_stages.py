@@ -111,13 +111,16 @@ def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Sta
         gateway_routes.behind,
     )
     bound, meshes, ids = base["bonds IngressGateway"].values, core["meshes"].values, run.settings.gateway_secrets
-    secrets = run.stage(SECRETS, (written, run.of(workloads.Secret), ids), _secret_inputs, certificates.standing)
+    wanted = run.stage("secrets wanted", (written, ids), _wanting_inputs, _wanted, (same,))
+    there = run.of(workloads.Secret)
+    secrets = run.stage(SECRETS, (wanted.values, there), _secret_inputs, certificates.standing)
     faults = run.stage("secret faults", (secrets.values,), _alone, _fault, (same,))
-    sources = (written, bound, meshes, back.values, by_gateway.values, segment, ids, faults.values)
+    sources = (written, bound, meshes, back.values, by_gateway.values, segment, ids, wanted.values, faults.values)
     return {
         "gateway tables": listed,
         **owned,
         "behind": back,
+        "secrets wanted": wanted,
         SECRETS: secrets,
         "secret faults": faults,
         "gateways": run.stage("gateways", sources, _gateway_inputs, gateways.gateway),
@@ -167,13 +170,13 @@ def _gateway_inputs(
     by_gateway: Mapping[Ref, tuple[gateway_rules.Rules, ...]],
     segment: bool,
     ids: Ids,
+    wanted: Mapping[Ref, tuple[gateway_tls.Wanted, ...]],
     faults: Mapping[gateway_tls.Wanted, str],
 ) -> Inputs:
     owners = {ref: target(bound, ref, "spec.mesh") for ref in gates}
 
-    def keys(item: resources.IngressGateway) -> gateway_tls.Keys:
-        wanted = _wanted(item, ids)
-        return gateway_tls.Keys(ids, {one: faults[one] for one in wanted}) if wanted else _NO_KEYS
+    def keys(ref: Ref) -> gateway_tls.Keys:
+        return gateway_tls.Keys(ids, {one: faults[one] for one in wanted[ref]}) if wanted[ref] else _NO_KEYS
 
     return {
         ref: (
@@ -181,22 +184,26 @@ def _gateway_inputs(
             meshes[owner] if (owner := owners[ref]) else None,
             back[ref],
             segment,
-            keys(item),
+            keys(ref),
             *by_gateway.get(ref, ()),
         )
         for ref, item in gates.items()
     }
 
 
-def _secret_inputs(
-    gates: Mapping[Ref, resources.IngressGateway], there: Mapping[Ref, workloads.Secret], ids: Ids
-) -> dict[gateway_tls.Wanted, tuple[Any, ...]]:
-    found = dict.fromkeys(wanted for item in gates.values() for wanted in _wanted(item, ids))
-    return {(ref, use): (there.get(ref), use) for ref, use in found}
+def _wanting_inputs(gates: Mapping[Ref, resources.IngressGateway], ids: Ids) -> Inputs:
+    return {ref: (item, ids) for ref, item in gates.items()}
 
 
 def _wanted(item: resources.IngressGateway, ids: Ids) -> tuple[gateway_tls.Wanted, ...]:
     return gateway_tls.wanted(item.spec, item.metadata.namespace, ids) if item.spec else ()
+
+
+def _secret_inputs(
+    wanted: Mapping[Ref, tuple[gateway_tls.Wanted, ...]], there: Mapping[Ref, workloads.Secret]
+) -> dict[gateway_tls.Wanted, tuple[Any, ...]]:
+    found = dict.fromkeys(one for several in wanted.values() for one in several)
+    return {(ref, use): (there.get(ref), use) for ref, use in found}
 
 
 def _alone(values: Mapping[Any, Any]) -> dict[Any, tuple[Any]]:
