@@ -7,14 +7,14 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import grpc
 import yaml
 
 from meshloom import addresses
-from meshloom.demo import application, loopback, programs, stage, traffic
+from meshloom.demo import application, cast, loopback, programs, stage, traffic
 from meshloom.demo.processes import Processes
 from tests import secrets
 from tests.envoy import fixed, stand_ins, worlds
@@ -50,13 +50,16 @@ class Seen(NamedTuple):
 class World(worlds.World):
     """The mesh of `edge/mesh.yaml`."""
 
-    def start(self) -> None:
-        self.write("mesh.yaml", MESH.read_text())
+    def start(self, text: str, sidecars: Sequence[str]) -> None:
+        self.write("mesh.yaml", text)
         for name, values in SECRETS.items():
             self.put(name, values)
         self.serve()
-        (gate,) = self.cast().gates
+        players = self.cast()
+        (gate,) = players.gates
         process = self.processes.start(programs.gateway(self.site, gate))
+        behind = [pair for pair in players.pairs if pair.deployment.name in sidecars]
+        stage.started_proxies(self.site, self.processes, (), behind)
         stage.wait_for_proxy(gate.address, OPEN, process)
 
     def put(self, name: str, values: secrets.Values) -> None:
@@ -122,24 +125,27 @@ def load(context: ssl.SSLContext, of: secrets.Pair) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path, envoy: str, variant: worlds.Variant) -> Iterator[World]:
-    """Run the gateway, its control plane, and those behind it."""
+def running(
+    folder: pathlib.Path, envoy: str, variant: worlds.Variant, mode: str = "DISABLED", sidecars: Sequence[str] = ()
+) -> Iterator[World]:
+    """Run the gateway, its control plane, and those behind it, in this mode, these deployments beside sidecars."""
     with loopback.claimed_block() as block, contextlib.ExitStack() as stack:
         last, port = worlds.CONTROL_PLANE
         site = programs.Site(folder, addresses.Socket(block.address(last), port), envoy, variant.asks)
         world = World(site, block, stack.enter_context(Processes()))
         inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         load(inside, INSIDE)
-        web = application.Server((block.address(WEB), 9080), application.Role("web", "web-v1"))
-        vault = stand_ins.Server((block.address(VAULT), 8443), application.Role("vault", "vault-v1"), inside)
+        beside = cast.APPLICATION_OFFSET if sidecars else 0
+        web = application.Server((block.address(WEB + beside), 9080), application.Role("web", "web-v1"))
+        vault = stand_ins.Server((block.address(VAULT + beside), 8443), application.Role("vault", "vault-v1"), inside)
         stack.enter_context(worlds.serving([web, vault]))
         for name, at in (("one", ONE), ("two", TWO)):
-            stack.enter_context(fixed.speaking_first(block.address(at), 5432, f"{name}\n".encode()))
+            stack.enter_context(fixed.speaking_first(block.address(at + beside), 5432, f"{name}\n".encode()))
         greeter = grpc.server(concurrent.futures.ThreadPoolExecutor(2), handlers=[Echo()])
-        greeter.add_insecure_port(f"{block.address(GREETER)}:50051")
+        greeter.add_insecure_port(f"{block.address(GREETER + beside)}:50051")
         greeter.start()
         stack.callback(lambda: greeter.stop(0).wait())
-        world.start()
+        world.start(MESH.read_text().replace("minimum: DISABLED", f"minimum: {mode}"), sidecars)
         yield world
 
 
