@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import pathlib
+import re
 import socket
 import ssl
 import tempfile
@@ -93,7 +94,7 @@ class World(worlds.World):
         with contextlib.suppress(ssl.SSLError, OSError), self.opened(port, name, client, version) as tls:
             tls.sendall(request.encode())
             shown = tls.getpeercert(binary_form=True) or b""
-            return Seen(shown, tls.selected_alpn_protocol(), fixed.read_until_closed(tls))
+            return Seen(shown, tls.selected_alpn_protocol(), fixed.read_until_closed(tls, is_whole))
         return Seen()
 
     def in_clear(self, host: str, port: int = HTTPS) -> int:
@@ -101,6 +102,13 @@ class World(worlds.World):
 
     def banner(self, connection: socket.socket) -> str:
         return fixed.read_until_closed(connection, lambda got: got.endswith(b"\n")).decode().strip()
+
+
+def is_whole(said: bytes) -> bool:
+    """Return whether an answer with a length has come to its end."""
+    head, end, body = said.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return bool(end and length and len(body) >= int(length[1]))
 
 
 def dialling(client: secrets.Pair | None = None, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
@@ -169,7 +177,7 @@ class Steady:
         with self._world.opened(HTTPS, self._name) as tls:
             while not self._end.wait(0.005):
                 tls.sendall(request)
-                got = fixed.read_until_closed(tls, lambda got: got.endswith(b"}\n"))
+                got = fixed.read_until_closed(tls, is_whole)
                 self.kept.append(int(got.split(b" ", 2)[1]) if got else 0)
 
     def _renew(self) -> None:
