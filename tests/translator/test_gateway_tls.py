@@ -6,10 +6,11 @@ from mesh import graph
 from mesh.problems import Ref
 from tests.translator import decoded, graphs
 from tests.translator.graphs import forward, route
+from translator import access_log, gateway_doors, proxies, resources
 from translator import compile as compiler
-from translator import gateway_doors, proxies, resources
 
 EDGE = proxies.Gateway(graphs.ig("shop/edge"), "10.0.0.1")
+OWN = access_log.Owner(graphs.ig("shop/edge"), graphs.MESH, "spiffe://edge")
 CERTIFICATE, CLIENTS = Ref("Secret", "shop", "edge"), Ref("Secret", "shop", "clients")
 TLS = graph.GatewayTls(CERTIFICATE)
 MUTUAL = graph.GatewayTls(CERTIFICATE, CLIENTS, ("till.example.com", "urn:till:1", "a@b.c", "10.0.0.7", "2001:DB8::7"))
@@ -141,7 +142,7 @@ def test_a_listener_waits_for_all_that_it_asks_for() -> None:
     port = graph.GatewayPort(
         8443, (host("a", MUTUAL), host("b", None)), (graph.GatewayPassage(("v.example",), CONDUIT),)
     )
-    assert {*gateway_doors.door(port).references} == {
+    assert {*gateway_doors.door(OWN, port).references} == {
         (resources.ROUTES, "gateway/8443/a.example"),
         (resources.SECRET, "gateway/shop/edge"),
         (resources.SECRET, "gateway/shop/clients/authorities"),
