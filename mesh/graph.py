@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mesh import identity, mtls
+from mesh.external import NOTHING, External
 from mesh.hosts import Host
 from mesh.problems import Ref
 from mesh.resources import Protocol
@@ -302,7 +303,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What one caller may reach: services in order of their address.
+    """What one caller may reach: services in order of their address, and what is `external` to the mesh.
 
     `hosts` says by which hosts this caller reaches a service where they differ from `Service.hosts`: a host of a
     single label belongs, for callers of one namespace, to the service of that namespace.
@@ -310,6 +311,7 @@ class Scope:
 
     services: tuple[Ref, ...]
     hosts: tuple[tuple[Ref, tuple[Host, ...]], ...] = ()
+    external: External = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 import pydantic
 import yaml
 
-from mesh import resolve, resources
+from mesh import external, hosts, resolve, resources
 from mesh.problems import Ref
 from mesh.resolve.crossings import ANY as EVERY
 from mesh.rules import names
@@ -121,6 +121,28 @@ class Resolving(_Settings):
         return resolve.Settings(paths_by_segment=self.paths_by_segment, crossings=crossings)
 
 
+def _network(text: str) -> str:
+    if hosts.parsed_network(text) is None or hosts.has_host_bits(text):
+        raise ValueError("is not a network; write it as 10.0.0.0/8 or fd00::/8")
+    return text
+
+
+Network = Annotated[str, pydantic.AfterValidator(_network)]
+
+
+class Egress(_Settings):
+    """What is never outside of a mesh, whatever name or network a policy opens."""
+
+    internal_networks: tuple[Network, ...] = ()
+    """Beside loopback, link-local and the like: those of pods, of Services, of machines."""
+    exempt_networks: tuple[Network, ...] = ()
+    """Let through after all."""
+
+    def refused(self) -> tuple[str, ...]:
+        """Return the networks that are never outside."""
+        return external.refused(self.internal_networks, self.exempt_networks)
+
+
 def _address(text: str) -> str:
     namespace, slash, name = text.partition("/")
     if not slash or not names.is_label(namespace) or not names.is_subdomain(name):
@@ -158,6 +180,7 @@ class Settings(_Settings):
     limits: Limits = Limits()
     files: Files = Files()
     resolving: Resolving = Resolving()
+    egress: Egress = Egress()
     observing: Observing = Observing()
     operating: Operating = Operating()
     state: str = ""
@@ -169,7 +192,7 @@ class Settings(_Settings):
         """Return what the model takes of them."""
         written = self.certificates.gateway_secrets.items()
         secrets = {name: Ref("Secret", *address.split("/", 1)) for name, address in written}
-        return dataclasses.replace(self.resolving.settings(), gateway_secrets=secrets)
+        return dataclasses.replace(self.resolving.settings(), gateway_secrets=secrets, refused=self.egress.refused())
 
 
 def loaded(path: pathlib.Path | None) -> Settings:

@@ -24,9 +24,9 @@ from translator.bundles import Part
 from translator.proxies import Explicit
 from translator.resources import EncodedResource
 
-_CONNECT_TIMEOUT = datetime.timedelta(seconds=5)
+CONNECT_TIMEOUT = datetime.timedelta(seconds=5)
 _HIGH = 1_000_000
-_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 class Callee(NamedTuple):
@@ -96,7 +96,7 @@ def _by_name(name: str, assignment: endpoint_v3.ClusterLoadAssignment) -> Encode
     message = cluster_v3.Cluster(
         name=name,
         type=cluster_v3.ClusterDiscoveryType.LOGICAL_DNS,
-        circuit_breakers=_circuit_breakers(),
+        circuit_breakers=circuit_breakers(),
         load_assignment=assignment,
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message))
@@ -116,7 +116,7 @@ def _by_endpoints(name: str, endpoints: str, groups: Iterable[endpoint_v3.Locali
         eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(
             eds_config=source, service_name=endpoints if endpoints != name else ""
         ),
-        circuit_breakers=_circuit_breakers(),
+        circuit_breakers=circuit_breakers(),
     )
     assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=endpoints, endpoints=list(groups))
     return (
@@ -140,8 +140,8 @@ def inside_connect() -> EncodedResource:
     group = endpoint_v3.LocalityLbEndpoints(lb_endpoints=[endpoint_v3.LbEndpoint(endpoint=endpoint)])
     message = cluster_v3.Cluster(
         name=names.CONNECT,
-        connect_timeout=_CONNECT_TIMEOUT,
-        circuit_breakers=_circuit_breakers(),
+        connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=circuit_breakers(),
         load_assignment=endpoint_v3.ClusterLoadAssignment(cluster_name=names.CONNECT, endpoints=[group]),
     )
     return resources.encoded(resources.CLUSTER, names.CONNECT, wire.encode(message))
@@ -161,11 +161,11 @@ def _encoded(
         name=name,
         cluster_type=discovery,
         wait_for_warm_on_init=False,  # or a name that does not resolve withholds the ACK of all clusters
-        connect_timeout=_CONNECT_TIMEOUT,
-        circuit_breakers=_circuit_breakers(),
+        connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=circuit_breakers(),
         load_assignment=assignment,
         transport_socket=tls.upstream(proven, protocol) if proven else None,
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message), tls.REFERENCES if proven else ())
 
@@ -209,7 +209,7 @@ def _dns() -> cluster_v3.ClusterCustomClusterType:
 
 
 @functools.cache
-def _circuit_breakers() -> cluster_v3.CircuitBreakers:
+def circuit_breakers() -> cluster_v3.CircuitBreakers:
     """Return limits so high that they only keep a runaway from taking all memory; real ones are a wish to be made."""
     threshold = cluster_v3.CircuitBreakersThresholds(
         max_connections=_HIGH, max_pending_requests=_HIGH, max_requests=_HIGH, max_retries=_HIGH

@@ -11,7 +11,7 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
-from translator import clusters, gateway, outbound, proxyless, sidecar, upstreams
+from translator import clusters, egress, gateway, outbound, proxyless, sidecar, upstreams
 from translator.bundles import Bundle
 from translator.proxies import Gateway, Proxy, Proxyless, Sidecar
 
@@ -64,7 +64,7 @@ NOTHING = Compilation(
     _NOTHING,
     Behind(NEVER, NEVER),
     upstreams.Upstreams(*[NEVER] * 3),
-    outbound.Outbound(*[NEVER] * 6),
+    outbound.Outbound(egress.NOBODY, *[NEVER] * 7),
     sidecar.NOBODY,
     gateway.Gateways(*[_NOTHING] * 5),
     proxyless.NOBODY,

@@ -6,11 +6,14 @@ steers proxies is their configuration: what callers say to them in headers is dr
 
 import datetime
 import functools
+from collections.abc import Mapping
 from typing import Any
 
+import betterproto2
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as rules_v3
 from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.listener import v3 as listener_v3
+from envoy_data_plane.envoy.config.route import v3 as route_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as mutation_v3
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
@@ -124,6 +127,29 @@ def _proven() -> dict[str, Any]:
             subject=True, uri=True, dns=True
         ),
     }
+
+
+def leaving(
+    name: str,
+    routes: list[route_v3.Route],
+    before: Mapping[str, betterproto2.Message],
+    replies: hcm_v3.LocalReplyConfig,
+) -> listener_v3.FilterChain:
+    """Return the chain by which calls leave the mesh, through these filters. What they are is the application's own."""
+    everything = route_v3.VirtualHost(name=name, domains=["*"], routes=routes)
+    manager = hcm_v3.HttpConnectionManager(
+        stat_prefix=name,
+        route_config=route_v3.RouteConfiguration(
+            name=name, virtual_hosts=[everything], request_headers_to_remove=[names.INTERNAL, names.SCHEME]
+        ),
+        http_filters=filters.chain({**before, filters.ROUTER: filters.router()}),
+        server_header_transformation=_PASS_THROUGH,
+        upgrade_configs=[_upgrade("CONNECT"), _upgrade(_WEBSOCKET)],
+        http2_protocol_options=core_v3.Http2ProtocolOptions(allow_connect=True),
+        generate_request_id=False,
+        local_reply_config=replies,
+    )
+    return _chain(manager)
 
 
 def client(routes: str) -> protobuf.Any:

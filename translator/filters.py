@@ -15,10 +15,15 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from translator import wire
 
 RBAC = "envoy.filters.http.rbac"
+RESOLVER = "envoy.filters.http.dynamic_forward_proxy"
+ADDRESSES = "addresses"
+"""The name of a second RBAC: it looks at where a call goes."""
 ROUTER = "envoy.filters.http.router"
 
 ORDER = (
     RBAC,  # who may call: first, so that nothing is done for a stranger
+    RESOLVER,  # finds out where a name leads outside of the mesh
+    ADDRESSES,  # whether a call may go there: behind who finds out
     ROUTER,  # sends the request on; Envoy wants it last
 )
 

@@ -4,7 +4,7 @@ Law: a name follows from what it stands for alone; what is shared by proxies has
 module makes one up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mesh import graph
 from mesh.problems import Ref
@@ -34,6 +34,9 @@ STEERING = "x-envoy-"
 INTERNAL = "x-envoy-internal"
 """The request header that Envoy adds where `x-forwarded-for` names a private address, which proves nothing."""
 
+SCHEME = "x-forwarded-proto"
+"""The request header by which Envoy says how a request came in; outside of the mesh it is nobody's business."""
+
 IDENTITY = "identity"
 """The secret that holds a proxy's own certificate and key; the same name in all proxies, each gets its own."""
 
@@ -62,6 +65,12 @@ CLIENT = "x-meshloom-client-cert"
 
 MISDIRECTED = "misdirected"
 """The virtual host of requests that came by a connection which is not for their host."""
+
+EGRESS = "egress"
+"""How the names of all begin that leads out of the mesh, and who says so when it leads nowhere."""
+
+INSIDE = "egress/inside"
+"""The virtual host of what belongs to the mesh, where all that does not would be outside."""
 
 PLAINTEXT = "plaintext"
 """What counts of callers in clear, where a service lets them in, is counted under this name."""
@@ -117,3 +126,19 @@ def service_port(service: Ref, port: int) -> str:
 def other_ports(service: Ref) -> str:
     """Return the name of the virtual host of requests for ports that a service does not have."""
     return f"{service.key}/other-ports"
+
+
+def exit_to(kind: str, what: Iterable[str], ports: Iterable[int]) -> str:
+    """Return the name of an exit's listener and cluster, as `egress/https/api.example.com:443`; no ports is all."""
+    listed = ",".join(map(str, ports))
+    return f"{EGRESS}/{kind}/{','.join(what)}{f':{listed}' if listed else ''}"
+
+
+def outside(name: str) -> str:
+    """Return the name of the virtual host of a name outside of the mesh."""
+    return f"{EGRESS}/{name}"
+
+
+def resolver(digest: str) -> str:
+    """Return the name of the cluster that leads wherever names resolve to."""
+    return f"{EGRESS}/resolved/{digest}"

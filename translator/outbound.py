@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from mesh import graph, layers
+from mesh.external import NOTHING, External
 from mesh.hosts import Host
 from mesh.layers import Stage, same
 from mesh.problems import Ref
-from translator import bundles, route_configurations, virtual_hosts
+from translator import bundles, egress, route_configurations, virtual_hosts
 from translator.bundles import Part
+from translator.egress import Egress, Fronts
 from translator.proxies import Proxyless, Sidecar
 from translator.route_configurations import Frame
 from translator.virtual_hosts import Elsewhere, Outline, Site
@@ -34,6 +36,7 @@ class Scoped(NamedTuple):
 
     digest: str
     sites: tuple[SiteKey, ...]
+    external: External = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,12 @@ def scoped(scope: graph.Scope) -> Scoped:
     special = dict(scope.hosts)
     words = itertools.chain.from_iterable(scope.services)
     hosts = (f"{ref.key} {' '.join(map(str, hosts))}" for ref, hosts in scope.hosts)
-    text = "\0".join(itertools.chain(words, hosts))
+    outside = [] if scope.external is NOTHING else [repr(scope.external)]
+    text = "\0".join(itertools.chain(words, hosts, outside))
     sites = (
         tuple((ref, special[ref]) if ref in special else ref for ref in scope.services) if special else scope.services
     )
-    return Scoped(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), sites)
+    return Scoped(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), sites, scope.external)
 
 
 def services(scope: Scoped) -> frozenset[Ref]:
@@ -155,8 +159,12 @@ def _by_hosts(key: SiteKey, service: graph.Service) -> Called:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What each site is to sidecars; the parts that those of one scope share: clusters and routes, by its digest."""
+    """What each site is to sidecars; the parts that those of one scope share: clusters and routes, by its digest;
+    `outside` is, by digest, what is not of the mesh, and `egress` how calls get there.
+    """
 
+    egress: Egress
+    outside: Stage[str, External]
     elsewhere: Stage[SiteKey, Elsewhere]
     sites: Stage[SiteKey, Site]
     outlines: Stage[SiteKey, Outline]
@@ -175,11 +183,26 @@ def outbound(of: graph.Graph, given: Reach, clusters: Mapping[SiteKey, Part], pr
     sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
     outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
     merged = joined(given, clusters, bundles.merged, previous.clusters)
-    frames = joined(given, outlines.values, route_configurations.frame, previous.frames)
+    outside = layers.grouped(previous.outside, (given.scopes.values,), _outside)
+    leaving = egress.egress(outside.values, previous.egress)
+    around = (given.distinct.values, leaving.fronts.values, outlines.values)
+    through = (same, same, layers.among(given.holders.values))
+    frames = layers.staged(previous.frames, around, _frame_inputs, route_configurations.frame, through)
     framed = (given.distinct.values, sites.values, frames.values)
     holding = (same, layers.among(given.holders.values), same)
     routes = layers.staged(previous.routes, framed, _framed, _routes, holding)
-    return Outbound(elsewhere, sites, outlines, merged, frames, routes)
+    return Outbound(leaving, outside, elsewhere, sites, outlines, merged, frames, routes)
+
+
+def _outside(scopes: Mapping[Ref, Scoped]) -> dict[str, External]:
+    """Return by the digest of a scope what is outside for its callers."""
+    return {scope.digest: scope.external for scope in scopes.values()}
+
+
+def _frame_inputs(
+    scopes: Mapping[str, tuple[SiteKey, ...]], fronts: Mapping[str, Fronts], outlines: Mapping[SiteKey, Outline]
+) -> dict[str, tuple[Fronts | Outline, ...]]:
+    return {digest: (fronts[digest], *map(outlines.__getitem__, keys)) for digest, keys in scopes.items()}
 
 
 def _elsewhere_inputs(keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]) -> dict[SiteKey, Called]:

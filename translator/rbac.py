@@ -7,10 +7,13 @@ handshake (`tls`) and only counted here. In audit everybody is let in, and who w
 """
 
 import functools
+from collections.abc import Iterable
 
+from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.rbac import v3 as rbac_v3
 from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as rbac_filter_v3
 from envoy_data_plane.envoy.extensions.filters.network.rbac import v3 as network_v3
+from envoy_data_plane.envoy.extensions.rbac.matchers.upstream_ip_port import v3 as upstream_v3
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 from envoy_data_plane.google import protobuf
 
@@ -20,6 +23,7 @@ from translator import filters, names, wire
 IDENTITIES = "identities"
 ALL_SERVICES = "all-services"
 PLAINTEXT = names.PLAINTEXT
+OUTSIDE = "outside"
 """The names of the policies; Envoy counts what each of them lets in."""
 
 
@@ -83,3 +87,36 @@ def _without_tls() -> rbac_v3.Principal:
 
 def _authenticated(name: matcher_v3.StringMatcher) -> rbac_v3.Principal:
     return rbac_v3.Principal(authenticated=rbac_v3.PrincipalAuthenticated(principal_name=name))
+
+
+# ---------------------------------------------------------------------------- where a call goes
+
+
+def outside(networks: tuple[str, ...], refused: tuple[str, ...]) -> rbac_filter_v3.Rbac:
+    """Return the filter of calls out of the mesh: to these networks (without any: everywhere), but not to the refused.
+
+    It goes by the address that the filter before it found. Where none was found nothing goes.
+    """
+    open_to = networks or ("0.0.0.0/0", "::/0")
+    permission = _all_of(
+        [_one_of(open_to), rbac_v3.Permission(not_rule=_one_of(refused))] if refused else [_one_of(open_to)]
+    )
+    policy = rbac_v3.Policy(permissions=[permission], principals=[rbac_v3.Principal(any=True)])
+    return rbac_filter_v3.Rbac(rules=rbac_v3.Rbac(action=rbac_v3.RbacAction.ALLOW, policies={OUTSIDE: policy}))
+
+
+def _all_of(permissions: list[rbac_v3.Permission]) -> rbac_v3.Permission:
+    return rbac_v3.Permission(and_rules=rbac_v3.PermissionSet(rules=permissions))
+
+
+def _one_of(networks: Iterable[str]) -> rbac_v3.Permission:
+    return rbac_v3.Permission(or_rules=rbac_v3.PermissionSet(rules=[_to(network) for network in networks]))
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _to(network: str) -> rbac_v3.Permission:
+    address, _, length = network.partition("/")
+    range_ = core_v3.CidrRange(address_prefix=address, prefix_len=int(length))
+    matcher = upstream_v3.UpstreamIpPortMatcher(upstream_ip=range_)
+    name = "envoy.rbac.matchers.upstream_ip_port"
+    return rbac_v3.Permission(matcher=core_v3.TypedExtensionConfig(name=name, typed_config=wire.packed(matcher)))

@@ -13,6 +13,8 @@ from translator import names, wire
 
 FORBIDDEN = 403
 
+_CLOSED = "leads to an address that no access policy opens or that is never outside of the mesh"
+
 
 def unreachable(caller: Ref) -> hcm_v3.LocalReplyConfig:
     """Return the reply of a caller's own proxy to a request for a host that no access rule lets it reach.
@@ -29,16 +31,42 @@ def denied(service: Ref) -> hcm_v3.LocalReplyConfig:
 
 def _denial(condition: str, caller: str, denier: Ref) -> hcm_v3.LocalReplyConfig:
     """`caller` is a text or an Envoy command that stands for one; `denier` the service whose proxy says it."""
-    header = core_v3.HeaderValueOption(
-        header=core_v3.HeaderValue(key=names.DENIED_BY, value=denier.key),
-        append_action=core_v3.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
     mapper = hcm_v3.ResponseMapper(
         filter=_where(condition),
         body_format_override=_text(f"no access policy lets {caller} reach %REQ(:AUTHORITY)%\n"),
-        headers_to_add=[header],
+        headers_to_add=[_denied_by(denier.key)],
     )
     return hcm_v3.LocalReplyConfig(mappers=[mapper])
+
+
+def _denied_by(denier: str) -> core_v3.HeaderValueOption:
+    return core_v3.HeaderValueOption(
+        header=core_v3.HeaderValue(key=names.DENIED_BY, value=denier),
+        append_action=core_v3.HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+
+
+def outside() -> hcm_v3.LocalReplyConfig:
+    """Return the reply of an exit to a call that leads to an address where none may go, or to no address.
+
+    Newer Envoys take such addresses out of the answers of name servers, older ones judge them: it is one refusal.
+    """
+    refused = (
+        "response.code_details.startsWith('rbac_access_denied') || response.code_details.contains('address_denied')"
+    )
+    mappers = [
+        hcm_v3.ResponseMapper(
+            filter=_where(refused),
+            status_code=FORBIDDEN,
+            body_format_override=_text(f"%REQ(:AUTHORITY)% {_CLOSED}\n"),
+            headers_to_add=[_denied_by(names.EGRESS)],
+        ),
+        hcm_v3.ResponseMapper(
+            filter=_where("response.code_details.startsWith('dns_resolution_failure')"),
+            body_format_override=_text("%REQ(:AUTHORITY)% cannot be resolved: no name server knows an address\n"),
+        ),
+    ]
+    return hcm_v3.LocalReplyConfig(mappers=mappers)
 
 
 def discretion() -> hcm_v3.LocalReplyConfig:

@@ -14,6 +14,7 @@ from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.config.route import v3 as route_v3
 
 from translator import names, resources, virtual_hosts, wire
+from translator.egress import Fronts
 from translator.resources import EncodedResource, ResourceName
 from translator.virtual_hosts import Outline, Site, VirtualHost
 
@@ -31,16 +32,17 @@ class Frame:
     references: frozenset[ResourceName]
 
 
-def frame(*sites: Outline) -> Frame:
-    """Return the frame of the routes of callers that may reach these services and nothing else."""
-    nobody = virtual_hosts.of_nobody(wildcard for site in sites for wildcard in site.elsewhere.wildcards)
-    behind = (*virtual_hosts.refusing(sites), nobody)
+def frame(outside: Fronts, *sites: Outline) -> Frame:
+    """Return the frame of the routes of callers that may reach these services, what is outside, and nothing else."""
+    wildcards = (wildcard for site in sites for wildcard in site.elsewhere.wildcards)
+    nobody = virtual_hosts.of_nobody(wildcards, outside.routes)
+    behind = (*virtual_hosts.refusing(sites), *outside.hosts, nobody)
     domains = (*(site.domains for site in sites), *(host.domains for host in behind))
     return Frame(
         behind,
         b"".join([host.element for host in behind]),
         virtual_hosts.is_each_once(itertools.chain.from_iterable(domains)),
-        frozenset(_references(sites)),
+        outside.references.union(_references(sites)),
     )
 
 

@@ -14,9 +14,14 @@ from envoy_data_plane.envoy.config.route import v3 as route_v3
 from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 
 from mesh import graph
-from translator import names, wire
+from translator import names, replies, wire
+
+Route = route_v3.Route
 
 ROOT = "/"
+
+TUNNEL_IDLE_MS = 3_600_000
+"""How long nothing may be sent through a connection out of the mesh that a CONNECT asked for."""
 
 _KEPT = 1024
 """So many messages of each sort are kept: most routes of a mesh differ in nothing but their clusters and weights."""
@@ -65,6 +70,29 @@ def by_authority(pattern: str, answer: route_v3.Route) -> route_v3.Route:
     header = route_v3.HeaderMatcher(name=":authority", string_match=matcher)
     match = wire.varied(answer.match or _connect(), headers=[header])
     return wire.varied(answer, match=match)
+
+
+def refusals() -> list[Route]:
+    """Return the routes that forbid every CONNECT and every request."""
+    return [every_connect(replies.FORBIDDEN), everything(replies.FORBIDDEN)]
+
+
+def requests_to(cluster: str) -> Route:
+    """Return the route of every request to a cluster, without a limit of time."""
+    action = route_v3.RouteAction(cluster=cluster, timeout=_duration(graph.NO_TIMEOUT))
+    return Route(match=route_v3.RouteMatch(prefix=ROOT), route=action)
+
+
+def connects_to(cluster: str) -> Route:
+    """Return the route of every CONNECT to a cluster, where it ends: silence of an hour ends the connection."""
+    return Route(match=_connect(), route=_tunnel(TUNNEL_IDLE_MS, cluster=cluster))
+
+
+def connects_by(cluster: str) -> Route:
+    """Return the route of every CONNECT to a cluster, which gets it as it is."""
+    handed_on = route_v3.RouteActionUpgradeConfig(upgrade_type="CONNECT")
+    action = wire.varied(_tunnel(TUNNEL_IDLE_MS, cluster=cluster), upgrade_configs=[handed_on])
+    return Route(match=_connect(), route=action)
 
 
 def to_application(listener: graph.Listener) -> route_v3.Route:

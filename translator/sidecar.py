@@ -98,9 +98,11 @@ def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, 
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
-    given = (digests.values, shared.clusters.values, shared.routes.values, routes.values, own.values, running.values)
+    common = (shared.clusters.values, shared.egress.parts.values, shared.routes.values)
     holders = layers.among(of_digest.values)
-    made = layers.staged(previous.bundles, given, _parts, bundles.bundle, (same, holders, holders, None, same, None))
+    given = (digests.values, *common, routes.values, own.values, running.values)
+    reads = (same, holders, holders, holders, None, same, None)
+    made = layers.staged(previous.bundles, given, _parts, bundles.bundle, reads)
     return Sidecars(
         found, owners, calls, tcp, modes, of_service, inbound, routes, running, own, digests, of_digest, made
     )
@@ -240,12 +242,20 @@ def _of_digest(digests: Mapping[Sidecar, str]) -> dict[str, tuple[Sidecar, ...]]
 def _parts(
     digests: Mapping[Sidecar, str],
     clusters: Mapping[str, Part],
+    exits: Mapping[str, Part],
     routes: Mapping[str, Part],
     inbound: Mapping[Ref, Part],
     own: Mapping[Sidecar, Part],
     running: Mapping[Ref, Part],
 ) -> Inputs:
     return {
-        proxy: (clusters[digest], routes[digest], inbound[proxy.deployment], own[proxy], running[proxy.deployment])
+        proxy: (
+            clusters[digest],
+            exits[digest],
+            routes[digest],
+            inbound[proxy.deployment],
+            own[proxy],
+            running[proxy.deployment],
+        )
         for proxy, digest in digests.items()
     }

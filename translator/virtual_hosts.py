@@ -14,7 +14,7 @@ from envoy_data_plane.google import protobuf
 
 from mesh import graph, hosts
 from mesh.hosts import Host
-from translator import authorities, names, replies, resources, routes, wire
+from translator import authorities, names, resources, routes, wire
 from translator.resources import ResourceName
 
 _DOMAINS, _ROUTES, _IN_CONFIGURATION = 2, 3, 2  # the numbers of the fields, the last one of a RouteConfiguration
@@ -214,13 +214,14 @@ def of_application(listener: graph.Listener, access: Mapping[str, protobuf.Any])
     return _encoded(names.inbound(listener.port), _EVERYTHING, [routes.to_application(listener)], access)
 
 
-def of_nobody(wildcards: Iterable[Wildcard]) -> VirtualHost:
+def of_nobody(wildcards: Iterable[Wildcard], outside: Iterable[bytes] = ()) -> VirtualHost:
     """Return the virtual host of requests for whatever a caller may not reach; the listener has the words for it.
 
-    Requests for other ports of wildcards end up there too, and are told so, by the longest wildcard.
+    Requests for other ports of wildcards end up there too, and are told so, by the longest wildcard; and those that
+    these encoded routes lead outside.
     """
     ordered = sorted(wildcards, key=lambda item: item.host.precedence)
-    told = [route for item in ordered for route in item.routes]
+    told = [*(route for item in ordered for route in item.routes), *outside]
     return _telling(told) if told else _silent()
 
 
@@ -230,9 +231,13 @@ def _silent() -> VirtualHost:
 
 
 def _telling(told: Iterable[bytes]) -> VirtualHost:
-    nobody = wire.encode(route_v3.VirtualHost(name=names.NOBODY))
-    forbidden = [wire.encode(answer(replies.FORBIDDEN)) for answer in (routes.every_connect, routes.everything)]
-    return _with_domains(nobody + wire.repeated(_ROUTES, [*told, *forbidden]), _EVERYTHING)
+    return joined(names.NOBODY, _EVERYTHING, [*told, *map(wire.encode, routes.refusals())])
+
+
+def joined(name: str, domains: authorities.Domains, encoded: Iterable[bytes]) -> VirtualHost:
+    """Return a virtual host of routes that are encoded already."""
+    bare = wire.encode(route_v3.VirtualHost(name=name))
+    return _with_domains(bare + wire.repeated(_ROUTES, encoded), domains)
 
 
 def refusing(sites: Sequence[Outline]) -> Iterator[VirtualHost]:

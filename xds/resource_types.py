@@ -31,7 +31,7 @@ REMOVAL_ORDER: Final = (LISTENER, ROUTES, FILTER, CLUSTER, ENDPOINTS, SECRET, RU
 """Rule C10, removals come last, users before what they use."""
 
 USED_BY: Final[Mapping[str, tuple[str, ...]]] = {
-    LISTENER: (),  # nothing depends on a listener
+    LISTENER: (ROUTES,),  # that lead to one inside of the proxy
     ROUTES: (LISTENER,),
     FILTER: (LISTENER,),
     CLUSTER: (LISTENER, ROUTES, FILTER),

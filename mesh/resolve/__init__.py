@@ -117,6 +117,7 @@ _WITH_PROBLEMS = (
     "host ports",
     "tables",
     "rules",
+    "ways outside",
     "gateway tables",
     "gateways",
     "gateway deployments",

@@ -3,13 +3,13 @@
 Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mesh import certificates, graph, resources, workloads
 from mesh.layers import Stage, same
 from mesh.problems import Ref
-from mesh.resolve import access, claims, deployments, gateway_routes, gateway_rules, gateway_tls, gateways
+from mesh.resolve import access, claims, deployments, gateway_routes, gateway_rules, gateway_tls, gateways, outside
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
@@ -45,11 +45,23 @@ def _allowed(run: Run, base: Stages, core: Stages) -> Stages:
     )
     bound = base["bonds AccessPolicy"].values
     allowed = run.stage("rules", (run.of(resources.AccessPolicy), bound, homes.values), _rules_inputs, access.rules)
-    sources = (meshes, core["claims"].values, homes.values, bound, allowed.values)
+    claimed = core["claims"].values
+    opened = run.stage(
+        "ways outside", (run.of(resources.AccessPolicy), bound, homes.values, claimed), _way_inputs, outside.ways
+    )
+    around = (opened.values, run.settings.refused)
+    sources = (meshes, claimed, homes.values, bound, allowed.values, *around)
     table = run.stage("access", sources, _access_inputs, access.access)
     scopes = run.grouping("scopes", (table.values,), lambda made: _merged(one.scopes for one in made.values()))
     callers = run.grouping("callers", (table.values,), lambda made: _merged(one.callers for one in made.values()))
-    return {"homes": homes, "rules": allowed, "access": table, "scopes": scopes, "callers": callers}
+    return {
+        "homes": homes,
+        "rules": allowed,
+        "ways outside": opened,
+        "access": table,
+        "scopes": scopes,
+        "callers": callers,
+    }
 
 
 def _homes(
@@ -71,20 +83,49 @@ def _rules_inputs(written: Mapping[Ref, resources.AccessPolicy], bound: Bound, h
     return {ref: (item, bound[ref].value, foreign(ref)) for ref, item in written.items()}
 
 
+def _way_inputs(
+    written: Mapping[Ref, resources.AccessPolicy],
+    bound: Bound,
+    homes: Homes,
+    claimed: Mapping[Ref, Settled[claims.Claims]],
+) -> Inputs:
+    """Return the policies that open something outside; the others are of no interest here."""
+    opened = {ref: access.openings(item, bound[ref].value) for ref, item in written.items()}
+    owners = {ref: target(bound, ref, "spec.mesh") for ref, openings in opened.items() if openings}
+    return {
+        ref: (ref, claimed[owner].value if owner in claimed else _UNCLAIMED, *_own(opened[ref], homes, owner))
+        for ref, owner in owners.items()
+        if owner is not None
+    }
+
+
+def _own(openings: tuple[outside.Opening, ...], homes: Homes, mesh: Ref) -> Iterator[outside.Opening]:
+    """Yield the openings for all services of a mesh, or for one of them."""
+    return (one for one in openings if isinstance(one.source, str) or homes.get(one.source) == mesh)
+
+
+_UNCLAIMED = claims.Claims({}, {})
+
+
 def _access_inputs(
     meshes: Meshes,
     claimed: Mapping[Ref, Settled[claims.Claims]],
     homes: Homes,
     bound: Bound,
     allowed: Mapping[Ref, Settled[access.Rules]],
+    opened: Mapping[Ref, Settled[tuple[outside.Way, ...]]],
+    refused: tuple[str, ...],
 ) -> Inputs:
     members = tuples((homes[ref], ref) for ref in sorted(homes) if ref.kind == "VirtualService")
     gates = tuples((homes[ref], ref) for ref in sorted(homes) if ref.kind == "IngressGateway")
     owners = ((target(bound, ref, "spec.mesh"), ref) for ref in sorted(allowed))
     policies = tuples((owner, allowed[ref].value) for owner, ref in owners if owner is not None)
-    hosts = {ref: claimed[ref].value if ref in claimed else claims.Claims({}, {}) for ref in meshes}
+    opening = ((target(bound, ref, "spec.mesh"), ref) for ref in sorted(opened))
+    ways = tuples((owner, way) for owner, ref in opening if owner is not None for way in opened[ref].value)
+    around = {ref: access.Surroundings(ways.get(ref, ()), refused) for ref in meshes}
+    hosts = {ref: claimed[ref].value if ref in claimed else _UNCLAIMED for ref in meshes}
     return {
-        ref: (mesh, hosts[ref], members.get(ref, ()), gates.get(ref, ()), *policies.get(ref, ()))
+        ref: (mesh, hosts[ref], around[ref], members.get(ref, ()), gates.get(ref, ()), *policies.get(ref, ()))
         for ref, mesh in meshes.items()
         if mesh is not None
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from mesh import layers, resources
+from mesh import external, layers, resources
 from mesh.inventory import Inventory
 from mesh.layers import Stage, same
 from mesh.problems import Ref
@@ -27,11 +27,13 @@ class Settings:
     `paths_by_segment`: `/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix.
     `crossings`: which references into other namespaces count. `gateway_secrets`: the Secret that an id of a certificate
     or a CA bundle stands for in a gateway's listener.
+    `refused`: the networks that are never outside of a mesh.
     """
 
     paths_by_segment: bool = True
     crossings: Crossings = field(default_factory=Crossings)
     gateway_secrets: Mapping[str, Ref] = field(default_factory=dict)
+    refused: tuple[str, ...] = field(default_factory=external.refused)
 
 
 Stages = Mapping[str, Stage[Any, Any]]

@@ -64,6 +64,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         *_COMMON,
         access.ambiguous_targets,
         access.external_sources,
+        access.gateways_outside,
         access.gateway_destinations,
         access.ambiguous_external_services,
         access.odd_networks,
@@ -110,6 +111,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 ADVICE: frozenset[Rule] = frozenset(
     {
+        access.gateways_outside,
         access.odd_networks,
         access.odd_hostnames,
         access.nameless_tls,

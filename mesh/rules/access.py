@@ -35,6 +35,18 @@ def external_sources(subject: Ref, spec: AccessPolicySpec) -> Iterator[Problem]:
             )
 
 
+def gateways_outside(subject: Ref, spec: AccessPolicySpec) -> Iterator[Problem]:
+    """Rule 2.13.40: an ingress gateway lets calls in; it makes none to the outside."""
+    for index, rule in enumerate(spec.rules):
+        if rule.source.ingress_gateway is not None and rule.destination.external_service is not None:
+            yield problems.warning(
+                subject,
+                f"spec.rules[{index}].destination.externalService",
+                "is of no use to an ingressGateway, which calls nothing outside of the mesh; this rule is ignored",
+                "name the virtualService that calls it as the source",
+            )
+
+
 def gateway_destinations(subject: Ref, spec: AccessPolicySpec) -> Iterator[Problem]:
     """Rule 2.8.4: an ingress gateway is no destination."""
     for index, rule in enumerate(spec.rules):

@@ -20,6 +20,14 @@ modes = st.sampled_from(["DISABLED", "PERMISSIVE", "STRICT"])
 ports = st.sampled_from([80, 9080])
 paths = st.sampled_from(["/", "/a", "/a/b", "b", "/q?x"])
 targets = st.one_of(st.just({"allVirtualServices": {}}), refs.map(lambda ref: {"virtualService": ref}))
+named = st.lists(st.sampled_from(["a", "out.example", "*.shop", "*.example", "*", "No."]), min_size=1, max_size=2)
+networks = st.lists(st.sampled_from(["10.0.0.0/8", "10.0.0.0/9", "fd00::/8", "no"]), min_size=1, max_size=2)
+some_ports = st.lists(ports, max_size=2)
+outside = st.one_of(
+    st.builds(lambda names, on: {"httpExternalService": {"hostnames": names, "ports": on}}, named, some_ports),
+    st.builds(lambda names, on: {"httpsExternalService": {"hostnames": names, "ports": on}}, named, some_ports),
+    st.builds(lambda those, on: {"tcpExternalService": {"ipAddresses": those, "ports": on}}, networks, some_ports),
+).map(lambda service: {"externalService": service})
 sources = st.one_of(targets, refs.map(lambda ref: {"ingressGateway": ref}))
 
 
@@ -141,7 +149,11 @@ KINDS = (
         {
             "mesh": refs,
             "rules": st.lists(
-                st.builds(lambda a, b: {"action": "ALLOW", "source": a, "destination": b}, sources, targets),
+                st.builds(
+                    lambda a, b: {"action": "ALLOW", "source": a, "destination": b},
+                    sources,
+                    st.one_of(targets, outside),
+                ),
                 min_size=1,
                 max_size=2,
             ),

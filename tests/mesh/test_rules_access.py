@@ -38,7 +38,15 @@ EXTERNAL = "externalService: {httpExternalService: {hostnames: [a]}}"
 @pytest.mark.parametrize("source", ["allVirtualServices: {}", SERVICE, GATEWAY])
 @pytest.mark.parametrize("destination", ["allVirtualServices: {}", SERVICE, EXTERNAL])
 def test_2_8_every_source_may_be_let_to_every_destination(source: str, destination: str) -> None:
-    assert told(rule(source, destination)) == []
+    assert [line for line in told(rule(source, destination)) if line.startswith("error")] == []
+
+
+def test_2_13_40_a_gateway_calls_nothing_outside() -> None:
+    assert told(rule("allVirtualServices: {}", EXTERNAL)) == []
+    assert told(rule(GATEWAY, EXTERNAL)) == [
+        f"warning: {OUTSIDE}: is of no use to an ingressGateway, which calls nothing outside of the mesh; "
+        "this rule is ignored; name the virtualService that calls it as the source"
+    ]
 
 
 def test_2_8_1_a_source_is_exactly_one_thing() -> None:

@@ -81,3 +81,21 @@ def test_what_cannot_be_is_refused_in_one_line_that_names_it(tmp_path, text, wor
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(errors.UserError, match=r"cannot be read: .*No such file"):
         settings.loaded(tmp_path / "settings.yaml")
+
+
+def test_networks_that_are_never_outside_are_those_known_and_those_named(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("egress: {internal_networks: [10.0.0.0/8], exempt_networks: [127.88.0.0/16]}\n")
+    refused = settings.loaded(path).model().refused
+    assert "10.0.0.0/8" in refused
+    assert "127.0.0.0/8" not in refused
+    assert "127.0.0.0/8" in settings.loaded(None).model().refused
+    assert settings.loaded(None).model() == resolve.Settings()
+
+
+@pytest.mark.parametrize("network", ["nowhere", "10.0.0.1/8", "10.0.0.0/33"])
+def test_what_is_no_network_is_refused(tmp_path, network):
+    path = tmp_path / "settings.yaml"
+    path.write_text(f"egress: {{internal_networks: [{network}]}}\n")
+    with pytest.raises(errors.UserError, match=r"egress\.internal_networks\.0: .*is not a network"):
+        settings.loaded(path)

@@ -9,6 +9,8 @@ from tests import certificates
 Resources = Mapping[str, Sequence[Mapping[str, Any]]]
 """By kind (`clusters`, `listeners`, `routes`), as `decoded.bundle` returns them."""
 
+INTERNAL = "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+
 
 def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[str, Any]:
     """Return a bootstrap with these resources and the certificate of this holder in place of what they would ask a

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from mesh import graph, mtls
+from mesh.external import NOTHING, External, Networks, Outside
 from mesh.problems import Ref
 from mesh.resources import Protocol
 from tests.translator import graphs
@@ -146,7 +147,17 @@ def _port(port: int, variant: int, services: Mapping[Ref, graph.Service]) -> gra
 def _scope(variant: int, services: Mapping[Ref, graph.Service]) -> graph.Scope:
     reached = tuple(ref for place, ref in enumerate(services) if variant & 1 << place)
     special = tuple((ref, (graphs.host("here"), *services[ref].hosts)) for ref in reached[: variant % 2])
-    return graph.Scope(reached, special)
+    return graph.Scope(reached, special, OUTSIDE[variant % len(OUTSIDE)])
+
+
+OUTSIDE = (
+    NOTHING,
+    External(
+        (Outside("api.example", (80,)),), (Outside("*.example"), Outside("api.example", (443,))), refused=("::/0",)
+    ),
+    External(tcp=(Networks(("10.0.0.0/8",), (5432,)), Networks(("fd00::/8",)))),
+    External((Outside("*", (80, 8080)),), (Outside("*.pets", (443,)),), (), (graphs.host("a"), graphs.host("*.pets"))),
+)
 
 
 def _callers(variant: int) -> graph.Callers:

