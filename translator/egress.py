@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mesh import hosts, layers
-from mesh.external import External, Networks, Outside
+from mesh.external import External
 from mesh.hosts import Host
 from mesh.layers import NEVER, Stage, same
 from translator import bundles, exits, names, resources, routes, virtual_hosts, wire
@@ -76,17 +76,15 @@ def _part_inputs(outside: Mapping[str, External], every: Mapping[Exit, Part]) ->
 
 def ways(of: External) -> tuple[Exit, ...]:
     """Return the exits to what is outside for a caller."""
-    requests = (_named(exits.HTTP, one, of.refused) for one in of.http)
-    tunnels = (_named(exits.TLS, one, of.refused) for one in of.https)
-    return (*requests, *tunnels, *(_by_address(one, of.refused) for one in of.tcp))
+    named = ((kind, one) for kind, several in ((exits.HTTP, of.http), (exits.TLS, of.https)) for one in several)
+    by_name = (Exit(kind, (one.name,), port, of.refused) for kind, one in named for port in _each(one.ports))
+    by_address = (Exit(exits.TCP, one.networks, port, of.refused) for one in of.tcp for port in _each(one.ports))
+    return (*by_name, *by_address)
 
 
-def _named(kind: str, one: Outside, refused: tuple[str, ...]) -> Exit:
-    return Exit(kind, (one.name,), one.ports, refused)
-
-
-def _by_address(one: Networks, refused: tuple[str, ...]) -> Exit:
-    return Exit(exits.TCP, one.networks, one.ports, refused)
+def _each(ports: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the ports that have an exit each, so that one that goes ends nothing of the others; 0 is all."""
+    return ports or (exits.EVERY_PORT,)
 
 
 # ---------------------------------------------------------------------------- what leads there
@@ -100,7 +98,7 @@ def front(of: External) -> Fronts:
     exact = dict.fromkeys(one.name for one in (*of.http, *of.https) if not one.name.startswith(hosts.ANY))
     wide = [way for way in every if way.kind == exits.TCP or way.what[0].startswith(hosts.ANY)]
     own = (_of_name(name, [way for way in every if _is_open(way, name)]) for name in exact)
-    kept = (_authority(host.name, ()) for host in of.taken if host.is_wildcard)
+    kept = (_authority(host.name, exits.EVERY_PORT) for host in of.taken if host.is_wildcard)
     refusing = [wire.encode(routes.by_authority(each, refusal)) for each in kept for refusal in routes.refusals()]
     return Fronts((*own, *_inside(of.taken)), (*refusing, *_leading(wide)), frozenset(_references(every)))
 
@@ -158,7 +156,7 @@ def _leading(to: Iterable[Exit]) -> tuple[bytes, ...]:
         *((way, False, routes.requests_to(way.name)) for way in (*of_kind[exits.HTTP], *of_kind[exits.TCP])),
     )
     return tuple(
-        wire.encode(routes.by_authority(_authority(_name(way), way.ports, is_connect), route))
+        wire.encode(routes.by_authority(_authority(_name(way), way.port, is_connect), route))
         for way, is_connect, route in found
     )
 
@@ -167,8 +165,8 @@ def _name(way: Exit) -> str | None:
     return None if way.kind == exits.TCP else way.what[0]
 
 
-def _authority(name: str | None, ports: tuple[int, ...], is_connect: bool = False) -> str:
-    """Return the RE2 pattern of the authorities that a name has on these ports; without a name those of addresses."""
+def _authority(name: str | None, port: int, is_connect: bool = False) -> str:
+    """Return the RE2 pattern of the authorities that a name has on a port; without a name those of addresses."""
     if name is None:
         host = _ADDRESS
     elif name == hosts.ANY:
@@ -177,10 +175,10 @@ def _authority(name: str | None, ports: tuple[int, ...], is_connect: bool = Fals
         host = f"{_NAME}{re.escape(name.removeprefix(hosts.ANY))}"
     else:
         host = re.escape(str(Host(name)))
-    return f"(?i){host}{_port(ports, is_connect)}"
+    return f"(?i){host}{_port(port, is_connect)}"
 
 
-def _port(ports: tuple[int, ...], is_connect: bool) -> str:
-    listed = f":({'|'.join(map(str, ports))})" if ports else _ANY_PORT
-    is_optional = not is_connect and (not ports or _DEFAULT in ports)
-    return f"({listed})?" if is_optional else listed
+def _port(port: int, is_connect: bool) -> str:
+    named = _ANY_PORT if port == exits.EVERY_PORT else f":{port}"
+    is_optional = not is_connect and port in (exits.EVERY_PORT, _DEFAULT)
+    return f"({named})?" if is_optional else named

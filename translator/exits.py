@@ -31,23 +31,25 @@ from translator.resources import EncodedResource
 HTTP, TLS, TCP = "http", "https", "tcp"
 """What goes through an exit: requests in clear; connections by a CONNECT; both."""
 
+EVERY_PORT = 0
+
 _SECOND = datetime.timedelta(seconds=1)
 _NAMES = 4096
 """So many names a proxy knows at a time, and so many it looks up at once."""
 
 
 class Exit(NamedTuple):
-    """What is called through an exit, a name or networks, on which ports (none is all); and what is never outside."""
+    """What is called through an exit, a name or networks, on which port; and what is never outside."""
 
     kind: str
     what: tuple[str, ...]
-    ports: tuple[int, ...]
+    port: int
     refused: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """The name of its listener, and of the cluster that leads there."""
-        return names.exit_to(self.kind, self.what, self.ports)
+        return names.exit_to(self.kind, self.what, self.port)
 
 
 def of(way: Exit) -> Part:

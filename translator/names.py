@@ -128,10 +128,9 @@ def other_ports(service: Ref) -> str:
     return f"{service.key}/other-ports"
 
 
-def exit_to(kind: str, what: Iterable[str], ports: Iterable[int]) -> str:
-    """Return the name of an exit's listener and cluster, as `egress/https/api.example.com:443`; no ports is all."""
-    listed = ",".join(map(str, ports))
-    return f"{EGRESS}/{kind}/{','.join(what)}{f':{listed}' if listed else ''}"
+def exit_to(kind: str, what: Iterable[str], port: int) -> str:
+    """Return the name of an exit's listener and cluster, as `egress/https/api.example.com:443`; port 0 is every one."""
+    return f"{EGRESS}/{kind}/{','.join(what)}{f':{port}' if port else ''}"
 
 
 def outside(name: str) -> str:

@@ -13,7 +13,7 @@ from mesh.external import NOTHING, External
 from mesh.problems import Problem, Ref
 from mesh.resolve import outside
 from mesh.resolve.claims import Claims
-from mesh.resolve.outside import EVERY, Side, Way
+from mesh.resolve.outside import EVERY, Members, Side, Way
 from mesh.resolve.references import Bonds, Settled
 
 
@@ -90,9 +90,10 @@ def _faults(
 
 
 class Surroundings(NamedTuple):
-    """What is outside of a mesh: ways that its policies open, and the networks that are never outside."""
+    """What is outside of a mesh: ways that its policies open, what its members take, and networks that never are."""
 
     ways: tuple[Way, ...] = ()
+    members: Members = Members()
     refused: tuple[str, ...] = ()
 
 
@@ -169,7 +170,7 @@ def _outside(claims: Claims, around: Surroundings, services: tuple[Ref, ...]) ->
         by_source[way.source] = (*by_source.get(way.source, ()), way)
     of_every = by_source.get(EVERY, ())
     given = {ref: (*of_every, *by_source.get(ref, ())) for ref in services}
-    inside = outside.hosts_inside(claims)
+    inside = outside.hosts_inside(claims, around.members)
     made = {ways: outside.reached(ways, inside, around.refused) for ways in set(given.values()) if ways}
     return {ref: made[ways] for ref, ways in given.items() if ways}
 

@@ -32,7 +32,7 @@ def access_stages(run: Run, base: Stages, core: Stages) -> Stages:
     """Return the stages from policies to the access table of each mesh."""
     bound = (base["bonds IngressGateway"].values, base["bonds AccessPolicy"].values)
     written = (run.of(resources.IngressGateway), run.of(resources.AccessPolicy))
-    members = tuple(core[name].values for name in ("meshes", "shells", "claims"))
+    members = tuple(core[name].values for name in ("meshes", "shells", "claims", "by service"))
     return run.together("allowed", (*written, *bound, *members), lambda run: _allowed(run, base, core))
 
 
@@ -43,13 +43,14 @@ def _allowed(run: Run, base: Stages, core: Stages) -> Stages:
         (core["shells"].values, run.of(resources.IngressGateway), base["bonds IngressGateway"].values, meshes),
         _homes,
     )
-    bound = base["bonds AccessPolicy"].values
-    allowed = run.stage("rules", (run.of(resources.AccessPolicy), bound, homes.values), _rules_inputs, access.rules)
+    written, bound = run.of(resources.AccessPolicy), base["bonds AccessPolicy"].values
+    allowed = run.stage("rules", (written, bound, homes.values), _rules_inputs, access.rules)
     claimed = core["claims"].values
-    opened = run.stage(
-        "ways outside", (run.of(resources.AccessPolicy), bound, homes.values, claimed), _way_inputs, outside.ways
-    )
-    around = (opened.values, run.settings.refused)
+    opening = run.stage("openings", (written, bound), _opening_inputs, access.openings, (same, same))
+    inside = run.grouping("inside", (opening.values, core["by service"].values, homes.values), _inside)
+    known = (bound, homes.values, claimed, inside.values)
+    opened = run.stage("ways outside", (opening.values, *known), _way_inputs, outside.ways)
+    around = (opened.values, inside.values, run.settings.refused)
     sources = (meshes, claimed, homes.values, bound, allowed.values, *around)
     table = run.stage("access", sources, _access_inputs, access.access)
     scopes = run.grouping("scopes", (table.values,), lambda made: _merged(one.scopes for one in made.values()))
@@ -57,6 +58,8 @@ def _allowed(run: Run, base: Stages, core: Stages) -> Stages:
     return {
         "homes": homes,
         "rules": allowed,
+        "openings": opening,
+        "inside": inside,
         "ways outside": opened,
         "access": table,
         "scopes": scopes,
@@ -83,17 +86,26 @@ def _rules_inputs(written: Mapping[Ref, resources.AccessPolicy], bound: Bound, h
     return {ref: (item, bound[ref].value, foreign(ref)) for ref, item in written.items()}
 
 
+def _opening_inputs(written: Mapping[Ref, resources.AccessPolicy], bound: Bound) -> Inputs:
+    return {ref: (item, bound[ref].value) for ref, item in written.items()}
+
+
 def _way_inputs(
-    written: Mapping[Ref, resources.AccessPolicy],
+    opened: Mapping[Ref, tuple[outside.Opening, ...]],
     bound: Bound,
     homes: Homes,
     claimed: Mapping[Ref, Settled[claims.Claims]],
+    inside: Mapping[Ref, outside.Members],
 ) -> Inputs:
     """Return the policies that open something outside; the others are of no interest here."""
-    opened = {ref: access.openings(item, bound[ref].value) for ref, item in written.items()}
     owners = {ref: target(bound, ref, "spec.mesh") for ref, openings in opened.items() if openings}
     return {
-        ref: (ref, claimed[owner].value if owner in claimed else _UNCLAIMED, *_own(opened[ref], homes, owner))
+        ref: (
+            ref,
+            claimed[owner].value if owner in claimed else _UNCLAIMED,
+            inside.get(owner, _NOBODY),
+            *_own(opened[ref], homes, owner),
+        )
         for ref, owner in owners.items()
         if owner is not None
     }
@@ -105,6 +117,19 @@ def _own(openings: tuple[outside.Opening, ...], homes: Homes, mesh: Ref) -> Iter
 
 
 _UNCLAIMED = claims.Claims({}, {})
+_NOBODY = outside.Members()
+
+
+def _inside(
+    opened: Mapping[Ref, tuple[outside.Opening, ...]],
+    by_service: Mapping[Ref, tuple[graph.Deployment, ...]],
+    homes: Homes,
+) -> dict[Ref, outside.Members]:
+    """Return by mesh what of its members could be taken for something outside, if anything is opened there at all."""
+    if not any(opened.values()):
+        return {}
+    found = tuples((homes[ref], one) for ref, several in by_service.items() if ref in homes for one in several)
+    return {ref: outside.members(several) for ref, several in found.items()}
 
 
 def _access_inputs(
@@ -114,6 +139,7 @@ def _access_inputs(
     bound: Bound,
     allowed: Mapping[Ref, Settled[access.Rules]],
     opened: Mapping[Ref, Settled[tuple[outside.Way, ...]]],
+    inside: Mapping[Ref, outside.Members],
     refused: tuple[str, ...],
 ) -> Inputs:
     members = tuples((homes[ref], ref) for ref in sorted(homes) if ref.kind == "VirtualService")
@@ -122,7 +148,7 @@ def _access_inputs(
     policies = tuples((owner, allowed[ref].value) for owner, ref in owners if owner is not None)
     opening = ((target(bound, ref, "spec.mesh"), ref) for ref in sorted(opened))
     ways = tuples((owner, way) for owner, ref in opening if owner is not None for way in opened[ref].value)
-    around = {ref: access.Surroundings(ways.get(ref, ()), refused) for ref in meshes}
+    around = {ref: access.Surroundings(ways.get(ref, ()), inside.get(ref, _NOBODY), refused) for ref in meshes}
     hosts = {ref: claimed[ref].value if ref in claimed else _UNCLAIMED for ref in meshes}
     return {
         ref: (mesh, hosts[ref], around[ref], members.get(ref, ()), gates.get(ref, ()), *policies.get(ref, ()))

@@ -5,11 +5,12 @@ what only a wildcard would take from the mesh is kept apart, and stays closed to
 """
 
 import dataclasses
+import ipaddress
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from mesh import external, hosts, problems, resources
+from mesh import external, graph, hosts, problems, resources
 from mesh.external import External, Networks, Outside
 from mesh.hosts import ANY, Host
 from mesh.problems import Problem, Ref
@@ -43,12 +44,34 @@ class Opening(NamedTuple):
     service: resources.ExternalService
 
 
-def ways(ref: Ref, claims: Claims, *openings: Opening) -> Settled[tuple[Way, ...]]:
-    """Return the ways that a policy opens; what belongs to the mesh of these claims is not among them."""
-    owners = _owners(claims) if any(_named(one.service) for one in openings) else {}
+class Members(NamedTuple):
+    """Where the deployments of a mesh are found, and the ports of TCP that they have, each with its service."""
+
+    places: tuple[tuple[Host, Ref], ...] = ()
+    tcp: tuple[tuple[int, Ref], ...] = ()
+
+
+def members(deployments: Iterable[graph.Deployment]) -> Members:
+    """Return what of the deployments of a mesh could be taken for something outside, in order."""
+    given = [*deployments]
+    named = ((one, one.discovery.hostname) for one in given if isinstance(one.discovery, graph.Dns))
+    places = ((host, one.service) for one, name in named if (host := hosts.parsed_host(name)))
+    tcp = ((each.port, one.service) for one in given for each in one.listeners if each.family is graph.Family.TCP)
+    return Members(tuple(sorted(set(places), key=_by_host)), tuple(sorted(set(tcp))))
+
+
+def _by_host(place: tuple[Host, Ref]) -> tuple[object, Ref]:
+    return place[0].precedence, place[1]
+
+
+def ways(ref: Ref, claims: Claims, inside: Members, *openings: Opening) -> Settled[tuple[Way, ...]]:
+    """Return the ways that a policy opens; what belongs to the mesh, by its claims or members, is not among them."""
+    owners = _owners(claims, inside) if any(_named(one.service) for one in openings) else {}
     found = [(field, way, _owner(owners, way)) for one in openings for field, way in _each(one)]
     opened = tuple(way for _, way, owner in found if owner is None)
-    return Settled(opened, tuple(_inside(ref, field, way, owner) for field, way, owner in found if owner))
+    wrong = (_inside(ref, field, way, owner) for field, way, owner in found if owner)
+    odd = (problem for field, way, _ in found for problem in _shadowed(ref, field, way, inside))
+    return Settled(opened, (*wrong, *odd))
 
 
 def _named(service: resources.ExternalService) -> bool:
@@ -82,14 +105,24 @@ def _inside(ref: Ref, field: str, way: Way, owner: Ref) -> Problem:
     return problems.error(ref, field, fault, f"let the rule's destination be virtualService {owner.name}")
 
 
+def _shadowed(ref: Ref, field: str, way: Way, inside: Members) -> Iterator[Problem]:
+    """Rule 2.13.41: a network of all addresses leaves the ports of TCP services to these."""
+    if way.kind != TCP or not way.what.endswith("/0"):
+        return
+    taken = [(port, owner) for port, owner in inside.tcp if not way.ports or port in way.ports]
+    for port, owner in taken[:1]:
+        fault = f"{way.what} covers the addresses of {owner}, too, which is called on port {port} by TCP and keeps it"
+        yield problems.warning(ref, field, fault, "write the networks that are outside, or other ports")
+
+
 # ---------------------------------------------------------------------------- what belongs to the mesh
 
 
-def _owners(claims: Claims) -> Mapping[str, Ref]:
-    """Return by name whose the hosts are that stand for every port."""
+def _owners(claims: Claims, inside: Members) -> Mapping[str, Ref]:
+    """Return by name whose the hosts are that stand for every port, and the places of deployments."""
     everywhere = ((host, ref) for ref, owned in claims.granted.items() for host in owned)
     local = (pair for owned in claims.local.values() for pair in owned)
-    return {host.name: ref for host, ref in (*local, *everywhere) if host.port is None}
+    return {host.name: ref for host, ref in (*inside.places, *local, *everywhere) if host.port is None}
 
 
 def _owner(owners: Mapping[str, Ref], way: Way) -> Ref | None:
@@ -107,11 +140,12 @@ def _covering(name: str) -> Iterator[str]:
     yield ANY
 
 
-def hosts_inside(claims: Claims) -> tuple[Host, ...]:
-    """Return all hosts of the services of a mesh, in order."""
+def hosts_inside(claims: Claims, inside: Members) -> tuple[Host, ...]:
+    """Return all hosts of the services of a mesh, and where their deployments are found, in order."""
     everywhere = (host for owned in claims.granted.values() for host in owned)
     local = (host for owned in claims.local.values() for host, _ in owned)
-    return tuple(sorted({*everywhere, *local}, key=lambda host: host.precedence))
+    places = (host for host, _ in inside.places)
+    return tuple(sorted({*everywhere, *local, *places}, key=lambda host: host.precedence))
 
 
 # ---------------------------------------------------------------------------- what one caller may reach
@@ -124,8 +158,15 @@ def reached(of: Iterable[Way], inside: tuple[Host, ...], refused: tuple[str, ...
         by_kind[way.kind].append(way)
     http, https = _by_name(by_kind[HTTP]), _by_name(by_kind[HTTPS])
     wide = {Host(one.name) for one in (*http, *https) if one.name.startswith(ANY)}
-    taken = tuple(host for host in inside if any(hosts.overlaps(one, host) for one in wide)) if wide else ()
-    return External(http, https, _by_ports(by_kind[TCP]), taken, refused)
+    by_name = [host for host in inside if any(hosts.overlaps(one, host) for one in wide)] if wide else []
+    networks = [network for way in by_kind[TCP] if (network := hosts.parsed_network(way.what))]
+    by_address = [host for host in inside if host.is_address and _is_in(host, networks)] if networks else []
+    return External(http, https, _by_ports(by_kind[TCP]), tuple(dict.fromkeys((*by_name, *by_address))), refused)
+
+
+def _is_in(host: Host, networks: Iterable[hosts.IPNetwork]) -> bool:
+    address = ipaddress.ip_address(host.name)
+    return any(address in network for network in networks)
 
 
 def without(leading: External, own: Collection[Host]) -> External:

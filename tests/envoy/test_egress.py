@@ -13,7 +13,7 @@ from meshloom.demo.processes import Processes, Program
 from tests.envoy import fixed, names, worlds
 
 FOLDER = pathlib.Path(__file__).parent / "egress"
-CALLER, STRANGER, INSIDE = 2, 3, 4
+CALLER, STRANGER, INSIDE, UNKNOWN = 2, 3, 4, 9
 OUTSIDE, OTHER, NAME_SERVER = 150, 151, 153
 """The last numbers of addresses: of sidecars, and of what is outside. The applications of the mesh have none."""
 
@@ -70,7 +70,14 @@ def running(folder: pathlib.Path, envoy: str, variant: worlds.Variant):
         role = application.Role("outside", "outside")
         places = [*((block.address(OUTSIDE), each) for each in (8080, 8081, 8082)), (block.address(INSIDE), 8099)]
         stack.enter_context(worlds.serving([application.Server(place, role) for place in places]))
-        for last, port in ((OUTSIDE, 8443), (OTHER, 5432), (OTHER, 5433), (INSIDE, 8443), (CALLER, 5432)):
+        for last, port in (
+            (OUTSIDE, 8443),
+            (OTHER, 5432),
+            (OTHER, 5433),
+            (INSIDE, 8443),
+            (UNKNOWN, 5432),
+            (STRANGER, 5432),
+        ):
             stack.enter_context(fixed.speaking_first(block.address(last), port, BANNER))
         pairs = [pair for pair in world.cast().pairs if pair.deployment.name in ("caller-v1", "stranger-v1")]
         for pair, process in [(pair, processes.start(world.resolving(pair))) for pair in pairs]:
@@ -247,7 +254,8 @@ def test_what_is_sent_outside_says_nothing_of_the_proxies(world):
         ("127.77.0.151:5432", "200"),
         ("127.77.0.151:5433", "403"),
         ("127.77.0.150:5432", "403"),
-        ("127.77.0.2:5432", "403"),  # open by a policy, and never outside
+        ("127.77.0.9:5432", "403"),  # open by a policy, and never outside
+        ("127.77.0.3:5432", "403"),  # open by a policy, and the sidecar of a service
         ("inside.wild.example:8443", "403"),
     ],
 )
@@ -260,7 +268,7 @@ def test_whom_no_policy_names_opens_no_tunnel(world, authority):
     assert connected(world, authority, by=STRANGER) == "403"
 
 
-@pytest.mark.parametrize("authority", ["127.77.0.2:5432", "trap.example:8443"])
+@pytest.mark.parametrize("authority", ["127.77.0.9:5432", "trap.example:8443"])
 def test_a_tunnel_is_refused_with_the_reason(world, authority):
     with tunnel(world, authority) as (connection, head):
         told = fixed.read_until_closed(connection, lambda got: got.endswith(b"mesh\n")).decode()

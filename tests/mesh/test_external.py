@@ -143,6 +143,36 @@ def test_2_13_39_what_belongs_to_the_mesh_is_not_outside(name, kind) -> None:
     )
 
 
+DEPLOYMENT = """
+VirtualDeployment: shop/pets-v1
+virtualService: {ref: {name: pets}}
+serviceDiscovery: {type: DNS, hostname: %s}
+listener: [{protocol: TCP, port: 5432}]
+"""
+
+
+@pytest.mark.parametrize(("kind", "name"), [(https, "v1.pets.internal"), (http, "192.0.2.7")])
+def test_2_13_39_where_a_deployment_is_found_is_not_outside(kind, name) -> None:
+    assert reached(kind(name)).taken == ()
+    made = resolution(kind(name), more=DEPLOYMENT % name)
+    assert (made.graph.scopes[WEB].external.http, made.graph.scopes[WEB].external.https) == ((), ())
+    assert f"{name} belongs to VirtualService shop/pets of this mesh and is not outside of it" in str(made.problems)
+
+
+def test_wildcards_and_networks_know_where_deployments_are_found() -> None:
+    assert Host("v1.internal") in reached(http("'*'"), more=DEPLOYMENT % "v1.internal").taken
+    assert reached(tcp("192.0.2.0/24"), more=DEPLOYMENT % "192.0.2.7").taken == (Host("192.0.2.7"),)
+    assert reached(tcp("192.0.3.0/24, fd00::/8"), more=DEPLOYMENT % "192.0.2.7").taken == ()
+
+
+@pytest.mark.parametrize(("ports", "is_told"), [("", True), ("5432", True), ("5433", False)])
+def test_2_13_41_all_addresses_leave_the_ports_of_tcp_services_to_these(ports, is_told) -> None:
+    made = resolution(tcp("0.0.0.0/0", ports), more=DEPLOYMENT % "v1.internal")
+    words = "0.0.0.0/0 covers the addresses of VirtualService shop/pets, too, which is called on port 5432 by TCP"
+    assert any(words in str(problem) for problem in made.problems) == is_told
+    assert made.graph.scopes[WEB].external.tcp
+
+
 def test_a_host_of_the_mesh_for_one_port_leaves_the_others_outside() -> None:
     assert reached(http("odd.example.com")).http == (Outside("odd.example.com"),)
 

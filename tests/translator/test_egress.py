@@ -67,7 +67,7 @@ def test_everything_leads_out_where_everything_is_open(authority):
 def test_the_nearest_wildcard_decides_and_ports_that_it_does_not_have_are_those_of_the_next():
     external = External((Outside("*.a.example", (80,)), Outside("*.example", (80, 81))))
     assert leads(external, "x.a.example") == "egress/http/*.a.example:80"
-    assert leads(external, "x.a.example:81") == "egress/http/*.example:80,81"
+    assert leads(external, "x.a.example:81") == "egress/http/*.example:81"
 
 
 def test_what_wildcards_open_is_open_for_exact_names_too():

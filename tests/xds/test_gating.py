@@ -122,6 +122,19 @@ def test_a_complaint_blames_the_names_it_mentions_as_words():
     assert accepted.blamed(names, "cluster 'pets'. Unknown a.b.") == {"pets", "a.b"}
 
 
+def test_c10_delta_a_listener_inside_of_the_proxy_goes_when_no_routes_lead_there_any_more():
+    def leading(version, *inside):
+        led = model.resource(ROUTES, "l", version, (CLUSTER, "a"), *((LISTENER, each.name) for each in inside))
+        return model.holding(*KNOWN, model.routes("m", 1, "a"), led, *inside)
+
+    proxy = converged(model.Delta, leading(1, model.resource(LISTENER, "inside", 1)))
+    (routes,) = model.sends(proxy.publish(leading(2)))
+    assert (routes.type_url, routes.names) == (ROUTES, ("l",))
+    assert proxy.machine.waits() == (gate.Wait(LISTENER, "inside", ((ROUTES, "l"),)),)
+    assert model.types(answered(proxy, routes)) == ["Listener"]
+    assert proxy.machine.waits() == ()
+
+
 FILTERED = model.resource(LISTENER, "n", 1, (FILTER, "f"))
 
 
