@@ -5,6 +5,7 @@ Law: the product compiles; who shows which certificate and who listens where is 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mesh import inventory, resolve
 from mesh.problems import Ref
@@ -12,96 +13,113 @@ from tests import written
 from tests.meaning import configuration, evaluate
 from tests.meaning import written_mesh as meshes
 from tests.meaning.payloads import Certificate, Place
-from tests.meaning.written_mesh import Key, Written
+from tests.meaning.written_mesh import Key, Short, Written
+from translator import bundles, proxies
 from translator import compile as compiler
-from translator import proxies
 
 HTTP_PROXY, FIRST_WAY = 15000, 6000
+BLOCK = "127.77.0."
+APPLICATIONS, GATES = 100, 200
+"""Added to the last number of a sidecar's address: where its application is; and where gateways are."""
+
+Way = tuple[Key, int]
+"""A service and one of its ports that are not of the HTTP family."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A mesh as it is written, its network, where each deployment's sidecar is, and the ports of ways out for TCP."""
+    """A mesh as it is written, what its proxies get, and the network of them.
+
+    `workloads` and `gates` are the addresses of sidecars and gateways; `ways` the ports by which each sidecar leads to
+    services that are not called by HTTP.
+    """
 
     written: Written
+    bundles: Mapping[proxies.Proxy, bundles.Bundle]
     network: evaluate.Network
     workloads: Mapping[Key, str]
     gates: Mapping[Key, str]
-    ways: Mapping[tuple[Key, int], int]
+    ways: Mapping[Way, int]
 
 
-def compiled(shorts: Iterable[Mapping[str, object]]) -> Compiled:
-    """Return the network of a mesh in which each deployment has a sidecar and each gateway a proxy."""
-    given = [*shorts]
-    mesh = meshes.read(given)
-    kept = [one for objects in mesh.objects.values() for one in objects.values()]
-    graph = resolve.resolve(inventory.inventory_of(map(written.resource, kept))).graph
-    ways = {way: FIRST_WAY + place for place, way in enumerate(_tcp(mesh))}
-    sidecars = {ref: _sidecar(ref, number, ways) for number, ref in enumerate(graph.deployments, 1)}
-    gates = {ref: proxies.Gateway(ref, f"127.0.3.{number}") for number, ref in enumerate(graph.gateways, 1)}
-    bundles = compiler.compiled(graph, [*sidecars.values(), *gates.values()]).bundles
-    found = [_proxy(mesh, proxy, bundles[proxy]) for proxy in (*sidecars.values(), *gates.values())]
+def compiled(shorts: Iterable[Short], block: str = BLOCK) -> Compiled:
+    """Return a mesh in which each deployment has a sidecar and each gateway a proxy, at addresses of this block."""
+    mesh = meshes.read(shorts)
+    objects = (written.resource(dict(one)) for kind in mesh.objects.values() for one in kind.values())
+    graph = resolve.resolve(inventory.inventory_of(objects)).graph
+    ways = {way: FIRST_WAY + place for place, way in enumerate(_ways(mesh))}
+    sidecars = {_key(ref): _sidecar(ref, block, number, ways) for number, ref in enumerate(graph.deployments, 1)}
+    gates = {
+        _key(ref): proxies.Gateway(ref, f"{block}{GATES + number}") for number, ref in enumerate(graph.gateways, 1)
+    }
+    made = compiler.compiled(graph, [*sidecars.values(), *gates.values()]).bundles
+    found = [_proxy(mesh, proxy, made[proxy]) for proxy in (*sidecars.values(), *gates.values())]
+    workloads = {key: one.capture.workload_address for key, one in sidecars.items()}
     return Compiled(
         mesh,
-        evaluate.network(found, dict(_applications(mesh, sidecars)), dict(_names(mesh, sidecars))),
-        {_key(ref): one.capture.workload_address for ref, one in sidecars.items()},
-        {_key(ref): one.address for ref, one in gates.items()},
+        made,
+        evaluate.network(found, dict(_applications(mesh, sidecars)), dict(_names(mesh, workloads))),
+        workloads,
+        {key: one.address for key, one in gates.items()},
         ways,
     )
 
 
-def _tcp(mesh: Written) -> list[tuple[Key, int]]:
-    """Return all services with each of their TCP ports."""
-    return sorted(
+def _ways(mesh: Written) -> list[Way]:
+    found = ((service, meshes.deployments(mesh, service)) for service in mesh.of(meshes.SERVICE))
+    return sorted({
         (service, port)
-        for service in mesh.of(meshes.SERVICE)
-        for port in {
-            port
-            for ports in meshes.deployments(mesh, service).values()
-            for port, protocol in ports.items()
-            if protocol == "TCP"
-        }
-    )
+        for service, each in found
+        for ports in each.values()
+        for port, protocol in ports.items()
+        if protocol not in meshes.HTTP_FAMILY
+    })  # fmt: skip
 
 
-def _sidecar(ref: Ref, number: int, ways: Mapping[tuple[Key, int], int]) -> proxies.Sidecar:
-    workload = f"127.0.1.{number}"
+def _sidecar(ref: Ref, block: str, number: int, ways: Mapping[Way, int]) -> proxies.Sidecar:
+    workload = f"{block}{number}"
     out = tuple(
         proxies.TcpWay(workload, at, Ref(meshes.SERVICE, *service), port) for (service, port), at in ways.items()
     )
-    return proxies.Sidecar(ref, proxies.Explicit(workload, f"127.0.2.{number}", (), out))
+    return proxies.Sidecar(ref, proxies.Explicit(workload, f"{block}{APPLICATIONS + number}", (), out))
 
 
 def _key(ref: Ref) -> Key:
     return ref.namespace, ref.name
 
 
-def _proxy(mesh: Written, proxy: proxies.Envoy, bundle: Iterable[Iterable[object]]) -> evaluate.Proxy:
-    kind, key = _owner(mesh, proxy)
-    home = meshes.mesh_of(mesh, kind, key)
-    assert home is not None
-    shown = Certificate(str(home), (meshes.identity(kind, key, home),))
-    secrets = {"identity": shown, "authorities": frozenset({str(home)})}
-    return configuration.proxy(f"{kind} {key}", (item for part in bundle for item in part), secrets)
-
-
-def _owner(mesh: Written, proxy: proxies.Envoy) -> tuple[str, Key]:
+def owner(mesh: Written, proxy: proxies.Proxy) -> meshes.Member:
+    """Return the service or the gateway whose a proxy is."""
     if isinstance(proxy, proxies.Gateway):
-        return meshes.GATEWAY, _key(proxy.gateway)
+        return (meshes.GATEWAY, *_key(proxy.gateway))
     service = meshes.service_of(mesh, _key(proxy.deployment))
     assert service is not None
-    return meshes.SERVICE, service
+    return (meshes.SERVICE, *service)
 
 
-def _applications(mesh: Written, sidecars: Mapping[Ref, proxies.Sidecar]) -> Iterable[tuple[Place, str]]:
-    for ref, one in sidecars.items():
-        service = meshes.service_of(mesh, _key(ref))
-        for port in meshes.deployments(mesh, service)[_key(ref)] if service else ():
-            yield Place(one.capture.application_address, port), ref.key
+def shown(mesh: Written, member: meshes.Member) -> Certificate:
+    """Return the certificate of a service or a gateway, which its mesh has issued."""
+    kind, *key = member
+    home = meshes.mesh_of(mesh, kind, (key[0], key[1]))
+    assert home is not None
+    return Certificate("/".join(home), (meshes.identity(kind, (key[0], key[1]), home),))
 
 
-def _names(mesh: Written, sidecars: Mapping[Ref, proxies.Sidecar]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    for ref, one in sidecars.items():
-        discovery = mesh.of(meshes.DEPLOYMENT)[_key(ref)].get("serviceDiscovery", {})
+def _proxy(mesh: Written, proxy: proxies.Envoy, bundle: Iterable[Iterable[Any]]) -> evaluate.Proxy:
+    own = shown(mesh, owner(mesh, proxy))
+    secrets = {"identity": own, "authorities": frozenset({own.root})}
+    return configuration.proxy(str(proxy), (item for part in bundle for item in part), secrets)
+
+
+def _applications(mesh: Written, sidecars: Mapping[Key, proxies.Sidecar]) -> Iterable[tuple[Place, str]]:
+    for key, one in sidecars.items():
+        service = meshes.service_of(mesh, key)
+        for port in meshes.deployments(mesh, service)[key] if service else ():
+            yield Place(one.capture.application_address, port), "/".join(key)
+
+
+def _names(mesh: Written, workloads: Mapping[Key, str]) -> Iterable[tuple[str, tuple[str, ...]]]:
+    for key, address in workloads.items():
+        discovery = mesh.of(meshes.DEPLOYMENT)[key].get("serviceDiscovery", {})
         if "hostname" in discovery:
-            yield discovery["hostname"], (one.capture.workload_address,)
+            yield discovery["hostname"], (address,)

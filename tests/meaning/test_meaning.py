@@ -93,15 +93,21 @@ def _connections(mesh):
 
 
 def _dialled(mesh):
+    for asked, place, payload in dialled(mesh):
+        found = evaluate.sent(mesh.network, place, payload)
+        yield asked, told(found, False), oracle_doors.let_in(mesh.written, asked)
+
+
+def dialled(mesh):
+    """Yield who dials which proxy with what, and where that is."""
     members = [(kind, *key) for kind in (w.SERVICE, w.GATEWAY) for key in mesh.written.of(kind)]
     homes = {member: w.mesh_of(mesh.written, member[0], member[1:]) for member in members}
     for deployment, address in mesh.workloads.items():
         service = w.service_of(mesh.written, deployment)
         for port, protocol in w.deployments(mesh.written, service)[deployment].items():
             for is_tls, is_ours, shown, root in _tries(homes):
-                dialled = oracle_doors.Dialled(deployment, port, is_tls, is_ours, shown, root)
-                found = evaluate.sent(mesh.network, Place(address, port), _payload(dialled, protocol, homes))
-                yield dialled, told(found, False), oracle_doors.let_in(mesh.written, dialled)
+                asked = oracle_doors.Dialled(deployment, port, is_tls, is_ours, shown, root)
+                yield asked, Place(address, port), _payload(asked, protocol, homes)
 
 
 def _tries(homes):
@@ -121,5 +127,5 @@ def _payload(dialled, protocol, homes):
     shown = None
     if dialled.shown:
         kind, *key = dialled.shown
-        shown = Certificate(str(dialled.root), (w.identity(kind, tuple(key), homes[dialled.shown]),))
+        shown = Certificate("/".join(dialled.root), (w.identity(kind, tuple(key), homes[dialled.shown]),))
     return Hello(inside, "", alpn, shown)
