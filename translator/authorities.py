@@ -53,14 +53,15 @@ def wild(service: graph.Service, called_by: Iterable[Host]) -> tuple[Host, ...]:
 
 
 def taken_by(wildcards: Iterable[Host], given: Iterable[Host]) -> Domains:
-    """Return the domains of hosts for every port on those ports on which a wildcard covers them."""
+    """Return the domains of hosts for every port on those ports on which a wildcard covers them, each once."""
     known = [*given]
-    return tuple(
+    found = (
         str(Host(host.name, wildcard.port))
         for wildcard in wildcards
         for host in known
         if host.name != wildcard.name and hosts.covers(Host(wildcard.name), host)
     )
+    return tuple(dict.fromkeys(found))
 
 
 def has_pattern(host: Host) -> bool:

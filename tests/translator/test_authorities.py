@@ -116,6 +116,11 @@ def test_a_wildcard_does_not_take_other_ports_of_a_longer_one():
     assert found["*.my.pets:81"] == "shop/b/other-ports"
 
 
+def test_a_port_that_two_wildcards_would_take_stands_once():
+    wide = service((80, 81), "*.pets", "*.pets:81", "*.my.pets:81", key="shop/a")
+    assert domains(wide, service((80,), "x.my.pets", key="shop/b"))["x.my.pets:81"] == "shop/b/other-ports"
+
+
 def test_of_two_services_with_one_domain_the_first_has_it_and_no_domain_stands_twice():
     found = domains(service((80,), "pets", "cats", key="shop/a"), service((80, 9080), "pets", key="shop/b"))
     assert found["pets"] == "shop/a/80"
