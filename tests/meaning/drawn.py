@@ -15,7 +15,7 @@ ASKED_HOSTS = ("a", "b", "a.shop", "b.a.shop", "c.shop", "z.a.shop", "nobody")
 ASKED_PORTS = (None, 80, 9080, 8081)
 PATHS = ("/", "/a", "/a/b", "/ab", "/a/b/c?x=/b")
 PORTS = (80, 9080)
-PROTOCOLS = ("HTTP", "HTTP", "HTTP", "HTTP2", "GRPC", "TCP", "TCP")
+PROTOCOLS = ("HTTP", "HTTP", "HTTP", "HTTP2", "GRPC", "TCP", "TCP", "TLS_PASSTHROUGH")
 MODES = ("DISABLED", "PERMISSIVE", "STRICT")
 
 keys = st.tuples(st.sampled_from(SPACES), st.sampled_from(NAMES))
@@ -100,9 +100,10 @@ def _table(key: tuple[str, str], service: tuple[str, str], names: list[tuple[str
         _some("path", st.sampled_from(["/", "/a", "/a/b", "a/"]), 3),
         st.sampled_from([{}, {}, {"isGrpc": True}]),
     )
-    rules = st.lists(
-        st.one_of(http, http, to.map(lambda to: {"tcpRoute": {"destinations": to}})), min_size=1, max_size=3
+    tcp, tls = (
+        to.map(lambda to, kind=kind: {kind: {"destinations": to}}) for kind in ("tcpRoute", "tlsPassthroughRoute")
     )
+    rules = st.lists(st.one_of(http, http, tcp, tls), min_size=1, max_size=3)
     return st.builds(
         lambda rules, priority: {
             "VirtualServiceRouteTable": "/".join(key),

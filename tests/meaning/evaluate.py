@@ -71,8 +71,15 @@ def network(
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Network:
     """Return the network of these proxies and applications."""
-    bound = {_place(one["address"]): (proxy, one) for proxy in proxies for one in proxy.listeners.values()}
+    listeners = (
+        (proxy, one) for proxy in proxies for one in proxy.listeners.values() if "internal_listener" not in one
+    )
+    bound = {_place(one["address"]): (proxy, one) for proxy, one in listeners}
     return Network(bound, applications, names)
+
+
+NOWHERE = Place("0.0.0.0", 0)
+"""Where a connection inside of a proxy is going to."""
 
 
 def _place(address: Message) -> Place:
@@ -191,10 +198,22 @@ def _managed(
 
 def _requested(network: Network, proxy: Proxy, found: managers.Forwarded, share: Message) -> Chances:
     """Return what becomes of a request that one cluster gets; a connection that fails is 503 to the caller."""
+    end = routes.upgrade(found.route["route"], "connect") if found.request.inside else None
+    if end is not None and "connect_config" in end:
+        return changed(upstream(network, proxy, share["name"], found.request.inside), _unopened)
     request = replaced(
         routes.rewritten(found.request, found.route, share), version=_version(proxy.clusters.get(share["name"], {}))
     )
     return changed(upstream(network, proxy, share["name"], request), _told)
+
+
+UNOPENED = ("cluster_not_found", "no_healthy_upstream", "nobody listens", "server certificate is not trusted")
+"""Why a connection never comes about; all other ends it meets when it is open."""
+
+
+def _unopened(outcome: Outcome) -> Outcome:
+    """Return what becomes of a tunnel: it is answered when its connection is open, or cannot be opened."""
+    return _told(outcome) if isinstance(outcome, Closed) and outcome.why in UNOPENED else outcome
 
 
 def _told(outcome: Outcome) -> Outcome:
@@ -215,9 +234,17 @@ def upstream(network: Network, proxy: Proxy, name: str, payload: Payload) -> Cha
     if cluster is None:
         return surely(Closed("cluster_not_found"))
     groups = cluster.get("load_assignment", {}).get("endpoints", ())
-    endpoints = [_place(one["endpoint"]["address"]) for group in groups for one in group["lb_endpoints"]]
+    endpoints = [one["endpoint"]["address"] for group in groups for one in group["lb_endpoints"]]
     if not endpoints:
         return surely(Closed("no_healthy_upstream"))
     if "transport_socket" in cluster:
         payload = tls.greeting(_typed(cluster["transport_socket"], UPSTREAM), payload, proxy.secrets)
-    return mixed((1, sent(network, endpoint, payload)) for endpoint in endpoints)
+    return mixed((1, _dialled(network, proxy, endpoint, payload)) for endpoint in endpoints)
+
+
+def _dialled(network: Network, proxy: Proxy, address: Message, payload: Payload) -> Chances:
+    """Return what becomes of a connection to an endpoint, which may be a listener inside of the same proxy."""
+    if "envoy_internal_address" not in address:
+        return sent(network, _place(address), payload)
+    listener = proxy.listeners[address["envoy_internal_address"]["server_listener_name"]]
+    return _received(network, proxy, listener, NOWHERE, payload)

@@ -49,12 +49,10 @@ def forwarded(manager: Message, table: routes.Table, request: Request, peer: rba
 
 def _seen(manager: Message, request: Request) -> Request | Answered:
     """Return a request as routes see it."""
-    if "upgrade" in dict(request.headers):
-        return Answered(403, "upgrade_failed")
     underscores = manager.get("common_http_protocol_options", {}).get("headers_with_underscores_action")
     if underscores == "REJECT_REQUEST" and any("_" in name for name, _ in request.headers):
         return Answered(400, "http1.unexpected_underscore" if request.version == 1 else "http2.unexpected_underscore")
-    path = _path(manager, request.path)
+    path = _path(manager, request.path) if request.path else ""
     if path is None:
         return Answered(307, "path_normalization_redirect")
     return dataclasses.replace(
@@ -102,6 +100,8 @@ def _path(manager: Message, path: str) -> str | None:
 def _routed(manager: Message, table: routes.Table, request: Request, peer: rbac.Peer) -> Forwarded | Answered:
     host = routes.virtual_host(table, request.authority)
     route = routes.route(host, request) if host is not None else None
+    if not _is_upgrade_allowed(manager, route, request):
+        return Answered(403, "upgrade_failed")
     for item in manager["http_filters"]:
         match kind_of(item["typed_config"]):
             case k if k == RBAC:
@@ -113,6 +113,13 @@ def _routed(manager: Message, table: routes.Table, request: Request, peer: rbac.
             case other:
                 raise NotUnderstoodError(other)
     raise NotUnderstoodError("a manager without a router")
+
+
+def _is_upgrade_allowed(manager: Message, route: Message | None, request: Request) -> bool:
+    """Return whether a request is none for an upgrade, or for one that its route or else the manager allows."""
+    kind = "connect" if request.method == "CONNECT" else (request.header("upgrade") or "").lower()
+    given = (route or {}).get("route", {}), manager
+    return not kind or any(routes.upgrade(each, kind) is not None for each in given)
 
 
 def _own(route: Message | None, host: Message | None, name: str) -> Message | None:

@@ -11,6 +11,11 @@ from typing import NamedTuple
 from tests.meaning import written_mesh as meshes
 from tests.meaning.written_mesh import Key, Short, Written
 
+TCP, TLS = ("TCP",), ("TLS_PASSTHROUGH",)
+FAMILIES = {"HTTP": meshes.HTTP_FAMILY, "TCP": TCP, "TLS": TLS}
+EVERY_FAMILY = (*meshes.HTTP_FAMILY, *TCP, *TLS)
+"""The protocols of a family; where a port is of several, the first counts."""
+
 
 class To(NamedTuple):
     """A request or a connection arrives at this port of a deployment's application."""
@@ -39,6 +44,15 @@ def only(one: To | Status | Ended) -> Expected:
     return {one: Fraction(1)}
 
 
+def places(expected: Expected) -> Expected:
+    """Return what is expected without the form in which requests arrive."""
+    found: dict[To | Status | Ended, Fraction] = {}
+    for one, chance in expected.items():
+        bare = To(one.deployment, one.port) if isinstance(one, To) else one
+        found[bare] = found.get(bare, Fraction(0)) + chance
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request: by which host and port (None: none is named), for which path, of gRPC or not."""
@@ -59,15 +73,34 @@ class Asked:
 
 def requested(written: Written, caller: Key, asked: Asked) -> Expected:
     """Return what becomes of a request that an application of a service sends to its sidecar."""
-    mesh = meshes.mesh_of(written, meshes.SERVICE, caller)
-    assert mesh is not None
-    service = _meant(written, mesh, caller[0], asked)
-    if service is None or not meshes.may_reach(written, meshes.SERVICE, caller, service):
+    service = _reached(written, caller, asked)
+    if service is None:
         return only(Status(403))
     port = asked.port or default_port(written, service)
     if port not in ports(written, service, meshes.HTTP_FAMILY):
         return only(Status(404))
     return routed(written, service, port, asked.path, asked.is_grpc, asked.authority)
+
+
+def tunnelled(written: Written, caller: Key, to: Asked, inside: Asked | None) -> Expected:
+    """Return what becomes of a tunnel to a host and port: of requests inside of it for HTTP, else of the tunnel."""
+    service = _reached(written, caller, to)
+    if service is None:
+        return only(Status(403))
+    family = next((each for each in FAMILIES.values() if to.port in ports(written, service, each)), None)
+    if family is None:
+        return only(Status(404))
+    if family is meshes.HTTP_FAMILY:
+        return requested(written, caller, inside) if inside else only(Ended())
+    return _opened(written, service, to.port or 0, family)
+
+
+def _reached(written: Written, caller: Key, asked: Asked) -> Key | None:
+    """Return the service that a caller means, if it may reach it."""
+    mesh = meshes.mesh_of(written, meshes.SERVICE, caller)
+    assert mesh is not None
+    found = _meant(written, mesh, caller[0], asked)
+    return found if found and meshes.may_reach(written, meshes.SERVICE, caller, found) else None
 
 
 def _meant(written: Written, mesh: Key, space: str, asked: Asked) -> Key | None:
@@ -90,7 +123,7 @@ def _is_at(written: Written, claim: meshes.Claim, port: int | None) -> bool:
     if claim.port is None:
         return True
     wanted = default_port(written, claim.service) if port is None else port
-    return claim.port == wanted and wanted in ports(written, claim.service, meshes.HTTP_FAMILY)
+    return claim.port == wanted and wanted in ports(written, claim.service, EVERY_FAMILY)
 
 
 def ports(written: Written, service: Key, family: tuple[str, ...]) -> list[int]:
@@ -177,14 +210,22 @@ def hostname_of(written: Written, deployment: Key) -> str:
 
 
 def connected(written: Written, caller: Key, service: Key, port: int) -> Expected:
-    """Return what becomes of a TCP connection that an application opens to a port of a service."""
-    if not meshes.may_reach(written, meshes.SERVICE, caller, service):
+    """Return what becomes of a connection that an application opens to a port of a service, of TCP or of TLS; a port of
+    both is nobody's.
+    """
+    found = [each for each in (TCP, TLS) if port in ports(written, service, each)]
+    if len(found) != 1 or not meshes.may_reach(written, meshes.SERVICE, caller, service):
         return only(Ended())
-    for route in _rules(written, service, "tcpRoute"):
-        usable = _usable(written, service, port, route, ("TCP",))
+    return _ends(_opened(written, service, port, found[0]))
+
+
+def _opened(written: Written, service: Key, port: int, family: tuple[str, ...]) -> Expected:
+    """Return where the first rule for a port with a listener sends connections, or else the policy: 404 for nowhere."""
+    for route in _rules(written, service, {TCP: "tcpRoute", TLS: "tlsPassthroughRoute"}[family]):
+        usable = _usable(written, service, port, route, family)
         if usable:
-            return _ends(_shared(written, usable, "", "", False))
-    return _ends(_shared(written, _uniform(written, service, port, ("TCP",)), "", "", False))
+            return _shared(written, usable, "", "", False) or only(Status(404))
+    return _shared(written, _uniform(written, service, port, family), "", "", False) or only(Status(404))
 
 
 def _ends(expected: Expected) -> Expected:

@@ -21,18 +21,24 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request. `path` holds the query; header names are in lower case."""
+    """An HTTP request. `path` holds the query; header names are in lower case; `inside` is what a tunnel of CONNECT is for."""
 
     authority: str
     path: str = "/"
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     version: int = 1
+    inside: "Payload | None" = None
 
     def header(self, name: str) -> str | None:
         """Return a header, or one of the parts that are no header, by the name that HTTP/2 gives them."""
         special = {":authority": self.authority, ":path": self.path, ":method": self.method}
         return special.get(name) or dict(self.headers).get(name)
+
+
+def tunnel(authority: str, inside: "Payload") -> Request:
+    """Return the request for a tunnel, and what is said in it."""
+    return Request(authority, "", "CONNECT", inside=inside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,10 @@ def route(host: Message, request: Request) -> Message | None:
 
 
 def matches(match: Message, request: Request) -> bool:
-    """Return whether a RouteMatch holds for a request."""
+    """Return whether a RouteMatch holds for a request. One for CONNECT has no path: nothing else matches it."""
     return (
-        _path_matches(match, request.path.partition("#")[0].partition("?")[0])
+        ("connect_matcher" in match) == (request.method == "CONNECT")
+        and ("connect_matcher" in match or _path_matches(match, request.path.partition("#")[0].partition("?")[0]))
         and ("grpc" not in match or _is_grpc(request))
         and all(_header_matches(matcher, request) for matcher in match.get("headers", ()))
     )
@@ -84,6 +85,11 @@ def split(action: Message) -> list[tuple[Message, int]]:
     if "cluster" in action:
         return [({"name": action["cluster"]}, 1)]
     return [(one, one.get("weight", 0)) for one in action["weighted_clusters"]["clusters"]]
+
+
+def upgrade(action: Message, kind: str) -> Message | None:
+    """Return what a RouteAction says of an upgrade, whose names have no case."""
+    return next((one for one in action.get("upgrade_configs", ()) if one["upgrade_type"].lower() == kind), None)
 
 
 def rewritten(request: Request, chosen: Message, share: Message) -> Request:

@@ -1,15 +1,17 @@
 """Handshakes, access and answers, on configurations written by hand."""
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
 
 from tests.meaning import evaluate, rbac, routes
-from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request
+from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request, tunnel
 from tests.meaning.understood import NotUnderstoodError
 
 URI = "spiffe://m/ns/a/vs/b"
-PLAIN = Request("a")
+PLAIN, SOCKET = Request("a"), Request("a", headers=(("upgrade", "websocket"),))
+INTERNAL = {"envoy_internal_address": {"server_listener_name": "inner"}}
 MEMBER, STRANGER = Certificate("m", (URI,)), Certificate("m", ("spiffe://m/other",))
 FORGED = Certificate("elsewhere", (URI,))
 SECRETS = {"identity": MEMBER, "authorities": frozenset({"m"})}
@@ -172,6 +174,37 @@ def test_a_route_says_more_to_a_filter_than_its_virtual_host_and_that_more_than_
 def routed(action, request=PLAIN, clusters=TO_APPLICATION, **fields):
     hosts = [{"domains": ["a"], "routes": [{"match": {"prefix": "/"}, "route": action}]}]
     return evaluate.sent(network([{"filters": [manager(**fields)]}], hosts, clusters), HERE, request)
+
+
+CONNECT = [{"upgrade_type": "CONNECT", "connect_config": {}}]
+
+
+@pytest.mark.parametrize(
+    ("route", "manager_", "expected"),
+    [
+        ({"upgrade_configs": CONNECT}, {}, Arrived("app", 80, Bytes())),
+        ({"upgrade_configs": CONNECT}, {"upgrade_configs": CONNECT}, Arrived("app", 80, Bytes())),
+        ({}, {"upgrade_configs": [{"upgrade_type": "websocket"}]}, Answered(403, "upgrade_failed")),
+    ],
+)
+def test_a_tunnel_is_opened_where_a_route_or_its_manager_allows_it(route, manager_, expected):
+    action = {"match": {"connect_matcher": {}}, "route": {"cluster": "app", **route}}
+    made = network([{"filters": [manager(**manager_)]}], [{"domains": ["a"], "routes": [action]}])
+    assert sole(evaluate.sent(made, HERE, tunnel("a", Bytes()))) == expected
+
+
+def test_a_websocket_passes_where_it_is_allowed():
+    found = sole(routed({"cluster": "app"}, SOCKET, upgrade_configs=[{"upgrade_type": "websocket"}]))
+    assert found == Arrived("app", 80, SOCKET)
+
+
+def test_a_listener_inside_of_a_proxy_is_found_by_its_name():
+    inside = {"name": "in", "load_assignment": {"endpoints": [{"lb_endpoints": [{"endpoint": {"address": INTERNAL}}]}]}}
+    made = network([{"filters": [tcp(cluster="in")]}], clusters=[inside, *TO_APPLICATION])
+    (proxy, _) = made.bound[HERE]
+    listeners = {**proxy.listeners, "inner": {"internal_listener": {}, "filter_chains": [{"filters": [tcp()]}]}}
+    both = evaluate.network([dataclasses.replace(proxy, listeners=listeners)], made.applications)
+    assert sole(evaluate.sent(both, HERE, Bytes())) == Arrived("app", 80, Bytes())
 
 
 def test_weights_are_chances():

@@ -6,19 +6,20 @@ The same few meshes every day; as many others as the variable MESHLOOM_MEANING_E
 import os
 from fractions import Fraction
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.meaning import drawn, evaluate, meshes, oracle, oracle_doors
 from tests.meaning import written_mesh as w
-from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request
+from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request, tunnel
 
 EXAMPLES = int(os.environ.get("MESHLOOM_MEANING_EXAMPLES", "0"))
-EVERY_DAY = 60
+EVERY_DAY = 40
 SETTINGS = settings(
     max_examples=EXAMPLES or EVERY_DAY,
     deadline=None,
     database=None,
     derandomize=not EXAMPLES,
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
 
@@ -62,11 +63,16 @@ ASKED = [
 def test_everybody_gets_where_tables_policies_and_modes_say_and_nowhere_else(shorts):
     mesh = meshes.compiled(shorts)
     assert not differing(_requests(mesh))
+    assert not differing(_tunnels(mesh))
     assert not differing(_connections(mesh))
     assert not differing(_dialled(mesh))
 
 
 # ---------------------------------------------------------------------------- what applications ask of their sidecars
+
+
+OTHER = {"TCP": Bytes(), "TLS_PASSTHROUGH": Hello(Bytes(), "a", ("h2",))}
+"""What applications say in protocols that are not of HTTP."""
 
 
 def _requests(mesh):
@@ -77,6 +83,16 @@ def _requests(mesh):
             request = Request(asked.authority, asked.path, headers=head)
             found = evaluate.sent(mesh.network, Place(address, meshes.HTTP_PROXY), request)
             yield (deployment, asked), told(found), oracle.requested(mesh.written, caller, asked)
+
+
+def _tunnels(mesh):
+    for number, (deployment, address) in enumerate(mesh.workloads.items()):
+        caller, inside = w.service_of(mesh.written, deployment), ASKED[number]
+        for to in (asked for asked in ASKED[:: len(drawn.PATHS)] if asked.port):
+            for payload in (Request(inside.authority, inside.path), Bytes(is_first=False), OTHER["TLS_PASSTHROUGH"]):
+                found = evaluate.sent(mesh.network, Place(address, meshes.HTTP_PROXY), tunnel(to.authority, payload))
+                expected = oracle.tunnelled(mesh.written, caller, to, inside if isinstance(payload, Request) else None)
+                yield (deployment, to, payload), told(found, False), oracle.places(expected)
 
 
 def _connections(mesh):
@@ -120,7 +136,7 @@ def _tries(homes):
 
 def _payload(dialled, protocol, homes):
     version = 2 if protocol in ("HTTP2", "GRPC") else 1
-    inside = Request("any", version=version) if protocol in w.HTTP_FAMILY else Bytes()
+    inside = Request("any", version=version) if protocol in w.HTTP_FAMILY else OTHER[protocol]
     if not dialled.is_tls:
         return inside
     alpn = ("meshloom", "h2") if dialled.is_ours else ("h2", "http/1.1")

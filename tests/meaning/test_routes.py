@@ -3,7 +3,7 @@
 import pytest
 
 from tests.meaning import routes
-from tests.meaning.payloads import Request
+from tests.meaning.payloads import Bytes, Request, tunnel
 
 
 def found(domains, authority):
@@ -76,6 +76,12 @@ def test_grpc_is_told_by_its_content_type(kind, is_grpc):
 def test_headers_match_as_a_whole(matcher, is_match):
     request = Request("a.b", headers=(("x-some", "thing"),))
     assert routes.matches({"prefix": "/", "headers": [matcher]}, request) is is_match
+
+
+def test_connect_is_matched_by_its_own_matcher_alone():
+    asked = Request("a:1", "/"), tunnel("a:1", Bytes())
+    found = [[routes.matches(match, each) for each in asked] for match in ({"prefix": "/"}, {"connect_matcher": {}})]
+    assert found == [[True, False], [False, True]]
 
 
 def test_the_first_route_that_matches_decides():

@@ -23,7 +23,7 @@ class EachIn(dict[str, Any]):
 
 
 _SOCKET_ADDRESS = {"address": READ, "port_value": READ}
-_ADDRESS = {"socket_address": _SOCKET_ADDRESS}
+_ADDRESS = {"socket_address": _SOCKET_ADDRESS, "envoy_internal_address": {"server_listener_name": READ}}
 _STRING = {
     "exact": READ,
     "prefix": READ,
@@ -61,6 +61,7 @@ _MATCH = {
     "path_separated_prefix": READ,
     "headers": {"name": READ, "string_match": _STRING, "invert_match": READ},
     "grpc": READ,
+    "connect_matcher": {},
 }
 _ACTION = {
     "cluster": READ,
@@ -68,6 +69,7 @@ _ACTION = {
     "prefix_rewrite": READ,
     "regex_rewrite": {"pattern": {"regex": READ}, "substitution": READ},
     "host_rewrite_literal": READ,
+    "upgrade_configs": {"upgrade_type": READ, "connect_config": {}},
     "timeout": BESIDE,
     "idle_timeout": BESIDE,
 }
@@ -83,6 +85,7 @@ TABLE: Mapping[str, Fields] = {
     "envoy.config.listener.v3.Listener": {
         "name": READ,
         "address": _ADDRESS,
+        "internal_listener": {},
         "traffic_direction": BESIDE,
         "per_connection_buffer_limit_bytes": BESIDE,
         "listener_filters": _EXTENSION,
@@ -140,7 +143,9 @@ TABLE: Mapping[str, Fields] = {
         "use_remote_address": BESIDE,
         "always_set_request_id_in_response": BESIDE,
         "common_http_protocol_options": {"idle_timeout": BESIDE, "headers_with_underscores_action": READ},
+        "http_protocol_options": {"accept_http_10": BESIDE},
         "http2_protocol_options": BESIDE,
+        "upgrade_configs": {"upgrade_type": READ},
         "request_headers_timeout": BESIDE,
     },
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation": {
