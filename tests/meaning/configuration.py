@@ -13,6 +13,7 @@ from tests.meaning.evaluate import Proxy
 from tests.translator import decoded
 from translator import resources
 
+_BESIDE = {resources.RUNTIME}
 _KINDS = {
     resources.LISTENER: "listeners",
     resources.ROUTES: "routes",
@@ -25,7 +26,10 @@ def proxy(name: str, sent: Iterable[resources.EncodedResource], secrets: tls.Sec
     """Return a proxy that has got these resources."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {kind: {} for kind in _KINDS.values()}
     for one in sent:
-        found[_KINDS[one.type_url]][one.name] = _read(one.type_url, one.body)
+        message = _read(one.type_url, one.body)
+        if one.type_url in _BESIDE:
+            continue
+        found[_KINDS[one.type_url]][one.name] = message
     return Proxy(name, **found, secrets=secrets)
 
 

@@ -87,6 +87,7 @@ TABLE: Mapping[str, Fields] = {
         "address": _ADDRESS,
         "internal_listener": {},
         "traffic_direction": BESIDE,
+        "access_log": BESIDE,
         "per_connection_buffer_limit_bytes": BESIDE,
         "listener_filters": _EXTENSION,
         "listener_filters_timeout": BESIDE,
@@ -111,6 +112,7 @@ TABLE: Mapping[str, Fields] = {
         "weighted_clusters": {"clusters": {"name": READ, "weight": READ}},
         "stat_prefix": BESIDE,
         "idle_timeout": BESIDE,
+        "access_log": BESIDE,
     },
     "envoy.extensions.filters.network.rbac.v3.RBAC": {
         "rules": _RULES,
@@ -120,6 +122,7 @@ TABLE: Mapping[str, Fields] = {
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
         "codec_type": READ,
         "stat_prefix": BESIDE,
+        "access_log": BESIDE,
         "rds": {"route_config_name": READ, "config_source": _SOURCE},
         "http_filters": _EXTENSION,
         "early_header_mutation_extensions": _EXTENSION,
@@ -201,6 +204,7 @@ TABLE: Mapping[str, Fields] = {
         "explicit_http_config": {"http_protocol_options": READ, "http2_protocol_options": READ},
     },
     "envoy.config.core.v3.TypedExtensionConfig": _EXTENSION,
+    "envoy.service.runtime.v3.Runtime": {"name": BESIDE, "layer": BESIDE},
 }
 
 
