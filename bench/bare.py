@@ -5,11 +5,15 @@ this is its own.
 """
 
 import asyncio
+import pathlib
 from typing import Any
 
 import grpc.aio
 
 from bench import lines, messages, usage
+from meshloom import ways_in
+from meshloom.identity import authorities
+from meshloom.identity.authority import serving, succession
 
 
 class Bare:
@@ -21,13 +25,16 @@ class Bare:
         self._streams: dict[int, asyncio.Queue[bytes]] = {}
         self._requests = usage.Count()
 
-    async def serve(self, address: str) -> dict[str, Any]:
-        """Open the address."""
+    async def serve(self, address: str, state: str, tls: bool) -> dict[str, Any]:
+        """Open the address, over TLS with a certificate of the control plane's own kind or in clear."""
         method = grpc.stream_stream_rpc_method_handler(self._stream)
         for path in messages.METHODS.values():
             _, service, name = path.split("/")
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {name: method}),))
-        self._server.add_insecure_port(address)
+        if tls:
+            self._server.add_secure_port(address, _credentials(pathlib.Path(state)))
+        else:
+            self._server.add_insecure_port(address)
         await self._server.start()
         return usage.usage()
 
@@ -68,6 +75,12 @@ class Bare:
     async def _read(self, context: Any) -> None:
         while await context.read() is not grpc.aio.EOF:
             self._requests.add()
+
+
+def _credentials(state: pathlib.Path) -> grpc.ServerCredentials:
+    ground = succession.Ground(authorities.store(state), serving.POLICY)
+    leaf = serving.ServerKeeper(ground, state / ways_in.ROOT_FILE).credentials(()).leaf
+    return grpc.ssl_server_credentials([(leaf.key.pem, leaf.chain)])
 
 
 async def main() -> None:

@@ -5,13 +5,14 @@ once. A process of its own, so that what it costs is nobody else's.
 """
 
 import asyncio
+import pathlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
 
-from bench import large, lines, messages
+from bench import door, large, lines, messages
 
 OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # a connection each
@@ -32,6 +33,7 @@ class Group:
     variant: str
     services: int
     proxies: int
+    door: door.Door
     recording: messages.Recording = field(default_factory=list)
     complete: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,10 +41,11 @@ class Group:
 
     async def connect(self, number: int) -> None:
         """Be proxy `number` until cancelled."""
-        metadata = (("proxy", str(number)),)
-        async with grpc.aio.insecure_channel(self.address, options=OPTIONS) as channel:
+        proxy = large.proxy(number % self.proxies, self.services)
+        metadata = (("proxy", str(number)), *self.door.proof(proxy))
+        async with self.door.channel(self.address, OPTIONS) as channel:
             call = channel.stream_stream(messages.METHODS[self.variant])(metadata=metadata, wait_for_ready=True)
-            node = messages.node(large.proxy(number % self.proxies, self.services), number)
+            node = messages.node(proxy)
             await call.write(messages.first_request(self.variant, messages.ORDER[0], (), node))
             await self._answer(number, call)
         raise ConnectionError(f"the server ended the stream of proxy {number}")
@@ -77,9 +80,12 @@ class Fleet:
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
 
-    async def group(self, group: str, address: str, variant: str, services: int, proxies: int) -> dict[str, Any]:
+    async def group(
+        self, group: str, address: str, state: str, tls: bool, variant: str, services: int, proxies: int
+    ) -> dict[str, Any]:
         """Name a group of proxies of a mesh of so many services; more streams than proxies are further replicas."""
-        self.groups[group] = Group(address, variant, services, proxies)
+        way = door.OverTls(pathlib.Path(state)) if tls else door.InClear()
+        self.groups[group] = Group(address, variant, services, proxies, way)
         return {}
 
     async def connect(self, group: str, first: int, count: int) -> dict[str, Any]:

@@ -9,15 +9,17 @@ import contextlib
 import pathlib
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench import large, lines, rows
+from meshloom.demo import loopback
 
 PROXIES, SERVICES, DESTINATIONS = 500, 200, 10
-CHANGES, UNCOUNTED = {"delta": 200, "sotw": 100}, 10
-"""Weights changed one after the other; the first few warm up and do not count."""
+PORT = 15012
+UNCOUNTED = 10
+"""Of the weights that are changed one after the other, the first few warm up and do not count."""
 MOST_SECONDS = 0.2
 """From a change to the last ACK, 99 times of 100."""
 
@@ -26,10 +28,27 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """A variant of the protocol, over TLS or in clear, and how many weights are changed; rows end in `suffix`."""
+
+    variant: str
+    tls: bool
+    changes: int
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.variant} {'over TLS' if self.tls else 'in clear'}"
+
+
+SERVED = (Case("delta", True, 200), Case("sotw", True, 100, " sotw"))
+IN_CLEAR = (Case("delta", False, 100, " in clear"), Case("sotw", False, 100, " sotw in clear"))
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """The three processes, and where they leave recordings for one another."""
 
-    variant: str
+    case: Case
     plane: lines.Child
     bare: lines.Child
     fleet: lines.Child
@@ -77,50 +96,74 @@ class Start:
 
 
 def measure(say: Say) -> Iterator[rows.Row]:
-    """Yield the rows of both variants."""
-    yield from asyncio.run(_measured("delta", "", say))
-    yield from asyncio.run(_measured("sotw", " sotw", say))
+    """Yield the rows of both variants as they are served; in clear, those of processor time alone."""
+    for case in SERVED:
+        yield from asyncio.run(_measured(case, say))
+    for case in IN_CLEAR:
+        yield from asyncio.run(_in_clear(case, say))
 
 
-async def _measured(variant: str, suffix: str, say: Say) -> list[rows.Row]:
-    async with _stage(variant) as stage:
-        say(f"{variant}: {PROXIES} proxies connect")
+async def _measured(case: Case, say: Say) -> list[rows.Row]:
+    async with _stage(case) as stage:
+        say(f"{case}: {PROXIES} proxies connect")
         started, bare_started = await _start(stage, "plane", 0), await _start(stage, "bare", 0)
-        changes, bare_changes, size = Side(), Side(), 0
-        for step in range(CHANGES[variant]):
-            say(f"{variant}: weight {step + 1} of {CHANGES[variant]}")
-            size += await _change(stage, step, changes, bare_changes)
+        changes, bare_changes, size = await _changes(stage, say)
         unchanged = await _repeat(stage)
-        say(f"{variant}: {PROXIES} replicas connect")
+        say(f"{case}: {PROXIES} replicas connect")
         grown, bare_grown = await _start(stage, "plane", PROXIES), await _start(stage, "bare", PROXIES)
-    cold = f"cold start of {PROXIES} proxies{suffix}"
+    suffix, cold = case.suffix, f"cold start of {PROXIES} proxies{case.suffix}"
     return [
-        rows.row(f"weight-change{suffix}", changes.cpu_ms, "ms CPU", bare_changes.cpu_ms),
-        rows.row(f"weight-change{suffix}, event loop", changes.loop_ms, "ms CPU", bare_changes.loop_ms),
+        *_processor_time(case, changes, bare_changes),
         rows.row(f"weight-change{suffix} last ACK p50", changes.seconds_ms(50), "ms", bare_changes.seconds_ms(50)),
         rows.row(f"weight-change{suffix} last ACK p99", changes.seconds_ms(99), "ms", MOST_SECONDS * 1e3),
-        rows.row(f"no-op change{suffix} bytes", unchanged, "bytes", size / CHANGES[variant]),
+        rows.row(f"no-op change{suffix} bytes", unchanged, "bytes", size / case.changes),
         rows.row(cold, started.seconds, "s", bare_started.seconds),
         rows.row(f"{cold}, CPU", started.cpu, "s CPU", bare_started.cpu),
         rows.row(f"memory per stream{suffix}", grown.kib_per_stream, "KiB", bare_grown.kib_per_stream),
     ]
 
 
+async def _in_clear(case: Case, say: Say) -> list[rows.Row]:
+    async with _stage(case) as stage:
+        say(f"{case}: {PROXIES} proxies connect")
+        await _start(stage, "plane", 0)
+        await _start(stage, "bare", 0)
+        changes, bare_changes, _ = await _changes(stage, say)
+    return _processor_time(case, changes, bare_changes)
+
+
+def _processor_time(case: Case, changes: Side, bare_changes: Side) -> list[rows.Row]:
+    return [
+        rows.row(f"weight-change{case.suffix}", changes.cpu_ms, "ms CPU", bare_changes.cpu_ms),
+        rows.row(f"weight-change{case.suffix}, event loop", changes.loop_ms, "ms CPU", bare_changes.loop_ms),
+    ]
+
+
+async def _changes(stage: Stage, say: Say) -> tuple[Side, Side, int]:
+    """Change weights one after the other; return how both servers did, and how many bytes were sent."""
+    changes, bare_changes, size = Side(), Side(), 0
+    for step in range(stage.case.changes):
+        say(f"{stage.case}: weight {step + 1} of {stage.case.changes}")
+        size += await _change(stage, step, changes, bare_changes)
+    return changes, bare_changes, size
+
+
 @contextlib.asynccontextmanager
-async def _stage(variant: str) -> Any:
-    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+async def _stage(case: Case) -> AsyncIterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="bench") as folder, loopback.claimed_block() as block:
         async with (
             lines.child("bench.plane") as plane,
             lines.child("bench.bare") as bare,
             lines.child("bench.fleet") as fleet,
         ):
-            addresses = {name: f"unix:{folder}/{name}.sock" for name in ("plane", "bare")}
-            await plane.ask("serve", address=addresses["plane"], services=SERVICES, destinations=DESTINATIONS)
-            await bare.ask("serve", address=addresses["bare"])
-            for name, address in addresses.items():
-                about = {"address": address, "variant": variant, "services": SERVICES, "proxies": PROXIES}
-                await fleet.ask("group", group=name, **about)
-            yield Stage(variant, plane, bare, fleet, str(pathlib.Path(folder) / "recording"))
+            hosts = {"plane": block.address(1), "bare": block.address(2)}
+            for name, server in (("plane", plane), ("bare", bare)):
+                where = {"address": f"{hosts[name]}:{PORT}", "state": f"{folder}/state", "tls": case.tls}
+                mesh = {"services": SERVICES, "destinations": DESTINATIONS} if server is plane else {}
+                await server.ask("serve", **where, **mesh)
+                about = {"variant": case.variant, "services": SERVICES, "proxies": PROXIES}
+                await fleet.ask("group", group=name, **where, **about)
+            yield Stage(case, plane, bare, fleet, str(pathlib.Path(folder) / "recording"))
 
 
 async def _start(stage: Stage, group: str, first: int) -> Start:
@@ -156,7 +199,7 @@ async def _change(stage: Stage, step: int, changes: Side, bare_changes: Side) ->
 
 async def _repeat(stage: Stage) -> int:
     """Write the newest weight once more; return the bytes that were sent for it."""
-    step = CHANGES[stage.variant] - 1
+    step = stage.case.changes - 1
     done = await stage.plane.ask("repeat", service=step * 7 % SERVICES, first=10 + step % 70)
     taken = await stage.fleet.ask("taken", group="plane", path=stage.recording)
     assert taken["streams"] == [], "a change that changes nothing is sent to nobody"

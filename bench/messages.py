@@ -63,9 +63,9 @@ def ack(variant: str, to: Response, names: tuple[str, ...]) -> bytes:
     return _text(1, to.version) + listed + _text(4, to.type_url) + _text(5, to.nonce)
 
 
-def node(proxy: proxies.Sidecar, number: int) -> discovery_pb2.Node:
-    """Return who a proxy says it is, as its bootstrap would have it; `number` tells replicas apart."""
-    message = discovery_pb2.Node(id=f"{claim.node_id(proxy)}/{number}", user_agent_name="envoy")
+def node(proxy: proxies.Sidecar) -> discovery_pb2.Node:
+    """Return who a proxy says it is, as its bootstrap would have it."""
+    message = discovery_pb2.Node(id=claim.node_id(proxy), user_agent_name="envoy")
     message.metadata.update(claim.metadata(proxy))
     return message
 

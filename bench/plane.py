@@ -1,41 +1,48 @@
-"""The control plane that is measured: pipeline, cache and ADS server, wired as the program wires them.
+"""The control plane that is measured: pipeline, certificates, cache and ADS server, wired as the program wires them.
 
 Law: inventories come from the benchmark instead of from files; everything after them is the product's.
 """
 
 import asyncio
+import contextlib
+import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
+from prometheus_client import registry
 
 from bench import large, lines, usage
 from mesh import inventory, resolve, resources
-from meshloom import memory, pipeline
-from meshloom.identity import unproven
-from meshloom.identity.authority import momentary
+from meshloom import addresses, memory, metrics, pipeline, settings, ways_in
+from meshloom.identity import authorities
+from meshloom.identity.authority import keeper, succession
 from watchers import feed
-from xds import cache, doors, ports, server
+from xds import cache, server
 
 
-class Streams(ports.Silent):
-    """Counts what goes out and what is accepted."""
+class Streams(metrics.Streams):
+    """Counts what goes out and what is accepted, beside the program's own metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        super().__init__(into)
         self.acks = usage.Count()
         self.responses = self.bytes = self.refused = 0
 
     def sent(self, type_url: str, size: int) -> None:
         """Count a response."""
+        super().sent(type_url, size)
         self.responses += 1
         self.bytes += size
 
     def acked(self, type_url: str, seconds: float) -> None:
         """Count an ACK."""
+        super().acked(type_url, seconds)
         self.acks.add()
 
     def nacked(self, type_url: str, seconds: float) -> None:
         """Count a NACK, of which there must be none."""
+        super().nacked(type_url, seconds)
         self.refused += 1
 
     def forget(self) -> None:
@@ -43,14 +50,16 @@ class Streams(ports.Silent):
         self.acks.number = self.responses = self.bytes = self.refused = 0
 
 
-class Passes:
-    """Counts what the pipeline has done."""
+class Passes(metrics.Passes):
+    """Counts what the pipeline has done, beside the program's own metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        super().__init__(into)
         self.done = usage.Count()
 
     def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
         """Count a task."""
+        super().settled(before, after)
         self.done.add()
 
     def failed(self, error: Exception) -> None:
@@ -62,21 +71,32 @@ class Plane:
     """A control plane of one large mesh."""
 
     def __init__(self) -> None:
-        self.streams, self.passes = Streams(), Passes()
-        self.pipeline = pipeline.Pipeline(self.passes, resolve.Settings(), momentary.Momentary(), dict)
-        self.cache = cache.Cache(cache.Interest(self.pipeline.wanted, self.pipeline.unwanted))
-        self.server = server.Server(self.cache, unproven.Trusting(), observer=self.streams)
+        self.registry = registry.CollectorRegistry()
+        self.streams, self.passes = Streams(self.registry), Passes(self.registry)
         self._seen = inventory.Inventory()
         self._observations: asyncio.Queue[feed.Observation] = asyncio.Queue()
-        self._running: asyncio.Task[None] | None = None
+        self._running = contextlib.AsyncExitStack()
 
-    async def serve(self, address: str, services: int, destinations: int) -> dict[str, Any]:
-        """Make the mesh and open the address."""
-        self._running = asyncio.create_task(self.pipeline.run(self._queued(), self.cache))
+    async def serve(self, address: str, state: str, tls: bool, services: int, destinations: int) -> dict[str, Any]:
+        """Make the mesh and open the address, over TLS for tokens or in clear."""
+        where = addresses.parsed(address)
+        folder = pathlib.Path(state)
+        door = ways_in.WaysIn(ways_in.Ads(folder, by_token=where) if tls else ways_in.Ads(folder, in_clear=where))
+        line = self._line(folder, door)
+        shelf = cache.Cache(cache.Interest(line.wanted, line.unwanted))
+        ads = server.Server(shelf, door.gatekeeper, observer=self.streams)
+        await self._running.enter_async_context(door.kept(ads))
+        self._running.push_async_callback(_ended, asyncio.create_task(line.run(self._queued(), shelf)))
         self._observe(*large.mesh(services, destinations))
-        await self.pipeline.settled()
-        await self.server.start(doors.Listen(address))
+        await line.settled()
+        await door.open(ads)
+        self._running.push_async_callback(ads.stop, 0)
         return usage.usage()
+
+    def _line(self, folder: pathlib.Path, door: ways_in.WaysIn) -> pipeline.Pipeline:
+        ground = succession.Ground(authorities.store(folder), settings.Certificates().policy())
+        authority = authorities.Authorities(keeper.Keeper(ground, {}), metrics.Certificates(self.registry))
+        return pipeline.Pipeline(self.passes, resolve.Settings(), door.overheard(authority), dict)
 
     async def change(self, service: int, first: int, acks: int) -> dict[str, Any]:
         """Change a weight; answer how long it took until so many ACKs were there, and what it cost."""
@@ -99,10 +119,7 @@ class Plane:
 
     async def stop(self) -> None:
         """Close the address and cut the streams, then end the pipeline."""
-        await self.server.stop(0)
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        await self._running.aclose()
 
     def _sent(self) -> dict[str, Any]:
         return {"responses": self.streams.responses, "bytes": self.streams.bytes, "refused": self.streams.refused}
@@ -114,6 +131,11 @@ class Plane:
     async def _queued(self) -> AsyncIterator[feed.Observation]:
         while True:
             yield await self._observations.get()
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _quiet(_logger: object, _method: str, _event: Any) -> Any:
