@@ -55,6 +55,8 @@ def configure(wanted: choices.Lines, debug: bool) -> None:
 
 def report(before: Iterable[Problem], after: Iterable[Problem]) -> None:
     """Say which problems are new and which are resolved; those that stay were said before."""
+    if before is after:
+        return
     log = structlog.get_logger()
     old, new = frozenset(before), frozenset(after)
     for problem in sorted(new - old):

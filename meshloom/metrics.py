@@ -1,7 +1,8 @@
 """What the program counts and measures, for Prometheus.
 
 Law: a registry of our own; every label has a small, fixed set of values: never a proxy, never a resource. What streams
-do is noted on the event loop and must cost next to nothing, so the children of labels are made beforehand.
+do is noted on the event loop and must cost next to nothing, so the children of labels are made beforehand, and what
+is done thousands of times a second is counted in plain numbers (`response_counts`).
 """
 
 import platform
@@ -13,8 +14,8 @@ import prometheus_client
 from prometheus_client import metrics as kinds
 from prometheus_client import metrics_core, registry
 
-from mesh.problems import Severity
-from meshloom import pipeline, short_names
+from mesh.problems import Problem, Severity
+from meshloom import pipeline, response_counts
 from meshloom.identity.authority.credentials import What
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
@@ -34,7 +35,6 @@ REASONS: Final = (
 )  # fmt: skip
 """Why a proof of identity is refused."""
 
-ANSWER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 K = TypeVar("K")
@@ -45,7 +45,7 @@ class Streams:
     """What happens on ADS streams (`xds.ports.Observer`)."""
 
     def __init__(self, into: registry.CollectorRegistry) -> None:
-        gauge, counter, histogram = prometheus_client.Gauge, prometheus_client.Counter, prometheus_client.Histogram
+        gauge, counter = prometheus_client.Gauge, prometheus_client.Counter
         variants = {variant: variant for variant in VARIANTS}
         self._open = _each(gauge("meshloom_streams", "Open ADS streams.", ["variant"], registry=into), variants)
         accepted = counter("meshloom_streams_opened", "ADS streams accepted.", ["variant"], registry=into)
@@ -54,18 +54,8 @@ class Streams:
         told = "ADS streams refused or ended for want of proof."
         unproven = counter("meshloom_proofs_refused", told, ["reason"], registry=into)
         self._unproven = _each(unproven, {reason: reason for reason in (*REASONS, OTHER)})
-        sent = counter("meshloom_responses_sent", "Responses sent to proxies.", ["type"], registry=into)
-        size = counter("meshloom_response_bytes", "Bytes of responses sent to proxies.", ["type"], registry=into)
-        self._sent, self._bytes = _each(sent, short_names.OF), _each(size, short_names.OF)
-        told = "From a response until the proxy has acknowledged it."
-        acked = histogram("meshloom_ack_seconds", told, ["type"], buckets=ANSWER_SECONDS, registry=into)
-        nacked = counter("meshloom_nacks", "Responses that a proxy rejected.", ["type"], registry=into)
-        overdue = counter("meshloom_overdue_answers", "Answers no longer waited for.", ["type"], registry=into)
-        self._acked, self._nacked, self._overdue = (
-            _each(acked, short_names.OF),
-            _each(nacked, short_names.OF),
-            _each(overdue, short_names.OF),
-        )
+        self._counts = response_counts.ResponseCounts()
+        into.register(self._counts)
 
     def opened(self, variant: str) -> None:
         """Note a stream that was accepted."""
@@ -84,20 +74,19 @@ class Streams:
 
     def sent(self, type_url: str, size: int) -> None:
         """Note a response of this many bytes."""
-        self._sent[type_url].inc()
-        self._bytes[type_url].inc(size)
+        self._counts.sent(type_url, size)
 
     def acked(self, type_url: str, seconds: float) -> None:
         """Note an ACK this long after the response."""
-        self._acked[type_url].observe(seconds)
+        self._counts.acked(type_url, seconds)
 
     def nacked(self, type_url: str, seconds: float) -> None:
         """Note a NACK."""
-        self._nacked[type_url].inc()
+        self._counts.nacked(type_url)
 
     def overdue(self, type_url: str) -> None:
         """Note an answer that did not come in time."""
-        self._overdue[type_url].inc()
+        self._counts.overdue(type_url)
 
 
 class Passes:
@@ -116,6 +105,7 @@ class Passes:
         self._proxies = gauge("meshloom_proxies", "Kinds of proxies that have a configuration.", registry=into)
         problems = gauge("meshloom_problems", "Problems in what was written.", ["severity"], registry=into)
         self._problems = _each(problems, {severity: severity.value for severity in Severity})
+        self._told: tuple[Problem, ...] = ()
 
     def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
         """Note a task that is done."""
@@ -123,9 +113,11 @@ class Passes:
             self._passed(after.last)
         self._services.set(after.services)
         self._proxies.set(after.proxies)
-        tally = Tally(problem.severity for problem in after.problems)
-        for severity, child in self._problems.items():
-            child.set(tally[severity])
+        if after.problems is not self._told:
+            self._told = after.problems
+            tally = Tally(problem.severity for problem in after.problems)
+            for severity, child in self._problems.items():
+                child.set(tally[severity])
 
     def failed(self, error: Exception) -> None:
         """Note a pass that raised."""

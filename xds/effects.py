@@ -3,13 +3,12 @@
 Law: effects are carried out in the order given; they hold finished bytes, and nothing is decided after them.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xds import responses
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Write this response."""
 
     response: responses.Response
@@ -45,8 +44,7 @@ class Send:
         return self.response.content.removed
 
 
-@dataclass(frozen=True, slots=True)
-class Acked:
+class Acked(NamedTuple):
     """The client accepted the response of this nonce; of `names` it now holds what the snapshot says."""
 
     type_url: str
@@ -55,8 +53,7 @@ class Acked:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Nacked:
+class Nacked(NamedTuple):
     """The client refused the response of this nonce; `message` is in its own words (rule C7)."""
 
     type_url: str
@@ -66,8 +63,7 @@ class Nacked:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(NamedTuple):
     """End the stream: the client broke the protocol. `code` is the name of a gRPC status code."""
 
     code: str

@@ -201,7 +201,7 @@ class Multiplex(Generic[S]):
             if type_url in self._busy:
                 yield from self._updates(type_url, held)
         for type_url in resource_types.REMOVAL_ORDER:
-            if self._rest and type_url in self.types and type_url in resource_types.KEPT_UNTIL_UNUSED:
+            if type_url in resource_types.KEPT_UNTIL_UNUSED and self._rest and type_url in self.types:
                 self._rest = self._rest.among(self.types[type_url].withdrawn(held))  # what came back rests no more
             if type_url in self._busy and not self.types[type_url].idle:
                 for outgoing in self.types[type_url].removals(held, self._free(type_url, held)):

@@ -97,14 +97,20 @@ class _Progress:
 
     def note(self, effect: effects.Send | effects.Acked | effects.Nacked, at: float) -> None:
         if isinstance(effect, effects.Send):
-            self.sent, self.sent_at = effect.version, at
-            self.nacks = _standing(self.nacks, effect.removed)
+            content = effect.response.content
+            self.sent, self.sent_at = content.version, at
+            self._settle(content.removed)
         elif isinstance(effect, effects.Acked):
             self.acked, self.acked_at = effect.version, at
-            self.nacks = _standing(self.nacks, effect.names)
+            self._settle(effect.names)
         else:
             nack = Nack(effect.type_url, culprits(effect), effect.message, effect.nonce, effect.version, at)
             self.nacks = (*self.nacks, nack)[-_MOST_NACKS:]
+
+    def _settle(self, names: tuple[str, ...]) -> None:
+        # a resource accepted or withdrawn is no longer refused
+        if self.nacks:
+            self.nacks = tuple(nack for nack in self.nacks if not set(nack.names) <= set(names))
 
     def view(self) -> TypeView:
         return TypeView(self.sent, self.acked, self.nacks, self.sent_at, self.acked_at)
@@ -175,11 +181,6 @@ class Peers:
         """Return what is held back on a stream, and by what; nothing for an unknown stream."""
         record = self._records.get(stream)
         return record.stream.waits() if record is not None else ()
-
-
-def _standing(nacks: tuple[Nack, ...], settled: tuple[str, ...]) -> tuple[Nack, ...]:
-    # a resource accepted or withdrawn is no longer refused
-    return tuple(nack for nack in nacks if not set(nack.names) <= set(settled)) if nacks else ()
 
 
 def culprits(effect: effects.Nacked) -> tuple[str, ...]:

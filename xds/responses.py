@@ -79,7 +79,7 @@ class Responses:
         self._cached_bytes = 0
         self._numbers = itertools.count(1)
         self._cache: OrderedDict[Hashable, tuple[Response, ...]] = OrderedDict()
-        self._differences: dict[str, tuple[snapshot.Snapshot, snapshot.Snapshot, Mapping[str, int]]] = {}
+        self._differences: dict[str, tuple[snapshot.Moves, Mapping[str, int]]] = {}
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
 
@@ -119,11 +119,12 @@ class Responses:
         return next(_batches(_by_name(entries), self._batch_bytes))
 
     def changed(self, old: snapshot.Snapshot, new: snapshot.Snapshot, type_url: str) -> Mapping[str, int]:
-        """Return `snapshot.changed`, found once for the streams of one key, which are woken one after the other."""
+        """Return `snapshot.changed`, found once for streams of which the same parts changed."""
+        moves = snapshot.moves(old, new, type_url)
         known = self._differences.get(type_url)
-        if known is None or known[0] is not old or known[1] is not new:
-            known = self._differences[type_url] = (old, new, snapshot.changed(old, new, type_url))
-        return known[2]
+        if known is None or known[0] != moves:
+            known = self._differences[type_url] = (moves, snapshot.between(moves, type_url))
+        return known[1]
 
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
         """Return the digest of those names that exist, found once for all streams that share the set of names."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from xds import cache, effects, gate, peers, ports, requests, snapshot
+from xds import cache, effects, gate, peers, ports, requests, responses, snapshot
 from xds import node as nodes
 from xds import standing as standings
 
@@ -76,8 +76,8 @@ class Session:
 
     __slots__ = (
         "_alarm", "_answered", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note", "_observer",
-        "_patience", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon", "_stopping",
-        "_taken", "_transport", "_turn", "_wake", "_watch",
+        "_patience", "_rang", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon",
+        "_stopping", "_taken", "_transport", "_turn", "_wake", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +105,7 @@ class Session:
         self._rests_until: float | None = None
         self._since: dict[snapshot.ResourceName, float] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._rang = False
         self._turn = asyncio.Lock()  # fair: neither requests nor snapshots starve
         self._wake = asyncio.Event()
         self._ended = False
@@ -184,9 +185,8 @@ class Session:
             await self._wake.wait()
             self._wake.clear()
             async with self._turn:
-                for turn in () if self._is_over() else self._turns():
-                    if turn:
-                        await self._carry_out(turn)
+                if not self._is_over():
+                    await self._catch_up()
                 self._keep_time()
 
     def _is_over(self) -> bool:
@@ -204,11 +204,20 @@ class Session:
         undone, self._decided = self._decided, ()
         return undone
 
-    def _turns(self) -> Iterator[tuple[effects.Effect, ...]]:
+    async def _catch_up(self) -> None:
+        """Do all that is due: what was decided, then what is newer than that, then what time brings."""
         if self._failure is not None:
             raise self._failure
-        yield self._undone()
-        yield self._published()
+        if self._decided:
+            await self._carry_out(self._undone())
+        if published := self._published():
+            await self._carry_out(published)
+        if self._rang:
+            self._rang = False
+            for turn in self._timely():
+                await self._carry_out(turn)
+
+    def _timely(self) -> Iterator[tuple[effects.Effect, ...]]:
         yield from map(self._machine.release, self._overdue())
         if self._rests_until is not None and self._rests_until <= self._loop.time():
             self._rests_until = None
@@ -222,8 +231,6 @@ class Session:
         return self._machine.publish(newest)
 
     def _overdue(self) -> list[str]:
-        if not self._sent:
-            return []
         latest = self._loop.time() - self._patience
         nonces = [nonce for nonce, (_, at) in self._sent.items() if at <= latest]
         for nonce in nonces:
@@ -237,21 +244,24 @@ class Session:
                 self._refusal = effect
                 return False
             if isinstance(effect, effects.Send):
-                await self._transport.write(effect.data)
-            self._measure(effect)
+                await self._transport.write(effect.response.data)
+                self._went(effect.response)
+            else:
+                self._came(effect)
             self._note(effect)
         return True
 
-    def _measure(self, effect: effects.Send | effects.Acked | effects.Nacked) -> None:
-        now = self._loop.time()
-        if isinstance(effect, effects.Send):
-            self._answered = True
-            self._sent[effect.nonce] = (effect.type_url, now)
-            self._observer.sent(effect.type_url, len(effect.data))
-        elif effect.nonce in self._sent:
-            type_url, at = self._sent.pop(effect.nonce)
-            answered = self._observer.acked if isinstance(effect, effects.Acked) else self._observer.nacked
-            answered(type_url, now - at)
+    def _went(self, response: responses.Response) -> None:
+        self._answered = True
+        self._sent[response.nonce] = (response.type_url, self._loop.time())
+        self._observer.sent(response.type_url, len(response.data))
+
+    def _came(self, answer: effects.Acked | effects.Nacked) -> None:
+        sent = self._sent.pop(answer.nonce, None)
+        if sent is not None:
+            type_url, at = sent
+            answered = self._observer.acked if isinstance(answer, effects.Acked) else self._observer.nacked
+            answered(type_url, self._loop.time() - at)
 
     def _keep_time(self) -> None:
         """See to it that time is noticed though nothing else happens."""
@@ -278,5 +288,5 @@ class Session:
         self._alarm = self._loop.call_at(min(due), self._ring) if due else None
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._alarm, self._rang = None, True
         self._wake.set()

@@ -200,15 +200,31 @@ def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
     return tuple(sorted((type_url, name) for type_url, names in wanted.items() for name in names))
 
 
-def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
-    """Return the names whose resource differs between two snapshots, each with its old mark (ABSENT if it is new).
+Moves = tuple[tuple[Part, ...], tuple[Part, ...]]
+"""Parts that are gone, and those that have come."""
 
-    Costs only the parts that are not in both.
-    """
-    if old is new or old.digest(type_url) == new.digest(type_url):
-        return {}
-    before, after = {*old.parts}, {*new.parts}
-    gone, come = _marks(before - after, type_url), _marks(after - before, type_url)
+
+def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
+    """Return the names whose resource differs between two snapshots, each with its old mark (ABSENT if it is new)."""
+    return between(moves(old, new, type_url), type_url)
+
+
+def moves(old: Snapshot, new: Snapshot, type_url: str) -> Moves:
+    """Return the parts with resources of a type that only one of two snapshots holds, or holds in another place."""
+    gone, come = old.parts, new.parts
+    if len(gone) != len(come):
+        kept = {*gone} & {*come}
+        gone, come = (tuple(part for part in parts if part not in kept) for parts in (gone, come))
+    pairs = [pair for pair in itertools.zip_longest(gone, come) if pair[0] is not pair[1]]
+    return (
+        tuple([one for one, _ in pairs if one is not None and type_url in one.entries]),
+        tuple([other for _, other in pairs if other is not None and type_url in other.entries]),
+    )
+
+
+def between(parts: Moves, type_url: str) -> dict[str, int]:
+    """Return `changed` for snapshots that differ in these parts."""
+    gone, come = (_marks(several, type_url) for several in parts)
     return {name: gone.get(name, ABSENT) for name in {**gone, **come} if gone.get(name) != come.get(name)}
 
 

@@ -87,7 +87,13 @@ def _resolution(run: Run, previous: Resolution | None) -> Resolution:
     made = _stages(run)
     stages = {**made, **_problem_stages(run, made), **_graph_stages(run, made)}
     meant = _graph(stages, previous.graph if previous else graph.Graph())
-    return Resolution(meant, tuple(stages["problems"].values), run.inventory, run.settings, stages)
+    return Resolution(meant, _problems(stages, previous), run.inventory, run.settings, stages)
+
+
+def _problems(stages: Stages, previous: Resolution | None) -> tuple[Problem, ...]:
+    found = stages["problems"].values
+    is_same = previous is not None and previous.stages["problems"].values is found
+    return previous.problems if previous is not None and is_same else tuple(found)
 
 
 def _problem_stages(run: Run, made: Stages) -> Stages:
