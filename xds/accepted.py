@@ -34,7 +34,7 @@ class Accepted:
 
     def take(self, name: str, versions: Versions, target: snapshot.Entry | None) -> None:
         """Note what the client may hold of a name; `target` is what the snapshot has of it."""
-        if len(versions) == 1 and _mark(versions[0]) == _mark(target):
+        if len(versions) == 1 and _are_alike(versions[0], target):
             self.forget((name,))
         else:
             self.noted[name] = versions
@@ -92,6 +92,10 @@ def blamed(names: Iterable[str], words: str) -> frozenset[str]:
 
 
 _AS_A_WORD: Final = r"(?<![\w|/\-])(?<!\w\.){}(?![\w|/\-]|\.\w)"
+
+
+def _are_alike(one: snapshot.Entry | None, other: snapshot.Entry | None) -> bool:
+    return one is other or (one is not None and other is not None and one.mark == other.mark)
 
 
 def _mark(entry: snapshot.Entry | None) -> int:

@@ -86,13 +86,10 @@ class Differences:
 
     def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
         """Note a new snapshot."""
-        changed = self._responses.changed(old, new, self._type_url)
-        if not changed:
-            return
-        covered = [name for name in changed if self.subscription.covers(name)]
-        url = self._type_url
-        self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), moving=False)
-        self._ledger.change(changed, self.subscription.covers)
+        changed = self.subscription.among(self._responses.changed(old, new, self._type_url))
+        if changed:
+            self.accepted.change(changed, old.lookup(self._type_url), new.lookup(self._type_url), moving=False)
+            self._ledger.change(changed)
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""

@@ -88,9 +88,9 @@ class FullSet:
         if not changed:
             return
         self._stirred = True
-        url, covered = self._type_url, [name for name in changed if self.subscription.covers(name)]
+        url, covered = self._type_url, [*self.subscription.among(changed)]
         busy, sent = self.flight.busy, self.flight.names
-        self.accepted.change(covered, lambda name: old.get(url, name), lambda name: new.get(url, name), bool(sent))
+        self.accepted.change(covered, old.lookup(url), new.lookup(url), bool(sent))
         self._news = None if self._news is None else self._news.union(covered)
         for name in covered:
             withdrawn = new.get(url, name) is None

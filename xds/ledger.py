@@ -57,11 +57,10 @@ class Ledger:
         """Note names the client unsubscribed from."""
         self.settle(names)
 
-    def change(self, changed: Mapping[str, int], covers: Callable[[str], bool]) -> None:
-        """Note what a new snapshot changes: name -> mark in the snapshot before."""
+    def change(self, changed: Mapping[str, int]) -> None:
+        """Note what a new snapshot changes of what is subscribed to: name -> mark in the snapshot before."""
         for name, before in changed.items():
-            if covers(name):
-                self.pending.setdefault(name, UNKNOWN if name in self.refused else before)
+            self.pending.setdefault(name, UNKNOWN if name in self.refused else before)
 
     def refuse(
         self, entries: Iterable[snapshot.Entry], newer: Mapping[str, int], covers: Callable[[str], bool]

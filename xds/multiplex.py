@@ -161,8 +161,11 @@ class Multiplex(Generic[S]):
     @property
     def held_back(self) -> bool:
         """Whether anything waits for clusters or for what still names a withdrawn resource."""
-        busy = (self.types[type_url] for type_url in self._busy)
-        return bool(self._busy) and any(state.gated or state.withdrawing for state in busy)
+        for type_url in self._busy:
+            state = self.types[type_url]
+            if state.gated or state.withdrawing:
+                return True
+        return False
 
     def waits(self) -> tuple[gate.Wait, ...]:
         """Return what is held back, and by what."""
@@ -200,12 +203,16 @@ class Multiplex(Generic[S]):
         for type_url in resource_types.PUSH_ORDER:
             if type_url in self._busy:
                 yield from self._updates(type_url, held)
+        if self._rest:
+            self._rest = self._rest.among(self._withdrawn(held))  # what came back rests no more
         for type_url in resource_types.REMOVAL_ORDER:
-            if type_url in resource_types.KEPT_UNTIL_UNUSED and self._rest and type_url in self.types:
-                self._rest = self._rest.among(self.types[type_url].withdrawn(held))  # what came back rests no more
             if type_url in self._busy and not self.types[type_url].idle:
                 for outgoing in self.types[type_url].removals(held, self._free(type_url, held)):
                     yield self._sent(type_url, outgoing)
+
+    def _withdrawn(self, held: snapshot.Snapshot) -> frozenset[str]:
+        kept = (self.types[url] for url in resource_types.KEPT_UNTIL_UNUSED if url in self.types)
+        return frozenset().union(*(state.withdrawn(held) for state in kept))
 
     def _free(self, type_url: str, held: snapshot.Snapshot) -> Callable[[frozenset[str]], frozenset[str]]:
         def free(names: frozenset[str]) -> frozenset[str]:

@@ -4,9 +4,10 @@ Law: version by content. The same resources have the same versions however they 
 whatever order they come; what snapshots share, they share by identity, and comparing them costs only what differs.
 """
 
+import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -163,6 +164,10 @@ class Snapshot:
             if (entry := named.get(name)) is not None:
                 return entry
         return None
+
+    def lookup(self, type_url: str) -> Callable[[str], Entry | None]:
+        """Return `get` of a type."""
+        return functools.partial(self.get, type_url)
 
     def mark(self, type_url: str, name: str) -> int:
         """Return the mark of a resource, ABSENT if there is no such name."""

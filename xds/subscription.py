@@ -4,7 +4,7 @@ Law: a subscription is a value; each request yields the next one from the last, 
 """
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,12 @@ class Subscription:
     def covers(self, name: str) -> bool:
         """Say whether a resource of this name is wanted."""
         return self.wildcard or name in self.names
+
+    def among(self, changed: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what is wanted of a mapping by name."""
+        if self.wildcard or changed.keys() <= self.names:
+            return changed
+        return {name: mark for name, mark in changed.items() if name in self.names}
 
     def entries(self, snapshot: snapshots.Snapshot, type_url: str) -> Iterator[snapshots.Entry]:
         """Yield what is wanted and exists, in no particular order."""
