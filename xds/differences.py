@@ -102,10 +102,10 @@ class Differences:
     def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
         """Yield what is new or changed; what was not asked for waits for the answers to what went before."""
         due = self._ledger.due(held, self._type_url).entries
-        closed = gates.behind or self.flight.busy
-        self.gated = tuple(entry for entry in due if gates.culprits(entry))  # C12
+        self.gated = gates.gated(due)  # C12
         going = [entry for entry in due if entry not in self.gated] if self.gated else due
-        ready = [entry for entry in going if not closed or self._ledger.urgent(entry.name)]
+        closed = gates.behind or self.flight.busy
+        ready = [entry for entry in going if self._ledger.urgent(entry.name)] if closed else going
         self.waiting = len(ready) < len(going)
         self._ledger.settle([entry.name for entry in ready])
         for response in self._responses.delta(self._type_url, ready, self.flight.last):

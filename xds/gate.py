@@ -56,6 +56,10 @@ class Gate:
     soon: bool = False
     behind: bool = False
 
+    def gated(self, due: tuple[snapshot.Entry, ...]) -> tuple[snapshot.Entry, ...]:
+        """Return those resources that are held back."""
+        return tuple(entry for entry in due if self.culprits(entry)) if self.doubted else ()
+
     def culprits(self, entry: snapshot.Entry) -> Names:
         """Return the clusters in question that a resource names, or that a part of it names."""
         if not self.doubted:

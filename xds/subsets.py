@@ -93,7 +93,7 @@ class Subsets:
         """Yield the next response, unless an answer is waited for; the others follow when it is accepted or refused."""
         due = self._ledger.due(held, self._type_url)
         self._ledger.settle(due.absent)  # S12: there is no way to say "does not exist"; C9: it is sent when it appears
-        self.gated = tuple(entry for entry in due.entries if gates.culprits(entry))  # C12
+        self.gated = gates.gated(due.entries)  # C12
         going = [entry for entry in due.entries if entry not in self.gated] if self.gated else due.entries
         ready = [entry for entry in going if not gates.behind or self._ledger.urgent(entry.name)]
         if ready and not self.flight.busy:
