@@ -108,11 +108,11 @@ def compiled(
     other = changes(held, made)
     fresh = {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
     dangling = _dangling(fresh, held, is_whole=given is not None)
-    missing = wanted.difference(made) if len(made) < len(wanted) else frozenset()
+    missing = frozenset(proxy for proxy in wanted if proxy not in made) if len(made) < len(wanted) else frozenset()
     published = {proxy: new for proxy, new in fresh.items() if proxy not in dangling} if dangling else fresh
     is_whole = not missing and len(published) == len(other)
     settled = made if is_whole else {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
-    unknown = missing.difference(compilation.bundles)
+    unknown = frozenset(proxy for proxy in missing if proxy not in compilation.bundles)
     found = (*_unserved(unknown, held), *_uncertified(missing - unknown, held), *_faults(dangling))
     people = given.members if given is not None else secrets.NOBODY
     problems_found = tuple(sorted({*found}))

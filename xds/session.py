@@ -75,9 +75,9 @@ class Session:
     """
 
     __slots__ = (
-        "_alarm", "_answered", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note", "_observer",
+        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note", "_observer",
         "_patience", "_rang", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon",
-        "_stopping", "_taken", "_transport", "_turn", "_wake", "_watch",
+        "_stopping", "_taken", "_transport", "_turn", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -107,7 +107,7 @@ class Session:
         self._alarm: asyncio.TimerHandle | None = None
         self._rang = False
         self._turn = asyncio.Lock()  # fair: neither requests nor snapshots starve
-        self._wake = asyncio.Event()
+        self._bell = self._loop.create_future()  # done once there is something to do
         self._ended = False
         self._stopping = False
         self._leaving = False
@@ -140,19 +140,19 @@ class Session:
     def stop(self) -> None:
         """End the stream once what is being written is written."""
         self._stopping = True
-        self._wake.set()
+        self._ring()
 
     def leave(self) -> None:
         """End the stream as `stop` does, but not before something was sent: a client that was answered returns at
         once, another waits longer each time (rule C14).
         """
         self._leaving = True
-        self._wake.set()
+        self._ring()
 
     async def run(self, watch: cache.Watch) -> effects.Refuse | None:
         """Serve the stream until the client ends it or it is told to end (None), or it must be refused."""
         self._watch = watch
-        self._wake.set()
+        self._ring()
         reading = asyncio.create_task(self._requests())
         try:
             await self._snapshots()
@@ -178,16 +178,20 @@ class Session:
                     return
         finally:
             self._ended = True
-            self._wake.set()
+            self._ring()
 
     async def _snapshots(self) -> None:
         while not self._is_over():
-            await self._wake.wait()
-            self._wake.clear()
+            await self._bell
+            self._bell = self._loop.create_future()
             async with self._turn:
                 if not self._is_over():
                     await self._catch_up()
                 self._keep_time()
+
+    def _ring(self) -> None:
+        if not self._bell.done():
+            self._bell.set_result(None)
 
     def _is_over(self) -> bool:
         return self._stopping or self._ended or (self._leaving and self._answered)
@@ -198,7 +202,7 @@ class Session:
                 self._decided = self._published()
             except Exception as error:  # it is this stream's, not that of the others
                 self._failure = error
-        self._wake.set()
+        self._ring()
 
     def _undone(self) -> tuple[effects.Effect, ...]:
         undone, self._decided = self._decided, ()
@@ -285,8 +289,8 @@ class Session:
         due = overdue if self._rests_until is None else [*overdue, self._rests_until]
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(min(due), self._ring) if due else None
+        self._alarm = self._loop.call_at(min(due), self._time_is_up) if due else None
 
-    def _ring(self) -> None:
+    def _time_is_up(self) -> None:
         self._alarm, self._rang = None, True
-        self._wake.set()
+        self._ring()

@@ -21,6 +21,9 @@ _MODULUS: Final = 1 << 128
 _FEW: Final = 8
 """Fewer names than this are looked up one by one."""
 
+_ALIKE: Final = 64
+"""Pairs of parts that are compared by their names once, though several snapshots hold them."""
+
 _NO_NAMES: Final[frozenset[ResourceName]] = frozenset()
 
 
@@ -243,6 +246,7 @@ def _entry(resource: Resource) -> Entry:
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
 
 
+@functools.lru_cache(maxsize=_ALIKE)
 def _is_named_alike(one: Part, other: Part) -> bool:
     if one.entries.keys() != other.entries.keys():
         return False
