@@ -75,9 +75,9 @@ class Session:
     """
 
     __slots__ = (
-        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note", "_observer",
-        "_patience", "_rang", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since", "_soon",
-        "_stopping", "_taken", "_transport", "_turn", "_watch",
+        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note",
+        "_observer", "_patience", "_rang", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since",
+        "_soon", "_stopping", "_taken", "_transport", "_turn", "_watch",
     )  # fmt: skip
 
     def __init__(
