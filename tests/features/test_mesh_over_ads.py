@@ -43,9 +43,9 @@ async def test_a_proxy_gets_its_clusters_listeners_and_routes(served):
     async with ads.Client(FRONT, ROUTES, delta=True).connected(served.address) as client:
         await client.complete()
         assert {*client.held[ads.CLUSTER]} == {
-            "inbound/9080", "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
+            "inbound/9080", "outbound/connect", "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
         }  # fmt: skip
-        assert {*client.held[ads.LISTENER]} == {"inbound/9080", "outbound"}
+        assert {*client.held[ads.LISTENER]} == {"inbound/9080", "outbound", "outbound/connect"}
 
 
 async def test_a_gateway_gets_what_it_leads_to(served):

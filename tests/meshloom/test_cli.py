@@ -150,7 +150,7 @@ def test_compile_prints_one_proxy_with_its_decoded_resources(folder):
     made = json.loads(run("compile", "-f", folder, "--proxy", "shop/front-v1", "-o", "json").stdout)
     assert [one["proxy"] for one in made] == ["sidecar/shop/front-v1/127.0.9.1"]
     assert [one["resource"]["name"] for one in made[0]["clusters"]] == [
-        "inbound/9080", "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
+        "inbound/9080", "outbound/connect", "outbound/shop/pets-v1/9080", "outbound/shop/pets-v2/9080"
     ]  # fmt: skip
     assert all(len(one["version"]) == 16 for one in made[0]["clusters"])
 
