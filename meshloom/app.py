@@ -33,7 +33,9 @@ class Program:
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
         authority = self._ways_in.overheard(_authorities(ads.state, settings.certificates, self._metrics.certificates))
-        self._pipeline = pipeline.Pipeline(_Told(self._metrics.passes), settings.model(), authority, self._held)
+        self._pipeline = pipeline.Pipeline(
+            _Told(self._metrics.passes), settings.model(), authority, self._held, settings.traffic.kept()
+        )
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
         self._server = server.Server(

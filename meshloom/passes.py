@@ -15,8 +15,9 @@ from meshloom import edge_secrets, references, shared_parts
 from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
-from translator import proxies, resources
+from translator import proxies, resources, traffic
 from translator.bundles import Bundle
+from translator.traffic import Traffic
 from xds import snapshot as snapshots
 
 Snapshots = Mapping[proxies.Proxy, snapshots.Snapshot]
@@ -93,12 +94,13 @@ def compiled(
     previous: Pass | None = None,
     held: Snapshots = NOTHING,
     given: Given | None = None,
+    kept: Traffic = traffic.DEFAULT,
 ) -> Pass:
     """Return the second half of a pass: what these proxies should have of what was resolved.
 
     Without credentials no secrets are joined and none are missed: configuration to be looked at, not served.
     """
-    compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None)
+    compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None, kept)
     secured = _secured(compilation.bundles, resolution, given, previous)
     bundles = secured.bundles.values if given is not None else compilation.bundles
     before = previous.bundles if previous else {}

@@ -14,7 +14,8 @@ from typing import Protocol
 from mesh import graph, identity, inventory, resolve
 from mesh.problems import Problem, Ref
 from meshloom import edge_secrets, memory, passes, secured
-from translator import proxies
+from translator import proxies, traffic
+from translator.traffic import Traffic
 from watchers import feed
 from xds import snapshot as snapshots
 
@@ -116,11 +117,16 @@ class Pipeline:
     """Follows observations and the comings and goings of streams. All of it but `_Worker` belongs to the event loop."""
 
     def __init__(
-        self, observer: Observer, settings: resolve.Settings, authority: Authority, held: Callable[[], Held]
+        self,
+        observer: Observer,
+        settings: resolve.Settings,
+        authority: Authority,
+        held: Callable[[], Held],
+        kept: Traffic = traffic.DEFAULT,
     ) -> None:
         """`held` is asked on the event loop, and only while the authority waits for what proxies acknowledge."""
         self._observer = observer
-        self._worker = _Worker(settings, authority)
+        self._worker = _Worker(settings, authority, kept)
         self._held = held
         self._is_watching = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -259,6 +265,7 @@ class _Worker:
 
     settings: resolve.Settings
     authority: Authority
+    kept: Traffic
     last: passes.Pass | None = None
     held: passes.Snapshots = field(default_factory=dict)
     thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
@@ -274,7 +281,7 @@ class _Worker:
         members = passes.members(resolution, task.wanted, last)
         issued = self.authority.credentials(resolution.graph, members.identities, task.inventory, held)
         given = passes.Given(members, issued)
-        self.last = passes.compiled(resolution, task.wanted, last, self.held, given)
+        self.last = passes.compiled(resolution, task.wanted, last, self.held, given, self.kept)
         compiled = time.perf_counter()
         del last
         self.held = self.last.snapshots

@@ -18,6 +18,7 @@ from mesh.rules import names
 from meshloom import addresses, errors
 from meshloom.identity.authority import rotation
 from meshloom.identity.authority.rotation import DAY
+from translator import traffic
 from watchers import files
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=3600)]
@@ -172,6 +173,21 @@ class Certificates(_Settings):
         return rotation.Policy(leaf_life=self.lifetime_seconds, root_life=self.root_lifetime_days * DAY)
 
 
+class Keeping(_Settings):
+    """What keeps traffic alive without being asked for."""
+
+    retries: bool = True
+    """One more try, at another endpoint, of what has not reached anybody; never because of an answer."""
+    outlier_detection: bool = True
+    """Endpoints that fail five times in a row are left out for ten seconds or longer, at most half of them."""
+    high_limits: bool = True
+    """Room for a million connections and requests a cluster; otherwise Envoy's own 1024."""
+
+    def kept(self) -> traffic.Traffic:
+        """Return them as the compiler takes them."""
+        return traffic.Traffic(self.retries, self.outlier_detection, self.high_limits)
+
+
 class Settings(_Settings):
     """All settings."""
 
@@ -181,6 +197,7 @@ class Settings(_Settings):
     files: Files = Files()
     resolving: Resolving = Resolving()
     egress: Egress = Egress()
+    traffic: Keeping = Keeping()
     observing: Observing = Observing()
     operating: Operating = Operating()
     state: str = ""

@@ -19,14 +19,17 @@ from envoy_data_plane.google import protobuf
 
 from mesh import graph, hosts, identity, mtls
 from mesh.resources import Protocol
-from translator import names, resources, tls, wire
+from translator import names, resources, tls, traffic, wire
 from translator.bundles import Part
 from translator.proxies import Explicit
 from translator.resources import EncodedResource
+from translator.traffic import Traffic
 
 CONNECT_TIMEOUT = datetime.timedelta(seconds=5)
-_HIGH = 1_000_000
 PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+_OF_APPLICATIONS = Traffic(outlier_detection=False)
+"""An application is the only endpoint of its cluster."""
 
 
 class Callee(NamedTuple):
@@ -46,20 +49,20 @@ def callee(service: graph.Service) -> Callee:
     return Callee(service.identity, service.mode)
 
 
-def of_deployment(deployment: graph.Deployment, of: Callee) -> Part:
-    """Return the clusters of a deployment's listeners."""
-    return tuple(_target_cluster(deployment, listener, of.proven) for listener in deployment.listeners)
+def of_deployment(deployment: graph.Deployment, of: Callee, kept: Traffic = traffic.DEFAULT) -> Part:
+    """Return the clusters of a deployment's listeners; `kept` is what keeps their traffic alive."""
+    return tuple(_target_cluster(deployment, listener, of.proven, kept) for listener in deployment.listeners)
 
 
 def _target_cluster(
-    deployment: graph.Deployment, listener: graph.Listener, proven: identity.Identity | None
+    deployment: graph.Deployment, listener: graph.Listener, proven: identity.Identity | None, kept: Traffic
 ) -> EncodedResource:
     name = names.target(graph.Target(deployment.ref, listener.port))
     match deployment.discovery:
         case graph.Dns(hostname):
-            return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns(), proven)
+            return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns(), proven, kept)
         case graph.Undiscovered():
-            return _encoded(name, listener.protocol, None, None, proven)
+            return _encoded(name, listener.protocol, None, None, proven, kept)
 
 
 def for_grpc(deployment: graph.Deployment, of: Callee) -> Part:
@@ -96,7 +99,7 @@ def _by_name(name: str, assignment: endpoint_v3.ClusterLoadAssignment) -> Encode
     message = cluster_v3.Cluster(
         name=name,
         type=cluster_v3.ClusterDiscoveryType.LOGICAL_DNS,
-        circuit_breakers=circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
         load_assignment=assignment,
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message))
@@ -116,7 +119,7 @@ def _by_endpoints(name: str, endpoints: str, groups: Iterable[endpoint_v3.Locali
         eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(
             eds_config=source, service_name=endpoints if endpoints != name else ""
         ),
-        circuit_breakers=circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
     )
     assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=endpoints, endpoints=list(groups))
     return (
@@ -141,7 +144,7 @@ def inside_connect() -> EncodedResource:
     message = cluster_v3.Cluster(
         name=names.CONNECT,
         connect_timeout=CONNECT_TIMEOUT,
-        circuit_breakers=circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
         load_assignment=endpoint_v3.ClusterLoadAssignment(cluster_name=names.CONNECT, endpoints=[group]),
     )
     return resources.encoded(resources.CLUSTER, names.CONNECT, wire.encode(message))
@@ -153,6 +156,7 @@ def _encoded(
     assignment: endpoint_v3.ClusterLoadAssignment | None,
     discovery: cluster_v3.ClusterCustomClusterType | None = None,
     proven: identity.Identity | None = None,
+    kept: Traffic = _OF_APPLICATIONS,
 ) -> EncodedResource:
     """Return a cluster. Without a discovery it is static, without an assignment it has no endpoints, and without an
     identity it is called in clear.
@@ -162,7 +166,8 @@ def _encoded(
         cluster_type=discovery,
         wait_for_warm_on_init=False,  # or a name that does not resolve withholds the ACK of all clusters
         connect_timeout=CONNECT_TIMEOUT,
-        circuit_breakers=circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(kept),
+        outlier_detection=traffic.outlier_detection(kept),
         load_assignment=assignment,
         transport_socket=tls.upstream(proven, protocol) if proven else None,
         typed_extension_protocol_options={PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
@@ -206,15 +211,6 @@ def _dns() -> cluster_v3.ClusterCustomClusterType:
         dns_lookup_family=dns_family_v3.DnsLookupFamily.V4_PREFERRED,  # one address of a dual-stack pod, not both
     )
     return cluster_v3.ClusterCustomClusterType(name="envoy.cluster.dns", typed_config=wire.packed(lookup))
-
-
-@functools.cache
-def circuit_breakers() -> cluster_v3.CircuitBreakers:
-    """Return limits so high that they only keep a runaway from taking all memory; real ones are a wish to be made."""
-    threshold = cluster_v3.CircuitBreakersThresholds(
-        max_connections=_HIGH, max_pending_requests=_HIGH, max_requests=_HIGH, max_retries=_HIGH
-    )
-    return cluster_v3.CircuitBreakers(thresholds=[threshold])
 
 
 @functools.cache

@@ -4,6 +4,7 @@ Law: a compile that starts from a previous one equals a fresh one byte for byte,
 stays the same object; whatever the number of proxies, nothing is built for each pair of proxy and destination.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
-from translator import clusters, egress, gateway, outbound, proxyless, sidecar, upstreams
+from translator import clusters, egress, gateway, outbound, proxyless, sidecar, traffic, upstreams
 from translator.bundles import Bundle
 from translator.proxies import Gateway, Proxy, Proxyless, Sidecar
+from translator.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Compilation:
     sidecars: sidecar.Sidecars
     gateways: gateway.Gateways
     proxyless: proxyless.Clients
+    kept: Traffic = traffic.DEFAULT
 
 
 _NOTHING: Layer[Any, Any] = Layer({}, {})
@@ -72,24 +75,31 @@ NOTHING = Compilation(
 """The compile of nothing for nobody."""
 
 
-def compiled(of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | None = None) -> Compilation:
-    """Return the bundles of these proxies. One whose deployment or gateway is not in the graph has none."""
-    before = previous or NOTHING
+def compiled(
+    of: graph.Graph, proxies: Iterable[Proxy], previous: Compilation | None = None, kept: Traffic = traffic.DEFAULT
+) -> Compilation:
+    """Return the bundles of these proxies, whose traffic is kept alive by that. One whose deployment or gateway is not
+    in the graph has none.
+    """
+    before = previous if previous is not None and previous.kept == kept else NOTHING
     asked = _asked(of, frozenset(proxies), before.asked)
     beside, edges = asked.sidecars.values, asked.gateways.values
 
     reach = outbound.reach(of, beside, before.reach)
-    doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), before.doors)
+    doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), kept, before.doors)
     behind = _behind(of, reach, doors, before.behind)
-    found = upstreams.upstreams(behind.sites.values, of, clusters.of_deployment, before.upstreams)
-    shared = outbound.outbound(of, reach, found.by_site.values, before.outbound)
-    sidecars = sidecar.sidecars(of, beside, reach, shared, before.sidecars)
+    build = functools.partial(clusters.of_deployment, kept=kept)
+    found = upstreams.upstreams(behind.sites.values, of, build, before.upstreams)
+    shared = outbound.outbound(of, reach, found.by_site.values, kept, before.outbound)
+    sidecars = sidecar.sidecars(of, beside, reach, shared, kept, before.sidecars)
     gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, before.gateways)
     clients = proxyless.clients(of, asked.proxyless.values, before.proxyless)
     joined: Stage[Any, Bundle] = layers.united(
         before.joined, gateways.bundles.values, sidecars.bundles.values, clients.bundles.values
     )
-    return Compilation(joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, gateways, clients)
+    return Compilation(
+        joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, gateways, clients, kept
+    )
 
 
 def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked:

@@ -67,7 +67,7 @@ def _door(name: str) -> EncodedResource:
     message = cluster_v3.Cluster(
         name=name,
         load_assignment=endpoint_v3.ClusterLoadAssignment(cluster_name=name, endpoints=[group]),
-        circuit_breakers=clusters.circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
         typed_extension_protocol_options={clusters.PROTOCOL_OPTIONS: _as_called()},
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message))
@@ -139,7 +139,7 @@ def resolver(refused: tuple[str, ...]) -> EncodedResource:
         ),
         lb_policy=cluster_v3.ClusterLbPolicy.CLUSTER_PROVIDED,
         connect_timeout=clusters.CONNECT_TIMEOUT,
-        circuit_breakers=clusters.circuit_breakers(),
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
         typed_extension_protocol_options={clusters.PROTOCOL_OPTIONS: _as_called()},
     )
     return resources.encoded(resources.CLUSTER, name, wire.encode(message))

@@ -5,6 +5,7 @@ only when its host changes, a listener only when what is received there changes,
 """
 
 import dataclasses
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from translator.access_log import Owner
 from translator.bundles import Bundle, Part
 from translator.doors import Door
 from translator.proxies import Gateway
+from translator.traffic import Traffic
 from translator.virtual_hosts import Site
 
 SiteKey = tuple[Ref, int, int]
@@ -47,17 +49,17 @@ class Gateways:
     bundles: Layer[Gateway, Bundle]
 
 
-def sites(of: graph.Graph, gateways: Iterable[Ref], previous: Sites) -> Sites:
+def sites(of: graph.Graph, gateways: Iterable[Ref], kept: Traffic, previous: Sites) -> Sites:
     """Return the virtual hosts of these gateways."""
     found = (of.gateways[ref] for ref in gateways)
     inputs = {key: (host,) for gateway in found for key, host in _hosts(gateway)}
-    return layers.refreshed(previous, inputs, _site)
+    return layers.refreshed(previous, inputs, functools.partial(_site, kept=kept))
 
 
-def _site(behind: graph.GatewayHost | graph.Conduit) -> Site:
+def _site(behind: graph.GatewayHost | graph.Conduit, kept: Traffic) -> Site:
     if isinstance(behind, graph.Conduit):
         return virtual_hosts.of_conduit(behind)
-    return virtual_hosts.of_gateway(behind)
+    return virtual_hosts.of_gateway(behind, kept)
 
 
 def behind_inputs(

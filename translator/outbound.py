@@ -4,6 +4,7 @@ Law: nothing is built per caller: a site is built once for each service (and the
 gets once for each distinct scope.
 """
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from translator.bundles import Part
 from translator.egress import Egress, Fronts
 from translator.proxies import Proxyless, Sidecar
 from translator.route_configurations import Frame
+from translator.traffic import Traffic
 from translator.virtual_hosts import Elsewhere, Outline, Site
 
 V = TypeVar("V")
@@ -173,14 +175,17 @@ class Outbound:
     routes: Stage[str, Part]
 
 
-def outbound(of: graph.Graph, given: Reach, clusters: Mapping[SiteKey, Part], previous: Outbound) -> Outbound:
+def outbound(
+    of: graph.Graph, given: Reach, clusters: Mapping[SiteKey, Part], kept: Traffic, previous: Outbound
+) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
     keys, routeless = given.keys.values, given.routeless.values
     elsewhere = layers.staged(
         previous.elsewhere, (keys, routeless), _elsewhere_inputs, virtual_hosts.elsewhere, (same, same)
     )
+    build = functools.partial(virtual_hosts.of_service, kept=kept)
     sources, reads = (keys, of.services, elsewhere.values), (same, layers.among(given.of_service.values), same)
-    sites = layers.staged(previous.sites, sources, _site_inputs, virtual_hosts.of_service, reads)
+    sites = layers.staged(previous.sites, sources, _site_inputs, build, reads)
     outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
     merged = joined(given, clusters, bundles.merged, previous.clusters)
     outside = layers.grouped(previous.outside, (given.scopes.values,), _outside)

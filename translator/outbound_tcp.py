@@ -4,6 +4,7 @@ Law: a way that leads nowhere stays a listener that closes its connections at on
 A chain is built once for each port of a service, whoever calls. What the routes of a port say never touches a listener.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from translator.bundles import Part
 from translator.doors import Door
 from translator.outbound import Reach, Scoped
 from translator.proxies import Sidecar
+from translator.traffic import Traffic
 
 Proxies = Mapping[Sidecar, None]
 
@@ -47,10 +49,10 @@ NOBODY = OutboundTcp(NEVER, NEVER, NEVER)
 """What there is where nobody has such ways."""
 
 
-def outbound_tcp(of: graph.Graph, proxies: Proxies, reach: Reach, previous: OutboundTcp) -> OutboundTcp:
+def outbound_tcp(of: graph.Graph, proxies: Proxies, reach: Reach, kept: Traffic, previous: OutboundTcp) -> OutboundTcp:
     """Return all ways of these sidecars."""
     asked = layers.grouped(previous.proxies, (proxies,), _asked)
-    called = layers.staged(previous.called, (asked.values, of.services), _called, _way)
+    called = layers.staged(previous.called, (asked.values, of.services), _called, functools.partial(_way, kept=kept))
     given = (asked.values, of.deployments, reach.scopes.values, called.values)
     return OutboundTcp(asked, called, layers.staged(previous.ways, given, _each, _ways))
 
@@ -76,11 +78,11 @@ def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
     return served.get(port or (next(iter(served)) if len(served) == 1 else 0))
 
 
-def _way(called: Called, port: graph.TcpPort | None) -> Way:
+def _way(called: Called, port: graph.TcpPort | None, kept: Traffic) -> Way:
     if port is None:
         return _closed(called, names.NO_PORT)
     name = names.outbound_port(called.service, port.port)
-    split = tcp.split(port, name, name if port.shares else f"{name}/{names.NO_SHARES}")
+    split = tcp.split(port, name, name if port.shares else f"{name}/{names.NO_SHARES}", kept)
     return Way(doors.plain(tcp.outbound(name), (resources.FILTER, name)), (split,))
 
 

@@ -32,6 +32,7 @@ from translator.doors import Door
 from translator.outbound import Outbound, Reach, Scoped
 from translator.outbound_tcp import OutboundTcp, Way
 from translator.proxies import Explicit, Sidecar, TcpWay
+from translator.traffic import Traffic
 
 Proxies = Mapping[Sidecar, None]
 Listeners = tuple[graph.Listener, ...]
@@ -82,12 +83,16 @@ NOBODY = Sidecars(NEVER, NEVER, NEVER, outbound_tcp.NOBODY, *[NEVER] * 9)
 """What there is without sidecars, and before there were any."""
 
 
-def sidecars(of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, previous: Sidecars) -> Sidecars:
-    """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services."""
+def sidecars(
+    of: graph.Graph, proxies: Proxies, reach: Reach, shared: Outbound, kept: Traffic, previous: Sidecars
+) -> Sidecars:
+    """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services, and
+    their traffic is `kept` alive by that.
+    """
     found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
     owners = layers.staged(previous.owners, (found.values, of.services), _services, access_log.owner, (same, same))
     calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))
-    tcp = outbound_tcp.outbound_tcp(of, proxies, reach, previous.tcp)
+    tcp = outbound_tcp.outbound_tcp(of, proxies, reach, kept, previous.tcp)
     modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
     sources = (found.values, owners.values, modes.values, of.callers)
     of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same,) * 4)

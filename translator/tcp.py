@@ -14,9 +14,10 @@ from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_v3
 
 from mesh import graph
-from translator import access_log, filter_chains, names, rbac, resources, wire
+from translator import access_log, filter_chains, names, rbac, resources, traffic, wire
 from translator.access_log import Owner
 from translator.resources import EncodedResource, ResourceName
+from translator.traffic import Traffic
 
 _RBAC = "envoy.filters.network.rbac"
 _PROXY = "envoy.filters.network.tcp_proxy"
@@ -44,7 +45,7 @@ def outbound(name: str) -> listener_v3.FilterChain:
     return listener_v3.FilterChain(filters=[listener_v3.Filter(name=name, config_discovery=discovery)])
 
 
-def split(port: graph.TcpPort, name: str, stat_prefix: str) -> EncodedResource:
+def split(port: graph.TcpPort, name: str, stat_prefix: str, kept: Traffic = traffic.DEFAULT) -> EncodedResource:
     """Return the filter of this name: each new connection to one of the shares; without shares it is closed."""
     if not port.shares:
         return _resource(name, _to_nobody(stat_prefix), ())
@@ -55,7 +56,11 @@ def split(port: graph.TcpPort, name: str, stat_prefix: str) -> EncodedResource:
     log = access_log.of_outbound_connections(stat_prefix)
     weighted = tcp_v3.TcpProxyWeightedCluster(clusters=clusters)
     proxy = tcp_v3.TcpProxy(
-        stat_prefix=stat_prefix, weighted_clusters=weighted, idle_timeout=_idle(port), access_log=log
+        stat_prefix=stat_prefix,
+        weighted_clusters=weighted,
+        idle_timeout=_idle(port),
+        max_connect_attempts=traffic.connect_attempts(kept),
+        access_log=log,
     )
     return _resource(name, proxy, [(resources.CLUSTER, cluster.name) for cluster in clusters])
 

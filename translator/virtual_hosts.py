@@ -14,8 +14,9 @@ from envoy_data_plane.google import protobuf
 
 from mesh import graph, hosts
 from mesh.hosts import Host
-from translator import authorities, names, resources, routes, wire
+from translator import authorities, names, resources, routes, traffic, wire
 from translator.resources import ResourceName
+from translator.traffic import Traffic
 
 _DOMAINS, _ROUTES, _IN_CONFIGURATION = 2, 3, 2  # the numbers of the fields, the last one of a RouteConfiguration
 _EVERYTHING: authorities.Domains = (hosts.ANY,)
@@ -89,7 +90,9 @@ def outline(site: Site) -> Outline:
     return Outline(domains, site.references, site.wild, site.elsewhere)
 
 
-def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: Elsewhere) -> Site:
+def of_service(
+    service: graph.Service, called_by: tuple[Host, ...], elsewhere: Elsewhere, kept: Traffic = traffic.DEFAULT
+) -> Site:
     """Return the virtual hosts by which callers inside the mesh reach a service through these hosts."""
     http = [
         (port, domains) for port in service.http if (domains := authorities.leading_to(service, port.port, called_by))
@@ -99,8 +102,8 @@ def of_service(service: graph.Service, called_by: tuple[Host, ...], elsewhere: E
     inside = ((resources.CLUSTER, names.CONNECT),) if http else ()
     return Site(
         (
-            *(_of_port(service, port, domains) for port, domains in http),
-            *(_of_bytes_port(service, port, domains) for port, domains in bytes_only),
+            *(_of_port(service, port, domains, kept) for port, domains in http),
+            *(_of_bytes_port(service, port, domains, kept) for port, domains in bytes_only),
         ),
         targets,
         (*_clusters(targets), *inside),
@@ -130,10 +133,12 @@ def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
     return tuple((resources.CLUSTER, names.target(target)) for target in targets)
 
 
-def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains) -> VirtualHost:
+def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic) -> VirtualHost:
     rules = [routes.into_requests(), *(routes.route(route, is_inside=True) for route in port.routes)]
     unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, _no_route(service))]
-    return _encoded(names.service_port(service.ref, port.port), domains, [*rules, *unmatched])
+    return _encoded(
+        names.service_port(service.ref, port.port), domains, [*rules, *unmatched], retries=traffic.retry_policy(kept)
+    )
 
 
 def _of_bytes(
@@ -146,11 +151,14 @@ def _of_bytes(
     return tuple((port, domains) for port, domains in found if domains)
 
 
-def _of_bytes_port(service: graph.Service, port: graph.TcpPort, domains: authorities.Domains) -> VirtualHost:
+def _of_bytes_port(
+    service: graph.Service, port: graph.TcpPort, domains: authorities.Domains, kept: Traffic
+) -> VirtualHost:
     """Return the virtual host of a port that is reached by CONNECT; other requests mean nothing to it."""
     leading = routes.into_bytes(port) if port.shares else routes.every_connect(404, _no_route(service))
     named = f"port {port.port} of {service.ref} is not one of HTTP; reach it by CONNECT, as https_proxy does"
-    return _encoded(names.service_port(service.ref, port.port), domains, [leading, routes.everything(404, named)])
+    rules = [leading, routes.everything(404, named)]
+    return _encoded(names.service_port(service.ref, port.port), domains, rules, retries=traffic.retry_policy(kept))
 
 
 def _no_route(service: graph.Service) -> str:
@@ -189,12 +197,12 @@ def _wildcard(service: graph.Service, host: Host) -> Wildcard:
     return Wildcard(host, tuple(wire.encode(routes.by_authority(pattern, each)) for each in _refusals(service)))
 
 
-def of_gateway(host: graph.GatewayHost) -> Site:
+def of_gateway(host: graph.GatewayHost, kept: Traffic = traffic.DEFAULT) -> Site:
     """Return the virtual host of a gateway's host; what matches no route gets 404 and no word about the mesh."""
     rules = [routes.route(route, is_inside=False) for route in host.routes]
     domains = tuple(dict.fromkeys(str(Host(name)) for name in host.hostnames))
     targets = routes.targets(host.routes)
-    return Site((_encoded(host.name, domains, rules),), targets, _clusters(targets))
+    return Site((_encoded(host.name, domains, rules, retries=traffic.retry_policy(kept)),), targets, _clusters(targets))
 
 
 def of_conduit(conduit: graph.Conduit) -> Site:
@@ -280,8 +288,10 @@ def _encoded(
     domains: authorities.Domains,
     rules: list[route_v3.Route],
     access: Mapping[str, protobuf.Any] | None = None,
+    retries: route_v3.RetryPolicy | None = None,
 ) -> VirtualHost:
-    message = wire.varied(_bare(), name=name, routes=rules, typed_per_filter_config=dict(access or {}))
+    guards = dict(access or {})
+    message = wire.varied(_bare(), name=name, routes=rules, typed_per_filter_config=guards, retry_policy=retries)
     return _with_domains(wire.encode(message), domains)
 
 

@@ -17,8 +17,9 @@ from meshloom import choices, decoding, errors, passes
 from meshloom import settings as settings_model
 from meshloom.commands import documents, offline, whereabouts
 from meshloom.identity import claim
-from translator import proxies
+from translator import proxies, traffic
 from translator import resources as resource_types
+from translator.traffic import Traffic
 from xds import snapshot as snapshots
 
 _TYPES = {
@@ -62,11 +63,12 @@ def run(
     paths: Sequence[str], proxy: str | None, form: choices.Form, wanted: Capture, settings: pathlib.Path | None
 ) -> int:
     """Print what was compiled, and the problems on standard error; return the exit code. Raises errors.UserError."""
-    found = offline.read(paths, settings_model.loaded(settings))
+    loaded = settings_model.loaded(settings)
+    found = offline.read(paths, loaded)
     for problem in found.problems:
         typer.echo(f"{problem.severity.value}: {problem}", err=True)
     chosen, impossible = proxies_of(found.resolution.graph, proxy, wanted)
-    made = compiled(found, chosen)
+    made = compiled(found, chosen, loaded.traffic.kept())
     if proxy and not made:
         unknown = f"no VirtualDeployment or IngressGateway {proxy} can be compiled from this; `meshloom check` says why"
         raise errors.UserError(str(impossible[0]) if impossible else unknown)
@@ -76,9 +78,11 @@ def run(
     return 1 if found.has_errors or impossible else 0
 
 
-def compiled(found: offline.Offline, chosen: frozenset[proxies.Proxy]) -> list[dict[str, Any]]:
+def compiled(
+    found: offline.Offline, chosen: frozenset[proxies.Proxy], kept: Traffic = traffic.DEFAULT
+) -> list[dict[str, Any]]:
     """Return one document a proxy, in order."""
-    made = passes.compiled(found.resolution, chosen).snapshots
+    made = passes.compiled(found.resolution, chosen, kept=kept).snapshots
     return [_document(proxy, made[proxy]) for proxy in sorted(made, key=claim.node_id)]
 
 

@@ -25,7 +25,9 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
             "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
             "secrets": [*_secrets(holder), *_of_gateways(resources, holder)],
         },
-        "layered_runtime": {"layers": [_layer(item) for item in resources.get("runtimes", ())]},
+        "layered_runtime": {
+            "layers": [*map(_layer, resources.get("runtimes", ())), {"name": "admin", "admin_layer": {}}]
+        },
     }
 
 

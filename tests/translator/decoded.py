@@ -22,7 +22,12 @@ KINDS = {
 def resource(body: bytes) -> dict[str, Any]:
     """Return a resource, an encoded Any, as `{"name": …}`."""
     message = protobuf.Any.parse(body).unpack()
-    return message.to_dict(casing=betterproto2.Casing.SNAKE, output_format=betterproto2.OutputFormat.PROTO_JSON)
+    return message.to_dict(casing=_name, output_format=betterproto2.OutputFormat.PROTO_JSON)
+
+
+def _name(field: str) -> str:
+    """Return the name of a field in protobuf: betterproto2 makes `5_xx` of `5xx`."""
+    return field.rstrip("_")
 
 
 def bundle(parts: bundles.Bundle) -> dict[str, list[dict[str, Any]]]:
