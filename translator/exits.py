@@ -24,7 +24,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher_v3
 from envoy_data_plane.google import protobuf
 from envoy_data_plane.xds.core import v3 as xds_v3
 
-from translator import clusters, filter_chains, filters, names, rbac, replies, resources, routes, wire
+from translator import clusters, filter_chains, filters, names, rbac, replies, resources, routes, traffic, wire
 from translator.bundles import Part
 from translator.resources import EncodedResource
 

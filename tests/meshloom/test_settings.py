@@ -4,6 +4,7 @@ import pytest
 
 from mesh import resolve
 from meshloom import errors, settings
+from translator import traffic
 
 
 def test_without_a_file_the_defaults_serve():
@@ -76,6 +77,13 @@ def test_what_cannot_be_is_refused_in_one_line_that_names_it(tmp_path, text, wor
     assert str(fault.value).startswith(f"settings {path}")
     assert words in str(fault.value)
     assert "\n" not in str(fault.value)
+
+
+def test_what_keeps_traffic_alive_is_switched_off_one_by_one(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("traffic: {retries: false}")
+    assert settings.loaded(path).traffic.kept() == traffic.Traffic(retries=False)
+    assert settings.Settings().traffic.kept() == traffic.DEFAULT
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

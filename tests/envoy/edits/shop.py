@@ -14,8 +14,13 @@ from tests.envoy import worlds
 from tests.envoy.edits import meshes, visits
 
 PATIENCE_S = 30
-SETTINGS = "observing: {settle_seconds: 0.01, at_most_seconds: 0.05}\n"
-"""Edits are taken up at once, so that several are on their way at a time."""
+SETTINGS = """
+observing: {settle_seconds: 0.01, at_most_seconds: 0.05}
+traffic: {retries: false, outlier_detection: false}
+"""
+"""Edits are taken up at once, so that several are on their way at a time. Nothing is tried twice: a push in the wrong
+order shows as a request that failed.
+"""
 
 COUNTERS = "no_cluster|no_route|none_healthy|cx_connect_fail|reject|rq_rx_reset|warming"
 """What Envoy counts when it cannot serve a request."""
