@@ -8,8 +8,9 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from meshloom import addresses, secure_ads
+from meshloom import addresses, secure_ads, stats_tags
 from meshloom.identity import claim
+from meshloom.stats_tags import Tags
 from translator import names, proxies
 
 STATISTICS_PORT, HEALTH_PORT = claim.STATISTICS_PORT, claim.HEALTH_PORT
@@ -65,8 +66,12 @@ def admin_address(host: str) -> addresses.Socket:
     return here if addresses.is_private(here) else addresses.Socket("127.0.0.1", ADMIN_PORT)
 
 
-def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DELTA) -> Json:
-    """Return the bootstrap of a proxy as Envoy's JSON form of `envoy.config.bootstrap.v3.Bootstrap`."""
+def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DELTA, more: Tags = ()) -> Json:
+    """Return the bootstrap of a proxy as Envoy's JSON form of `envoy.config.bootstrap.v3.Bootstrap`.
+
+    Its statistics have these tags and those of its place.
+    """
+    tags = (*stats_tags.of_proxy(proxy), *more)
     return {
         "node": _node(proxy),
         "admin": {"address": _address(place.admin)},
@@ -76,7 +81,7 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
             "listeners": [_statistics(place.host), _health(place.host)],
             **({"secrets": secrets} if (secrets := place.proof.secrets() if place.proof else []) else {}),
         },
-        "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in _tags(proxy)]},
+        "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in tags]},
         "layered_runtime": {"layers": [_runtime(), {"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
         "bootstrap_extensions": [_typed("envoy.bootstrap.internal_listener", f"{_INTERNAL}.InternalListener")],
@@ -92,12 +97,6 @@ _BY_ADS = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FET
 
 def _node(proxy: proxies.Envoy) -> Json:
     return {"id": claim.node_id(proxy), "cluster": claim.owner(proxy).key, "metadata": claim.metadata(proxy)}
-
-
-def _tags(proxy: proxies.Envoy) -> tuple[tuple[str, str], ...]:
-    owner = claim.owner(proxy)
-    kind = "virtual_deployment" if isinstance(proxy, proxies.Sidecar) else "ingress_gateway"
-    return (("mesh_namespace", owner.namespace), (f"mesh_{kind}", owner.name))
 
 
 def _dynamic_resources(variant: Variant) -> Json:

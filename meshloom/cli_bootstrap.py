@@ -64,6 +64,10 @@ def bootstrap(
     admin: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envoy's admin interface; else port 9901 of a loopback address.")
     ] = "",
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", metavar="PATH", help="The mesh, for names and ids in statistics. Repeatable."),
+    ] = None,
     sotw: Annotated[bool, typer.Option("--sotw", help="State-of-the-world ADS instead of delta ADS.")] = False,
     output: options.OutputForm = choices.Form.YAML,
 ) -> None:
@@ -90,13 +94,14 @@ def bootstrap(
             "--gateway": gateway,
             "--admin": admin,
             "--sotw": sotw,
+            "--file": file,
         }
         command.run_grpc(whereabouts.proxyless(proxy, others), plane)
     elif gateway:
         door = whereabouts.gateway(proxy, workload_address, application_address, outbound_tcp or ())
-        command.run(door, plane, admin, sotw=sotw, form=output)
+        command.run(door, plane, admin, file or (), sotw=sotw, form=output)
     else:
         of = whereabouts.sidecar(
             proxy, workload_address, application_address, application_port or (), outbound_tcp or ()
         )
-        command.run(of, plane, admin, sotw=sotw, form=output)
+        command.run(of, plane, admin, file or (), sotw=sotw, form=output)

@@ -5,13 +5,13 @@ Law: nothing is decided here; the file is that of `meshloom.bootstrap` or `meshl
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import typer
 
-from meshloom import addresses, bootstrap, choices, errors, grpc_bootstrap, secure_ads
-from meshloom.commands import documents, whereabouts
+from meshloom import addresses, bootstrap, choices, errors, grpc_bootstrap, secure_ads, settings, stats_tags
+from meshloom.commands import documents, offline, whereabouts
 from meshloom.identity import claim
 from translator import proxies
 
@@ -28,8 +28,10 @@ class ControlPlane:
     folder: pathlib.Path | None = None
 
 
-def run(proxy: proxies.Envoy, plane: ControlPlane, admin: str, *, sotw: bool, form: choices.Form) -> None:
-    """Print the bootstrap of a proxy, or write it into a folder. Raises errors.UserError."""
+def run(
+    proxy: proxies.Envoy, plane: ControlPlane, admin: str, files: Sequence[str], *, sotw: bool, form: choices.Form
+) -> None:
+    """Print the bootstrap of a proxy, or write it into a folder; `files` say its names. Raises errors.UserError."""
     own, host = _own(plane), claim.bound(proxy)
     proof = None if own is None else secure_ads.Proof(_folder(plane), _file("--ads-root", plane.root), own)
     place = bootstrap.Place(
@@ -39,13 +41,23 @@ def run(proxy: proxies.Envoy, plane: ControlPlane, admin: str, *, sotw: bool, fo
         proof,
     )
     variant = bootstrap.Variant.STATE_OF_THE_WORLD if sotw else bootstrap.Variant.DELTA
-    text = documents.text(bootstrap.bootstrap(proxy, place, variant), form)
+    text = documents.text(bootstrap.bootstrap(proxy, place, variant, _tags(proxy, files)), form)
     if plane.folder is None:
         _print(text, form)
     else:
         name = f"envoy.{form.value}"
         _write(plane.folder, {name: text, **(proof.files() if proof else {})})
         typer.echo(f"start it with: {' '.join(bootstrap.command_line(str(plane.folder / name)))}")
+
+
+def _tags(proxy: proxies.Envoy, files: Sequence[str]) -> stats_tags.Tags:
+    if not files:
+        return ()
+    found = offline.read(files, settings.Settings())
+    tags = stats_tags.named(proxy, found.resolution.graph, found.reading.resources)
+    if not tags:
+        raise errors.UserError(f"--file: {claim.owner(proxy)} is not in there; name the files of its mesh")
+    return tags
 
 
 def run_grpc(proxy: proxies.Proxyless, plane: ControlPlane) -> None:

@@ -22,10 +22,10 @@ Applications = Callable[[cast.Pair], contextlib.AbstractContextManager[object]]
 class World(worlds.World):
     """A mesh, served by a control plane, with a sidecar beside each deployment that drains quickly."""
 
-    def start(self, text: str, dialled: Ref | None = None) -> None:
+    def start(self, text: str, dialled: Ref | None = None, settings: pathlib.Path | None = None) -> None:
         """Serve a mesh; its applications may dial a service."""
         self.write("mesh.yaml", text)
-        self.serve()
+        self.serve(settings)
         started = {pair.workload: self._sidecar(pair, dialled) for pair in self.cast().pairs}
         for workload, process in started.items():
             stage.wait_for_proxy(workload, (DIALLED,) if dialled else (), process)
@@ -52,8 +52,9 @@ def running(
     text: str,
     applications: Applications,
     dialled: Ref | None = None,
+    settings: pathlib.Path | None = None,
 ) -> Iterator[World]:
-    """Run a mesh, with these applications behind its sidecars."""
+    """Run a mesh, with these applications behind its sidecars, by the settings in a file."""
     with loopback.claimed_block() as block, contextlib.ExitStack() as stack:
         last, port = worlds.CONTROL_PLANE
         site = programs.Site(folder, addresses.Socket(block.address(last), port), envoy, variant.asks)
@@ -61,5 +62,5 @@ def running(
         world.write("mesh.yaml", text)
         for pair in world.cast().pairs:
             stack.enter_context(applications(pair))
-        world.start(text, dialled)
+        world.start(text, dialled, settings)
         yield world

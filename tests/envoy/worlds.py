@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from meshloom import addresses, bootstrap
 from meshloom.demo import application, cast, edits, loopback, programs, stage, traffic
 from meshloom.demo.processes import Process, Processes
+from meshloom.demo.waiting import wait_until
 from tests.envoy import stand_ins
 
 SIDECARS = ("caller", "stranger", "slow-v1", "greeter-v1", "two-v1", "strict-v1")
@@ -83,9 +84,12 @@ class World:
         texts = [path.read_text() for path in sorted(self.site.mesh.glob("*.yaml"))]
         return stand_ins.contexts(self.site.state, cast.read_resources(*texts))
 
-    def serve(self) -> None:
-        """Start the control plane, or start it again."""
-        self.control_plane = stage.started_control_plane(self.site, self.processes)
+    def serve(self, settings: pathlib.Path | None = None) -> None:
+        """Start the control plane, or start it again, by the settings in a file."""
+        program = programs.control_plane(self.site)
+        more = ("--settings", str(settings)) if settings else ()
+        self.control_plane = self.processes.start(dataclasses.replace(program, argv=(*program.argv, *more)))
+        wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 30, [self.control_plane])
 
     def call(self, url: str, headers: dict[str, str] | None = None, by: int = CALLER) -> traffic.Reply:
         """Call a URL as an application does, through the sidecar at this address."""
