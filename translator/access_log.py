@@ -142,20 +142,23 @@ def of_inbound_connections(own: Owner) -> list[access_log_v3.AccessLog]:
 
 @functools.lru_cache(_KEPT)
 def of_outbound_connections(name: str) -> list[access_log_v3.AccessLog]:
-    """Return the log of TCP connections that applications open and that are counted under this name.
+    """Return the log of connections that applications open, or that come to a gateway, counted under this name.
 
-    All callers have it in common, so that it says of the proxy what its certificate and its bootstrap say.
+    All proxies that have it have it in common, so that it says of them what certificate and bootstrap say.
     """
+    direction = name.partition("/")[0]
+    place = {"gateway": _NODE, **_CALLER} if direction == "gateway" else {"deployment": _NODE}
     reason = _CLOSED.get(name.rpartition("/")[2], "")
-    who = {"deployment": _DEPLOYMENT, "identity": "%UPSTREAM_LOCAL_URI_SAN%", "callee": "%UPSTREAM_PEER_URI_SAN%"}
+    who = {**place, "identity": "%UPSTREAM_LOCAL_URI_SAN%", **_CALLEE}
     why = {"reason": reason} if reason else {}
-    return [_written({**_what("connection", name.partition("/")[0]), **who, **_connection(), "route": name, **why})]
+    return [_written({**_what("connection", direction), **who, **_connection(), "route": name, **why})]
 
 
 @functools.lru_cache(_KEPT)
 def of_failures(own: Owner) -> list[access_log_v3.AccessLog]:
     """Return the log of connections to a listener of requests that never brought one, for their handshake failed."""
-    fields = {**_who("connection", "inbound", own), **_proven(), **_connection(), "reason": _FAILED}
+    direction = "gateway" if own.ref.kind == "IngressGateway" else "inbound"
+    fields = {**_who("connection", direction, own), **_proven(), **_connection(), "reason": _FAILED}
     return [_written(fields, f"{_HANDSHAKE} != ''")]
 
 
@@ -193,9 +196,11 @@ def _connection() -> Fields:
 
 # ---------------------------------------------------------------------------- what both have
 
+_NODE = "%CEL(xds.node.cluster)%"
+"""What the bootstrap of a proxy calls its cluster: the address of its deployment or gateway."""
 
-_DEPLOYMENT = "%CEL(xds.node.cluster)%"
-"""What the bootstrap of a proxy calls its cluster."""
+_CALLER: Fields = {"caller": "%DOWNSTREAM_PEER_URI_SAN%"}
+_CALLEE: Fields = {"callee": "%UPSTREAM_PEER_URI_SAN%"}
 
 
 def _what(of: str, direction: str) -> Fields:
@@ -205,9 +210,9 @@ def _what(of: str, direction: str) -> Fields:
 def _who(of: str, direction: str, own: Owner) -> Fields:
     """Return who speaks with whom."""
     is_gateway = own.ref.kind == "IngressGateway"
-    place = {"gateway": own.ref.key} if is_gateway else {"service": own.ref.key, "deployment": _DEPLOYMENT}
-    caller = {} if direction == "outbound" else {"caller": "%DOWNSTREAM_PEER_URI_SAN%"}
-    callee = {} if direction == "inbound" else {"callee": "%UPSTREAM_PEER_URI_SAN%"}
+    place = {"gateway": own.ref.key} if is_gateway else {"service": own.ref.key, "deployment": _NODE}
+    caller = {} if direction == "outbound" else _CALLER
+    callee = {} if direction == "inbound" else _CALLEE
     return {**_what(of, direction), "mesh": own.mesh.key, **place, "identity": own.uri, **caller, **callee}
 
 

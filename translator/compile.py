@@ -92,7 +92,7 @@ def compiled(
     found = upstreams.upstreams(behind.sites.values, of, build, before.upstreams)
     shared = outbound.outbound(of, reach, found.by_site.values, kept, before.outbound)
     sidecars = sidecar.sidecars(of, beside, reach, shared, kept, before.sidecars)
-    gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, before.gateways)
+    gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, kept, before.gateways)
     clients = proxyless.clients(of, asked.proxyless.values, before.proxyless)
     joined: Stage[Any, Bundle] = layers.united(
         before.joined, gateways.bundles.values, sidecars.bundles.values, clients.bundles.values

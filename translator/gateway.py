@@ -92,13 +92,15 @@ def gateways(
     proxies: Collection[Gateway],
     virtual: Mapping[SiteKey, Site],
     clusters: Mapping[SiteKey, Part],
+    kept: Traffic,
     previous: Gateways,
 ) -> Gateways:
     """Return what these gateways get; `virtual` and `clusters` are the sites of all and the clusters of each site."""
     found = [of.gateways[ref] for ref in dict.fromkeys(proxy.gateway for proxy in proxies)]
     cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
     own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
-    routes = layers.refreshed(previous.routes, {item.ref: _route_inputs(item, virtual) for item in found}, _routes)
+    leading = {item.ref: _route_inputs(item, virtual) for item in found}
+    routes = layers.refreshed(previous.routes, leading, functools.partial(_routes, kept=kept))
     outlines = {item.ref: (access_log.owner(item), *map(_outline, item.ports)) for item in found}
     doors = layers.refreshed(previous.doors, outlines, _doors)
     bound_inputs = {proxy: (proxy.address, doors.values[proxy.gateway]) for proxy in proxies}
@@ -131,8 +133,8 @@ def _route_inputs(gateway: graph.Gateway, virtual: Mapping[SiteKey, Site]) -> tu
     )
 
 
-def _routes(*ports: tuple[graph.GatewayPort, tuple[Site, ...]]) -> Part:
-    return tuple(item for port, sites in ports for item in gateway_routes.of_port(port, sites))
+def _routes(*ports: tuple[graph.GatewayPort, tuple[Site, ...]], kept: Traffic) -> Part:
+    return tuple(item for port, sites in ports for item in gateway_routes.of_port(port, sites, kept))
 
 
 def _doors(own: Owner, *ports: graph.GatewayPort) -> Doors:

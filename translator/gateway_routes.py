@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from mesh import graph
 from translator import names, route_configurations, tcp
 from translator.resources import EncodedResource
+from translator.traffic import Traffic
 from translator.virtual_hosts import Site
 
 _Hosts = Sequence[tuple[graph.GatewayHost, Site]]
 
 
-def of_port(port: graph.GatewayPort, sites: Sequence[Site]) -> Iterator[EncodedResource]:
+def of_port(port: graph.GatewayPort, sites: Sequence[Site], kept: Traffic) -> Iterator[EncodedResource]:
     """Yield the routes and filters of a port; `sites` are those of its hosts."""
     hosts = [*zip(port.hosts, sites, strict=True)]
     if any(host.in_clear for host in port.hosts):
@@ -25,9 +26,9 @@ def of_port(port: graph.GatewayPort, sites: Sequence[Site]) -> Iterator[EncodedR
             is_mutual = host.tls.authorities is not None
             yield _routes(port, names.gateway_host(port.port, host.hostnames), alike, is_mutual=is_mutual)
     for passage in port.passages:
-        yield _split(passage.conduit, names.gateway_host(port.port, passage.hostnames))
+        yield _split(passage.conduit, names.gateway_host(port.port, passage.hostnames), kept)
     if port.tcp is not None:
-        yield _split(port.tcp.conduit, names.gateway(port.port))
+        yield _split(port.tcp.conduit, names.gateway(port.port), kept)
 
 
 def _routes(port: graph.GatewayPort, name: str, served: _Hosts, *, is_mutual: bool = False) -> EncodedResource:
@@ -49,6 +50,6 @@ def _named(port: graph.GatewayPort) -> Iterator[str]:
     yield from port.withheld
 
 
-def _split(conduit: graph.Conduit, name: str) -> EncodedResource:
+def _split(conduit: graph.Conduit, name: str, kept: Traffic) -> EncodedResource:
     shared = graph.TcpPort(0, conduit.shares, conduit.idle_timeout_ms)
-    return tcp.split(shared, name, f"{name}/{conduit.reason}" if conduit.reason else name)
+    return tcp.split(shared, name, f"{name}/{conduit.reason}" if conduit.reason else name, kept)

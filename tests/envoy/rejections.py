@@ -33,7 +33,7 @@ from meshloom.demo.waiting import wait_until
 from meshloom.identity import authorities, kept, unproven
 from meshloom.identity.authority import serving, succession
 from tests.envoy import worlds
-from translator import resources, wire
+from translator import resources, runtimes, wire
 from translator.resources import EncodedResource
 from xds import cache, doors, peers, ports, server, snapshot
 
@@ -235,8 +235,8 @@ class Rejecting:
         return self._run(asked)
 
     def publish(self, *given: EncodedResource) -> None:
-        """Make these resources all that the proxy should have."""
-        new = snapshot.Snapshot.of(snapshot.Part.of(given))
+        """Make these resources all that the proxy should have, beside the runtime, which it asks for before all else."""
+        new = snapshot.Snapshot.of(snapshot.Part.of((*runtimes.part(is_logged=False), *given)))
         self._ask(lambda: self._cache.replace({KEY: new}))
 
     def view(self, type_url: str) -> peers.TypeView:

@@ -16,6 +16,7 @@ from meshloom.demo.processes import Process, Processes, Program
 from meshloom.demo.waiting import wait_until
 from meshloom.identity import claim, tokens
 from tests.features import entrance
+from translator import runtimes
 from xds import snapshot
 
 AGE = 2.0
@@ -52,7 +53,7 @@ class Joining:
 
         async def run() -> None:
             async with entrance.guarded(self.folder / "state", age=AGE) as self.plane:
-                nothing = snapshot.Snapshot.of(snapshot.Part.of([]))
+                nothing = snapshot.Snapshot.of(snapshot.Part.of(runtimes.part(is_logged=False)))
                 self.plane.snapshots.replace({self.proxy: nothing})
                 ready.set()
                 await over.wait()
