@@ -62,6 +62,10 @@ def _outbound(of: Ref) -> Reasons:
         (f"{_ANSWERED_HERE} && response.code == 404", "no route or port of the service matches"),
         (f"{_ANSWERED_HERE} && response.code == 503", "the route leads to nobody: every weight is 0"),
         (
+            f"response.code == 403 && response.headers['{names.DENIED_BY}'] == '{names.EGRESS}'",
+            "this authority leads to an address that is not outside of the mesh, or that no access policy opens",
+        ),
+        (
             f"response.code == 403 && response.headers['{names.DENIED_BY}'] != ''",
             f"no access policy lets {of} reach this service, says the proxy of the service",
         ),

@@ -8,6 +8,7 @@ from envoy_data_plane.envoy.config.core import v3 as core_v3
 from envoy_data_plane.envoy.extensions.access_loggers.filters.cel import v3 as cel_v3
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
 
+from mesh import graph
 from mesh.problems import Ref
 from translator import names, wire
 
@@ -72,6 +73,30 @@ def outside() -> hcm_v3.LocalReplyConfig:
 def discretion() -> hcm_v3.LocalReplyConfig:
     """Return the reply of a gateway to whatever it does not forward, or could not."""
     return hcm_v3.LocalReplyConfig(body_format=_text("%RESPONSE_CODE% (request %REQ(X-REQUEST-ID)%)\n"))
+
+
+def no_route(service: graph.Service) -> str:
+    """Return what is said where none of a service's routes matches."""
+    return (
+        f"no route of {service.ref} matches this request; "
+        "add one to a VirtualServiceRouteTable or set spec.defaultRoutingPolicy.type to UNIFORM"
+    )
+
+
+def no_such_port(service: graph.Service) -> str:
+    """Return what is said to a request for a port that a service does not have."""
+    if not service.http:
+        return f"{service.ref} serves no HTTP; give a VirtualDeployment of it a listener of HTTP, HTTP2 or GRPC"
+    ports = ", ".join(str(port.port) for port in service.http)
+    return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {ports}"
+
+
+def nothing_there(service: graph.Service) -> str:
+    """Return what is said to a tunnel to a port that a service does not have."""
+    ports = ", ".join(map(str, sorted(service.ports())))
+    return f"{service.ref} does not listen on this port; " + (
+        f"name one of: {ports}" if ports else "give a VirtualDeployment of it a listener"
+    )
 
 
 def _text(form: str) -> core_v3.SubstitutionFormatString:

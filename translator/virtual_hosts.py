@@ -14,7 +14,7 @@ from envoy_data_plane.google import protobuf
 
 from mesh import graph, hosts
 from mesh.hosts import Host
-from translator import authorities, names, resources, routes, traffic, wire
+from translator import authorities, names, replies, resources, routes, traffic, wire
 from translator.resources import ResourceName
 from translator.traffic import Traffic
 
@@ -135,7 +135,7 @@ def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
 
 def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic) -> VirtualHost:
     rules = [routes.into_requests(), *(routes.route(route, is_inside=True) for route in port.routes)]
-    unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, _no_route(service))]
+    unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, replies.no_route(service))]
     return _encoded(
         names.service_port(service.ref, port.port), domains, [*rules, *unmatched], retries=traffic.retry_policy(kept)
     )
@@ -155,36 +155,17 @@ def _of_bytes_port(
     service: graph.Service, port: graph.TcpPort, domains: authorities.Domains, kept: Traffic
 ) -> VirtualHost:
     """Return the virtual host of a port that is reached by CONNECT; other requests mean nothing to it."""
-    leading = routes.into_bytes(port) if port.shares else routes.every_connect(404, _no_route(service))
+    leading = routes.into_bytes(port) if port.shares else routes.every_connect(404, replies.no_route(service))
     named = f"port {port.port} of {service.ref} is not one of HTTP; reach it by CONNECT, as https_proxy does"
     rules = [leading, routes.everything(404, named)]
     return _encoded(names.service_port(service.ref, port.port), domains, rules, retries=traffic.retry_policy(kept))
 
 
-def _no_route(service: graph.Service) -> str:
-    return (
-        f"no route of {service.ref} matches this request; "
-        "add one to a VirtualServiceRouteTable or set spec.defaultRoutingPolicy.type to UNIFORM"
-    )
-
-
-def _no_such_port(service: graph.Service) -> str:
-    if not service.http:
-        return f"{service.ref} serves no HTTP; give a VirtualDeployment of it a listener of HTTP, HTTP2 or GRPC"
-    ports = ", ".join(str(port.port) for port in service.http)
-    return f"{service.ref} serves no HTTP on this port (80 unless the host names one); name one of: {ports}"
-
-
-def _nothing_there(service: graph.Service) -> str:
-    ports = ", ".join(map(str, sorted(service.ports())))
-    return f"{service.ref} does not listen on this port; " + (
-        f"name one of: {ports}" if ports else "give a VirtualDeployment of it a listener"
-    )
-
-
 def _refusals(service: graph.Service) -> tuple[route_v3.Route, ...]:
     """Return the routes that answer for ports that a service does not have."""
-    return routes.every_connect(404, _nothing_there(service)), routes.everything(404, _no_such_port(service))
+    return routes.every_connect(404, replies.nothing_there(service)), routes.everything(
+        404, replies.no_such_port(service)
+    )
 
 
 def _other_ports(service: graph.Service, called_by: tuple[Host, ...]) -> VirtualHost:
