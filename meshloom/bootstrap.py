@@ -160,10 +160,16 @@ def _window(name: str, address: addresses.Socket, path: str, admin_path: str) ->
     """Return a listener that answers GET of one path from one path of the admin interface; all else is 404."""
     return {
         "name": f"meshloom-{name}",
-        "address": _address(address),
+        "address": _bound(address),
         "ignore_global_conn_limit": True,
         "filter_chains": [{"filters": [_connection_manager(name, _routes(name, path, admin_path))]}],
     }
+
+
+def _bound(address: addresses.Socket) -> Json:
+    """Return an address to listen on; that of all IPv6 is also that of all IPv4."""
+    found = _address(address)
+    return {"socket_address": {**found["socket_address"], "ipv4_compat": True}} if address.host == "::" else found
 
 
 def _connection_manager(name: str, routes: Json) -> Json:

@@ -13,6 +13,13 @@ class Form(enum.Enum):
     JSON = "json"
 
 
+class Capture(enum.Enum):
+    """How a proxy comes by the connections of its application."""
+
+    EXPLICIT = "explicit"
+    TRANSPARENT = "transparent"
+
+
 class Listing(enum.Enum):
     """How problems are listed."""
 

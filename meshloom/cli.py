@@ -185,6 +185,7 @@ def compile_(
         str, typer.Option(metavar="IP", help="Where the application listens.")
     ] = "127.0.0.1",
     application_port: options.ApplicationPorts = None,
+    capture: options.Capture = choices.Capture.EXPLICIT,
     grpc: Annotated[bool, typer.Option("--grpc", help="What gRPC programs without a proxy would get.")] = False,
     settings: options.SettingsFile = None,
 ) -> None:
@@ -194,7 +195,9 @@ def compile_(
     """
     from meshloom.commands import compile as command
 
-    captured = command.captured(workload_address, application_address, application_port or (), grpc=grpc)
+    transparent = capture is choices.Capture.TRANSPARENT
+    mapped = application_port or ()
+    captured = command.captured(workload_address, application_address, mapped, grpc=grpc, transparent=transparent)
     raise typer.Exit(command.run(paths, proxy, output, captured, settings))
 
 

@@ -57,6 +57,9 @@ def bootstrap(
     ] = "",
     application_port: options.ApplicationPorts = None,
     outbound_tcp: options.OutboundTcp = None,
+    capture: options.Capture = choices.Capture.EXPLICIT,
+    passthrough_inbound_port: options.PassthroughPorts = None,
+    ipv4_only: options.Ipv4Only = False,
     gateway: Annotated[bool, typer.Option("--gateway", help="The proxy is that of an IngressGateway.")] = False,
     grpc: Annotated[
         bool, typer.Option("--grpc", help="For a gRPC program that calls others without a proxy; always JSON.")
@@ -74,7 +77,8 @@ def bootstrap(
     """Print or write the bootstrap that an Envoy of the mesh starts with, or a gRPC program that speaks xDS itself.
 
     Applications and sidecars listen on addresses of their own; callers dial the workload address. The proxy also
-    answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health).
+    answers there on 15000 (outbound HTTP proxy), 15006 (/stats/prometheus) and 15010 (/health). With
+    --capture transparent both share their addresses: start the proxy as the user that `meshloom capture` is told.
 
     On Envoy's command line: --drain-time-s 45, how long a replaced listener keeps its connections (Envoy's own default
     is 600), --file-flush-interval-msec 1000, how long a line of its access log may wait (Envoy's own default is ten
@@ -84,24 +88,34 @@ def bootstrap(
     from meshloom.commands import whereabouts
 
     plane = command.ControlPlane(ads, ads_root, token, certificate, key, output_folder)
+    in_explicit = {
+        "--workload-address": workload_address,
+        "--application-address": application_address,
+        "--application-port": application_port,
+        "--outbound-tcp": outbound_tcp,
+    }
+    passthrough, is_captured = passthrough_inbound_port or (), capture is choices.Capture.TRANSPARENT
+    captured = {"--capture transparent": is_captured}
+    in_transparent = {"--passthrough-inbound-port": passthrough, "--ipv4-only": ipv4_only}
     if grpc:
-        others = {
-            "--workload-address": workload_address,
-            "--application-address": application_address,
-            "--application-port": application_port,
-            "--outbound-tcp": outbound_tcp,
+        envoys = {
             "--output-folder": output_folder,
             "--gateway": gateway,
             "--admin": admin,
             "--sotw": sotw,
             "--file": file,
         }
-        command.run_grpc(whereabouts.proxyless(proxy, others), plane)
+        command.run_grpc(whereabouts.proxyless(proxy, {**in_explicit, **captured, **in_transparent, **envoys}), plane)
     elif gateway:
+        whereabouts.refuse({**captured, **in_transparent}, "is for sidecars; leave it out")
         door = whereabouts.gateway(proxy, workload_address, application_address, outbound_tcp or ())
         command.run(door, plane, admin, file or (), sotw=sotw, form=output)
+    elif is_captured:
+        whereabouts.refuse(in_explicit, "is for explicit capture; leave it out, the kernel tells what was dialled")
+        of = whereabouts.captured(proxy, passthrough, is_ipv4_only=ipv4_only)
+        command.run(of, plane, admin, file or (), sotw=sotw, form=output)
     else:
-        of = whereabouts.sidecar(
-            proxy, workload_address, application_address, application_port or (), outbound_tcp or ()
-        )
+        whereabouts.refuse(in_transparent, "is for transparent capture; leave it out, or say --capture transparent")
+        mapped, led = application_port or (), outbound_tcp or ()
+        of = whereabouts.sidecar(proxy, workload_address, application_address, mapped, led)
         command.run(of, plane, admin, file or (), sotw=sotw, form=output)

@@ -50,6 +50,25 @@ OutboundTcp = Annotated[
         help="Where a service of TCP or TLS_PASSTHROUGH is dialled, as shop/db=127.0.0.1:5432. Repeatable.",
     ),
 ]
+Capture = Annotated[
+    choices.Capture,
+    typer.Option(
+        "--capture",
+        help="explicit: the application is told where its proxy is; transparent: the kernel leads its connections "
+        "there (see `meshloom capture`).",
+    ),
+]
+PassthroughPorts = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--passthrough-inbound-port",
+        metavar="PORT",
+        help="In transparent capture, a port whose connections reach the application as they are. Repeatable.",
+    ),
+]
+Ipv4Only = Annotated[
+    bool, typer.Option("--ipv4-only", help="In transparent capture, bind no IPv6 address, where there is none.")
+]
 ApplicationPorts = Annotated[
     list[str] | None,
     typer.Option(

@@ -134,6 +134,8 @@ _CLOSED: Mapping[str, str] = {
     names.NO_PORT: "the service has no such TCP port",
     names.NO_SHARES: "no route of the service leads anywhere",
     names.NO_RULE: "no rule of the gateway is for this listener",
+    names.NO_DESTINATION: "no service that this proxy may reach is at this address and port",
+    names.NO_HOST: "no service that this proxy may reach has this name",
 }
 
 
@@ -142,6 +144,13 @@ def of_inbound_connections(own: Owner) -> list[access_log_v3.AccessLog]:
     """Return the log of TCP connections that the application gets, those included that were refused."""
     fields = {**_who("connection", "inbound", own), **_proven(), **_connection(), "reason": _why(_refused(own.ref))}
     return [_written(fields)]
+
+
+@functools.lru_cache(_KEPT)
+def of_shut(own: Owner) -> list[access_log_v3.AccessLog]:
+    """Return the log of connections to a port that nothing of a service listens on."""
+    reason = "no listener of the VirtualDeployment has this port"
+    return [_written({**_who("connection", "inbound", own), **_connection(), "reason": reason})]
 
 
 @functools.lru_cache(_KEPT)

@@ -150,6 +150,35 @@ def inside_connect() -> EncodedResource:
     return resources.encoded(resources.CLUSTER, names.CONNECT, wire.encode(message))
 
 
+def of_captured_application(listener: graph.Listener) -> EncodedResource:
+    """Return the cluster of the application behind a listener in transparent capture: it is where it was dialled."""
+    return _original(names.inbound(listener.port), listener.protocol)
+
+
+@functools.cache
+def of_passthrough() -> EncodedResource:
+    """Return the cluster of connections that reach an application as they are."""
+    return _original(names.PASSTHROUGH, Protocol.TCP)
+
+
+def _original(name: str, protocol: Protocol) -> EncodedResource:
+    """Return a cluster of whatever was dialled, called from an address by which the kernel lets it through."""
+    first, *others = (core_v3.SocketAddress(address=address, port_value=0) for address in names.TO_APPLICATION.values())
+    binding = core_v3.BindConfig(
+        source_address=first, extra_source_addresses=[core_v3.ExtraSourceAddress(address=one) for one in others]
+    )
+    message = cluster_v3.Cluster(
+        name=name,
+        type=cluster_v3.ClusterDiscoveryType.ORIGINAL_DST,
+        lb_policy=cluster_v3.ClusterLbPolicy.CLUSTER_PROVIDED,
+        connect_timeout=CONNECT_TIMEOUT,
+        circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
+        upstream_bind_config=binding,
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
+    )
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message))
+
+
 def _encoded(
     name: str,
     protocol: Protocol,

@@ -12,9 +12,10 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
-from translator import clusters, egress, gateway, outbound, proxyless, sidecar, traffic, upstreams
+from translator import captured_sidecar, clusters, egress, gateway, outbound, proxyless, sidecar, traffic, upstreams
+from translator import proxies as kinds
 from translator.bundles import Bundle
-from translator.proxies import Gateway, Proxy, Proxyless, Sidecar
+from translator.proxies import Explicit, Gateway, Proxy, Proxyless, Sidecar, Transparent
 from translator.traffic import Traffic
 
 
@@ -32,6 +33,9 @@ class Asked:
 
     proxies: frozenset[Proxy]
     sidecars: Stage[Sidecar, None]
+    explicit: Stage[Sidecar, None]
+    transparent: Stage[Sidecar, None]
+    """The sidecars of each kind of capture."""
     gateways: Stage[Gateway, None]
     proxyless: Stage[Proxyless, None]
 
@@ -52,6 +56,7 @@ class Compilation:
     upstreams: upstreams.Upstreams
     outbound: outbound.Outbound
     sidecars: sidecar.Sidecars
+    captured: captured_sidecar.CapturedSidecars
     gateways: gateway.Gateways
     proxyless: proxyless.Clients
     kept: Traffic = traffic.DEFAULT
@@ -62,13 +67,14 @@ _NOTHING: Layer[Any, Any] = Layer({}, {})
 NOTHING = Compilation(
     {},
     NEVER,
-    Asked(frozenset(), NEVER, NEVER, NEVER),
+    Asked(frozenset(), *[NEVER] * 5),
     outbound.Reach(*[NEVER] * 7),
     _NOTHING,
     Behind(NEVER, NEVER),
     upstreams.Upstreams(*[NEVER] * 3),
     outbound.Outbound(egress.NOBODY, *[NEVER] * 7),
     sidecar.NOBODY,
+    captured_sidecar.NOBODY,
     gateway.Gateways(*[_NOTHING] * 5),
     proxyless.NOBODY,
 )
@@ -91,22 +97,30 @@ def compiled(
     build = functools.partial(clusters.of_deployment, kept=kept)
     found = upstreams.upstreams(behind.sites.values, of, build, before.upstreams)
     shared = outbound.outbound(of, reach, found.by_site.values, kept, before.outbound)
-    sidecars = sidecar.sidecars(of, beside, reach, shared, kept, before.sidecars)
+    sidecars = sidecar.sidecars(of, asked.explicit.values, reach, shared, kept, before.sidecars)
+    captured = captured_sidecar.sidecars(of, asked.transparent.values, reach, shared, kept, before.captured)
     gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, kept, before.gateways)
     clients = proxyless.clients(of, asked.proxyless.values, before.proxyless)
     joined: Stage[Any, Bundle] = layers.united(
-        before.joined, gateways.bundles.values, sidecars.bundles.values, clients.bundles.values
+        before.joined,
+        gateways.bundles.values,
+        sidecars.bundles.values,
+        captured.bundles.values,
+        clients.bundles.values,
     )
     return Compilation(
-        joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, gateways, clients, kept
+        joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, captured, gateways, clients, kept
     )
 
 
 def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked:
     same = previous.proxies if proxies is previous.proxies or proxies == previous.proxies else proxies
+    beside = layers.grouped(previous.sidecars, (same, of.deployments), _sidecars)
     return Asked(
         same,
-        layers.grouped(previous.sidecars, (same, of.deployments), _sidecars),
+        beside,
+        layers.grouped(previous.explicit, (beside.values,), _explicit),
+        layers.grouped(previous.transparent, (beside.values,), _transparent),
         layers.grouped(previous.gateways, (same, of.gateways), _gateways),
         layers.grouped(previous.proxyless, (same, of.deployments), _proxyless),
     )
@@ -114,7 +128,15 @@ def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked
 
 def _sidecars(asked: frozenset[Proxy], deployments: Mapping[Ref, graph.Deployment]) -> dict[Sidecar, None]:
     found = (proxy for proxy in asked if isinstance(proxy, Sidecar) and proxy.deployment in deployments)
-    return dict.fromkeys(sorted(found))
+    return dict.fromkeys(kinds.in_order(found))
+
+
+def _explicit(sidecars: Mapping[Sidecar, None]) -> dict[Sidecar, None]:
+    return dict.fromkeys(one for one in sidecars if isinstance(one.capture, Explicit))
+
+
+def _transparent(sidecars: Mapping[Sidecar, None]) -> dict[Sidecar, None]:
+    return dict.fromkeys(one for one in sidecars if isinstance(one.capture, Transparent))
 
 
 def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) -> dict[Gateway, None]:

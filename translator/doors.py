@@ -17,8 +17,7 @@ from translator.access_log import Owner
 from translator.resources import ResourceName
 
 _HANDSHAKE = datetime.timedelta(seconds=10)
-_MESH_OWN = listener_v3.FilterChainMatch(application_protocols=[names.ALPN])
-"""Nothing of `transport_protocol`: Envoy would choose by it first, and drop all other TLS."""
+_ANY_PORT = listener_v3.FilterChainMatch()
 
 
 class Inspection(enum.Enum):
@@ -46,18 +45,35 @@ def plain(chain: listener_v3.FilterChain, *references: ResourceName) -> Door:
 
 def inbound(service: Owner, mode: mtls.Mode, callers: graph.Callers, listener: graph.Listener) -> Door:
     """Return the door of a listener. Who brings TLS of its own speaks first, in whatever is inside of it."""
+    return _inbound(service, mode, callers, listener, _ANY_PORT)
+
+
+def captured(service: Owner, mode: mtls.Mode, callers: graph.Callers, listener: graph.Listener) -> Door:
+    """Return the same door where connections to all ports come in together: it is for those to its own port."""
+    return _inbound(service, mode, callers, listener, listener_v3.FilterChainMatch(destination_port=listener.port))
+
+
+def _inbound(
+    service: Owner,
+    mode: mtls.Mode,
+    callers: graph.Callers,
+    listener: graph.Listener,
+    on: listener_v3.FilterChainMatch,
+) -> Door:
     name = names.inbound(listener.port)
     if listener.family is graph.Family.HTTP:
         chain = filter_chains.inbound(service, listener.port, listener.protocol, rbac.is_guarded(mode))
         socket = tls.downstream(callers.trust_domain, listener.protocol)
         routes = ((resources.ROUTES, name),)
-        return _door(mode, Inspection.CLIENT_FIRST, secured(chain, socket), chain, routes)._replace(own=service)
+        made = _door(mode, Inspection.CLIENT_FIRST, secured(chain, socket), chain, routes, on)
+        return made._replace(own=service)
     socket = tls.downstream_for(callers, listener.protocol)
     clear = tcp.inbound_in_clear(service, listener, name if mode is mtls.Mode.DISABLED else f"{name}/{names.PLAINTEXT}")
     own = ((resources.CLUSTER, name),)
     is_tcp = listener.family is graph.Family.TCP
     inspection = Inspection.SERVER_MAY_BE_FIRST if is_tcp else Inspection.CLIENT_FIRST
-    return _door(mode, inspection, secured(tcp.inbound(service, listener, callers), socket), clear, own)
+    own_chain = secured(tcp.inbound(service, listener, callers), socket)
+    return _door(mode, inspection, own_chain, clear, own, on)
 
 
 def _door(
@@ -66,15 +82,24 @@ def _door(
     secured: listener_v3.FilterChain,
     clear: listener_v3.FilterChain,
     references: tuple[ResourceName, ...],
+    on: listener_v3.FilterChainMatch,
 ) -> Door:
+    """Return a door of these chains. What is the mesh's own is told by ALPN.
+
+    Not by `transport_protocol`: Envoy would choose by that first, and drop all other TLS.
+    """
     match mode:
         case mtls.Mode.STRICT:
-            return Door((wire.encode(secured),), references=(*references, *tls.REFERENCES))
+            return Door((_matching(secured, on),), references=(*references, *tls.REFERENCES))
         case mtls.Mode.PERMISSIVE:
-            matched = wire.varied(secured, filter_chain_match=_MESH_OWN)
-            return Door((wire.encode(matched), wire.encode(clear)), inspection, (*references, *tls.REFERENCES))
+            own = _matching(secured, wire.varied(on, application_protocols=[names.ALPN]))
+            return Door((own, _matching(clear, on)), inspection, (*references, *tls.REFERENCES))
         case mtls.Mode.DISABLED:
-            return plain(clear, *references)
+            return Door((_matching(clear, on),), references=references)
+
+
+def _matching(chain: listener_v3.FilterChain, on: listener_v3.FilterChainMatch) -> bytes:
+    return wire.encode(chain if on is _ANY_PORT else wire.varied(chain, filter_chain_match=on))
 
 
 def secured(chain: listener_v3.FilterChain, socket: core_v3.TransportSocket) -> listener_v3.FilterChain:

@@ -52,6 +52,12 @@ def inside_connect(caller: Owner) -> listener_v3.FilterChain:
     return _chain(_calls(caller, names.CONNECT))
 
 
+def captured(caller: Owner, name: str) -> listener_v3.FilterChain:
+    """Return the chain of what the applications of a service dial at a port, by the routes of this name."""
+    options = core_v3.Http1ProtocolOptions(accept_http_10=True)
+    return _chain(wire.varied(_calls(caller, name), rds=_routes(name), http_protocol_options=options))
+
+
 def _calls(caller: Owner, stat_prefix: str) -> hcm_v3.HttpConnectionManager:
     return hcm_v3.HttpConnectionManager(
         stat_prefix=stat_prefix,

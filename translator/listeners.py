@@ -26,7 +26,7 @@ _SILENCE = {
 def outbound(address: str, door: Door) -> EncodedResource:
     """Return the listener of an application's calls."""
     direction = core_v3.TrafficDirection.OUTBOUND
-    socket = _address(address, names.OUTBOUND_PORT)
+    socket = socket_address(address, names.OUTBOUND_PORT)
     return _encoded(listener_v3.Listener(name=names.OUTBOUND, address=socket, traffic_direction=direction), door)
 
 
@@ -39,7 +39,7 @@ def inside_connect(door: Door) -> EncodedResource:
 def outbound_tcp(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of an application's TCP connections to one service."""
     direction = core_v3.TrafficDirection.OUTBOUND
-    socket = _address(address, port)
+    socket = socket_address(address, port)
     name = names.outbound_tcp(address, port)
     return _encoded(listener_v3.Listener(name=name, address=socket, traffic_direction=direction), door)
 
@@ -49,7 +49,7 @@ def inbound(address: str, port: int, door: Door) -> EncodedResource:
     direction = core_v3.TrafficDirection.INBOUND
     listener = listener_v3.Listener(
         name=names.inbound(port),
-        address=_address(address, port),
+        address=socket_address(address, port),
         traffic_direction=direction,
         access_log=_failures(door),
     )
@@ -60,7 +60,7 @@ def gateway(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of a gateway's port; strangers get small buffers."""
     listener = listener_v3.Listener(
         name=names.gateway(port),
-        address=_address(address, port),
+        address=socket_address(address, port),
         per_connection_buffer_limit_bytes=_EDGE_BUFFER,
         access_log=_failures(door),
     )
@@ -76,7 +76,7 @@ def _inspected(listener: listener_v3.Listener, inspection: Inspection) -> listen
         return listener
     return wire.varied(
         listener,
-        listener_filters=[_inspector()],
+        listener_filters=[inspector()],
         listener_filters_timeout=_SILENCE[inspection],
         continue_on_listener_filters_timeout=inspection is Inspection.SERVER_MAY_BE_FIRST,
     )
@@ -90,14 +90,15 @@ def client(authority: str, routes: str) -> EncodedResource:
 
 
 @functools.cache
-def _inspector() -> listener_v3.ListenerFilter:
+def inspector() -> listener_v3.ListenerFilter:
     """Return the filter that reads what a caller offers in its handshake, before there is one."""
     return listener_v3.ListenerFilter(
         name="envoy.filters.listener.tls_inspector", typed_config=wire.packed(inspector_v3.TlsInspector())
     )
 
 
-def _address(address: str, port: int) -> core_v3.Address:
+def socket_address(address: str, port: int) -> core_v3.Address:
+    """Return an IP address and a port."""
     return core_v3.Address(socket_address=core_v3.SocketAddress(address=address, port_value=port))
 
 

@@ -17,6 +17,12 @@ OUTBOUND_PORT = 15000
 INBOUND_PORT = 15001
 """Where transparent capture sends the connections that others open to an application."""
 
+INBOUND = "inbound"
+"""The listener of all connections that others open to an application, in transparent capture."""
+
+PASSTHROUGH = "inbound/passthrough"
+"""The cluster of connections that reach an application as they are, in transparent capture."""
+
 TO_APPLICATION: Mapping[int, str] = {4: "127.0.0.6", 6: "::1"}
 """By version of IP, the address from which a proxy in transparent capture calls its own application: what comes from
 there is not captured again.
@@ -58,7 +64,10 @@ LOGGING = "meshloom.access_log"
 """The key of the runtime that says of how many in a hundred requests and connections a proxy writes: all or none."""
 
 NO_POLICY, NO_PORT, NO_SHARES, NO_RULE = "no-access-policy", "no-such-port", "no-route", "no-rule"
-"""How the names end under which connections are counted that are closed at once: why they are."""
+NO_DESTINATION, NO_HOST, NO_LISTENER = "no-allowed-destination", "no-allowed-host", "no-such-port"
+"""How the names end under which connections are counted that are closed at once: why they are. The last three are of
+transparent capture: nothing allowed is where one dialled, or has the name one asked for; nothing listens there.
+"""
 
 CLIENT = "x-meshloom-client-cert"
 """The request header in which a gateway tells applications whose certificate it has seen."""
@@ -84,6 +93,11 @@ def target(to: graph.Target) -> str:
 def inbound(port: int) -> str:
     """Return the name of the listener of a deployment's port, of its routes and of the cluster of its application."""
     return f"inbound/{port}"
+
+
+def outbound_at(port: int) -> str:
+    """Return the name of the listener of what an application dials at a port, and of its routes, where captured."""
+    return f"outbound/{port}"
 
 
 def outbound_port(service: Ref, port: int) -> str:

@@ -180,9 +180,7 @@ def outbound(
 ) -> Outbound:
     """Return the shared parts of all scopes; `clusters` are those of each site."""
     keys, routeless = given.keys.values, given.routeless.values
-    elsewhere = layers.staged(
-        previous.elsewhere, (keys, routeless), _elsewhere_inputs, virtual_hosts.elsewhere, (same, same)
-    )
+    elsewhere = layers.staged(previous.elsewhere, (keys, routeless), called_each, virtual_hosts.elsewhere, (same, same))
     build = functools.partial(virtual_hosts.of_service, kept=kept)
     sources, reads = (keys, of.services, elsewhere.values), (same, layers.among(given.of_service.values), same)
     sites = layers.staged(previous.sites, sources, _site_inputs, build, reads)
@@ -210,7 +208,8 @@ def _frame_inputs(
     return {digest: (fronts[digest], *map(outlines.__getitem__, keys)) for digest, keys in scopes.items()}
 
 
-def _elsewhere_inputs(keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]) -> dict[SiteKey, Called]:
+def called_each(keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]) -> dict[SiteKey, Called]:
+    """Return for each site its service, of which each site has one of its own, and hosts."""
     return {key: _by_hosts(key, services[key]) for key in keys}
 
 

@@ -16,7 +16,7 @@ from translator import doors, names, outbound, resources, tcp
 from translator.bundles import Part
 from translator.doors import Door
 from translator.outbound import Reach, Scoped
-from translator.proxies import Sidecar
+from translator.proxies import Explicit, Sidecar
 from translator.traffic import Traffic
 
 Proxies = Mapping[Sidecar, None]
@@ -58,10 +58,11 @@ def outbound_tcp(of: graph.Graph, proxies: Proxies, reach: Reach, kept: Traffic,
 
 
 def _asked(proxies: Proxies) -> dict[Sidecar, tuple[Called, ...]]:
+    explicit = ((proxy, proxy.capture) for proxy in proxies if isinstance(proxy.capture, Explicit))
     return {
-        proxy: tuple(Called(way.service, way.service_port) for way in proxy.capture.outbound_tcp)
-        for proxy in proxies
-        if proxy.capture.outbound_tcp
+        proxy: tuple(Called(way.service, way.service_port) for way in capture.outbound_tcp)
+        for proxy, capture in explicit
+        if capture.outbound_tcp
     }
 
 
@@ -79,9 +80,12 @@ def _port(service: graph.Service | None, port: int) -> graph.TcpPort | None:
 
 
 def _way(called: Called, port: graph.TcpPort | None, kept: Traffic) -> Way:
-    if port is None:
-        return _closed(called, names.NO_PORT)
-    name = names.outbound_port(called.service, port.port)
+    return _closed(called, names.NO_PORT) if port is None else way(called.service, port, kept)
+
+
+def way(service: Ref, port: graph.TcpPort, kept: Traffic) -> Way:
+    """Return the way to a port of a service."""
+    name = names.outbound_port(service, port.port)
     split = tcp.split(port, name, name if port.shares else f"{name}/{names.NO_SHARES}", kept)
     return Way(doors.plain(tcp.outbound(name), (resources.FILTER, name)), (split,))
 

@@ -3,6 +3,7 @@
 Law: proxies that are equal get the same bundle; of a proxy nothing counts here but these values.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mesh.problems import Ref
@@ -38,11 +39,26 @@ class Explicit(NamedTuple):
         return dict(self.application_ports).get(port, port)
 
 
+class Transparent(NamedTuple):
+    """Capture by the kernel: whatever an application opens or others open to it comes to the proxy, which is told where
+    it was dialled.
+
+    Nothing in it depends on where a replica is. Connections to the ports of `passthrough` reach the application as they
+    are. With `is_ipv4_only` the proxy binds no address of IPv6, for there is none.
+    """
+
+    passthrough: tuple[int, ...] = ()
+    is_ipv4_only: bool = False
+
+
+Capture = Explicit | Transparent
+
+
 class Sidecar(NamedTuple):
     """The proxy beside a replica of a VirtualDeployment."""
 
     deployment: Ref
-    capture: Explicit
+    capture: Capture
 
 
 class Gateway(NamedTuple):
@@ -63,3 +79,8 @@ class Proxyless(NamedTuple):
 
 Envoy = Sidecar | Gateway
 Proxy = Envoy | Proxyless
+
+
+def in_order(sidecars: Iterable[Sidecar]) -> list[Sidecar]:
+    """Return sidecars in order of their deployments, then of how they capture."""
+    return sorted(sidecars, key=lambda one: (one.deployment, isinstance(one.capture, Transparent), one.capture))

@@ -55,6 +55,14 @@ def outbound(around: Frame, *sites: Site) -> EncodedResource:
     return _encoded(names.OUTBOUND, answering, around.references, behind=around.encoded)
 
 
+def captured(port: int, hosts: Iterable[VirtualHost], references: Iterable[ResourceName]) -> EncodedResource:
+    """Return the routes of what applications dial at a port: which port a request names besides does not count."""
+    name = names.outbound_at(port)
+    alone = route_v3.RouteConfiguration(name=name, ignore_port_in_host_matching=True)
+    body = b"".join([wire.encode(alone), *[host.element for host in hosts]])
+    return resources.encoded(resources.ROUTES, name, body, references)
+
+
 def inbound(port: int, host: VirtualHost) -> EncodedResource:
     """Return the routes of a deployment's listener."""
     name = names.inbound(port)

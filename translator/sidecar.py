@@ -1,10 +1,10 @@
-"""Sidecars: what the proxies of a deployment have beyond what all callers of a scope share.
+"""Sidecars in explicit capture: what the proxies of a deployment have beyond what all callers of a scope share.
 
 Law: a door is built once for each service, routes once for each deployment; for each proxy there are only the small
 messages that hold its addresses.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ Doors = tuple[tuple[graph.Listener, Door], ...]
 Deployments = tuple[tuple[Ref, Listeners], ...]
 Graphed = Mapping[Ref, graph.Deployment]
 Inputs = dict[Any, tuple[Any, ...]]
+Doorway = Callable[[Owner, mtls.Mode, graph.Callers, graph.Listener], Door]
+"""What makes the door of a listener."""
 
 
 class Calls(NamedTuple):
@@ -89,16 +91,18 @@ def sidecars(
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services, and
     their traffic is `kept` alive by that.
     """
-    found = layers.grouped(previous.deployments, (proxies, of.deployments), _by_service)
-    owners = layers.staged(previous.owners, (found.values, of.services), _services, access_log.owner, (same, same))
+    found = layers.grouped(previous.deployments, (proxies, of.deployments), by_service)
+    owners = layers.staged(previous.owners, (found.values, of.services), services_of, access_log.owner, (same, same))
     calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))
     tcp = outbound_tcp.outbound_tcp(of, proxies, reach, kept, previous.tcp)
-    modes = layers.staged(previous.modes, (found.values, of.services), _modes, layers.as_given, (same, same))
+    modes = layers.staged(previous.modes, (found.values, of.services), modes_of, layers.as_given, (same, same))
     sources = (found.values, owners.values, modes.values, of.callers)
-    of_service = layers.staged(previous.inbound_of_service, sources, _inbound_inputs, _inbound, (same,) * 4)
-    inbound = layers.staged(previous.inbound, (of_service.values,), _doors_by_deployment, layers.as_given)
-    routes = layers.staged(previous.routes, (of_service.values,), _routes_by_deployment, layers.as_given)
-    running = layers.staged(previous.runtimes, (inbound.values, of.deployments), _runtimes, runtimes.part, (same, same))
+    of_service = layers.staged(previous.inbound_of_service, sources, inbound_inputs, _inbound, (same,) * 4)
+    inbound = layers.staged(previous.inbound, (of_service.values,), doors_by_deployment, layers.as_given)
+    routes = layers.staged(previous.routes, (of_service.values,), routes_by_deployment, layers.as_given)
+    running = layers.staged(
+        previous.runtimes, (inbound.values, of.deployments), runtimes_of, runtimes.part, (same, same)
+    )
     bound = (proxies, of.deployments, calls.values, tcp.ways.values, inbound.values)
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
@@ -113,14 +117,16 @@ def sidecars(
     )
 
 
-def _by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
+def by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]:
+    """Return the deployments of these proxies, with their listeners, by service."""
     grouped: dict[Ref, list[tuple[Ref, Listeners]]] = {}
     for item in (deployments[ref] for ref in dict.fromkeys(proxy.deployment for proxy in proxies)):
         grouped.setdefault(item.service, []).append((item.ref, item.listeners))
     return {service: tuple(items) for service, items in grouped.items()}
 
 
-def _services(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+def services_of(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+    """Return the services whose deployments these are."""
     return {ref: (services[ref],) for ref in found}
 
 
@@ -128,38 +134,45 @@ def _alone(owners: Mapping[Ref, Owner]) -> Inputs:
     return {ref: (own,) for ref, own in owners.items()}
 
 
-def _modes(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+def modes_of(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
+    """Return the mode of each service whose deployments these are."""
     return {ref: (services[ref].mode,) for ref in found}
 
 
 # ---------------------------------------------------------------------------- calls to the application
 
 
-def _inbound_inputs(
+def inbound_inputs(
     found: Mapping[Ref, Deployments],
     owners: Mapping[Ref, Owner],
     modes: Mapping[Ref, mtls.Mode],
     callers: Mapping[Ref, graph.Callers],
 ) -> Inputs:
+    """Return what decides how the deployments of each service are called."""
     return {ref: (owners[ref], modes[ref], callers[ref], items) for ref, items in found.items()}
 
 
-def _doors_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
+def doors_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
     """Return the doors of each deployment apart: a change to one leaves its siblings the same objects."""
     return {ref: (inbound.doors,) for group in of_service.values() for ref, inbound in group.items()}
 
 
-def _routes_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
+def routes_by_deployment(of_service: Mapping[Ref, Mapping[Ref, Inbound]]) -> Inputs:
     """Return the routes of each deployment apart; a port of TCP that comes or goes leaves them the same object."""
     return {ref: (inbound.routes,) for group in of_service.values() for ref, inbound in group.items()}
 
 
 def _inbound(service: Owner, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments) -> dict[Ref, Inbound]:
+    return inbound(service, mode, callers, deployments, doors.inbound)
+
+
+def inbound(
+    service: Owner, mode: mtls.Mode, callers: graph.Callers, deployments: Deployments, door: Doorway
+) -> dict[Ref, Inbound]:
     """Return how each deployment of a service is called; those with equal listeners share one value."""
     listeners_of = dict(deployments)
     distinct = {
-        item: (doors.inbound(service, mode, callers, item), _routes(callers, mode, item))
-        for item in _each(listeners_of)
+        item: (door(service, mode, callers, item), _routes(callers, mode, item)) for item in _each(listeners_of)
     }
     shared = {
         given: Inbound(
@@ -185,7 +198,8 @@ def _routes(callers: graph.Callers, mode: mtls.Mode, listener: graph.Listener) -
 # ---------------------------------------------------------------------------- a single proxy
 
 
-def _runtimes(given: Mapping[Ref, Doors], deployments: Graphed) -> Inputs:
+def runtimes_of(given: Mapping[Ref, Doors], deployments: Graphed) -> Inputs:
+    """Return what is switched in the proxies of each deployment."""
     return {ref: (deployments[ref].access_log,) for ref in given}
 
 

@@ -14,7 +14,7 @@ from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_v3
 
 from mesh import graph
-from translator import access_log, filter_chains, names, rbac, resources, traffic, wire
+from translator import access_log, filter_chains, names, rbac, resources, routes, traffic, wire
 from translator.access_log import Owner
 from translator.resources import EncodedResource, ResourceName
 from translator.traffic import Traffic
@@ -73,6 +73,32 @@ def _resource(name: str, proxy: tcp_v3.TcpProxy, clusters: Iterable[ResourceName
 def nowhere(name: str) -> listener_v3.FilterChain:
     """Return the chain that closes connections at once: their cluster is never there."""
     return _chain({_PROXY: _to_nobody(name)})
+
+
+def passthrough(port: int) -> listener_v3.FilterChain:
+    """Return the chain by which anybody reaches an application at this port where capture is transparent."""
+    name = names.PASSTHROUGH
+    chain = _chain({_PROXY: tcp_v3.TcpProxy(stat_prefix=f"{name}/{port}", cluster=name)})
+    return wire.varied(chain, filter_chain_match=listener_v3.FilterChainMatch(destination_port=port))
+
+
+def through(cluster: str, authority: str) -> listener_v3.FilterChain:
+    """Return the chain of connections that leave the mesh by an exit, which is told where they go by a CONNECT."""
+    tunnel = tcp_v3.TcpProxyTunnelingConfig(hostname=authority)
+    idle = datetime.timedelta(milliseconds=routes.TUNNEL_IDLE_MS)
+    proxy = tcp_v3.TcpProxy(stat_prefix=cluster, cluster=cluster, tunneling_config=tunnel, idle_timeout=idle)
+    return _chain({_PROXY: proxy})
+
+
+def named(name: str, hosts: Iterable[str]) -> listener_v3.FilterChain:
+    """Return the chain of what these hosts are called for in a handshake; it goes on as `outbound` says."""
+    return wire.varied(outbound(name), filter_chain_match=listener_v3.FilterChainMatch(server_names=list(hosts)))
+
+
+def shut(own: Owner, name: str) -> listener_v3.FilterChain:
+    """Return the chain that closes what others open to an application, counted under this name."""
+    log = access_log.of_shut(own)
+    return _chain({_PROXY: tcp_v3.TcpProxy(stat_prefix=name, cluster=names.NOBODY, access_log=log)})
 
 
 def _to_nobody(name: str) -> tcp_v3.TcpProxy:

@@ -102,11 +102,11 @@ def of_service(
     inside = ((resources.CLUSTER, names.CONNECT),) if http else ()
     return Site(
         (
-            *(_of_port(service, port, domains, kept) for port, domains in http),
+            *(of_port(service, port, domains, kept, routes.into_requests()) for port, domains in http),
             *(_of_bytes_port(service, port, domains, kept) for port, domains in bytes_only),
         ),
         targets,
-        (*_clusters(targets), *inside),
+        (*clusters_of(targets), *inside),
         authorities.wild(service, called_by),
         elsewhere,
     )
@@ -129,12 +129,16 @@ def elsewhere(service: graph.Service, called_by: tuple[Host, ...]) -> Elsewhere:
     )
 
 
-def _clusters(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
+def clusters_of(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
+    """Return the clusters of targets."""
     return tuple((resources.CLUSTER, names.target(target)) for target in targets)
 
 
-def _of_port(service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic) -> VirtualHost:
-    rules = [routes.into_requests(), *(routes.route(route, is_inside=True) for route in port.routes)]
+def of_port(
+    service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic, *before: route_v3.Route
+) -> VirtualHost:
+    """Return the virtual host of a service's port, with these routes before its own."""
+    rules = [*before, *(routes.route(route, is_inside=True) for route in port.routes)]
     unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, replies.no_route(service))]
     return _encoded(
         names.service_port(service.ref, port.port), domains, [*rules, *unmatched], retries=traffic.retry_policy(kept)
@@ -183,13 +187,15 @@ def of_gateway(host: graph.GatewayHost, kept: Traffic = traffic.DEFAULT) -> Site
     rules = [routes.route(route, is_inside=False) for route in host.routes]
     domains = tuple(dict.fromkeys(str(Host(name)) for name in host.hostnames))
     targets = routes.targets(host.routes)
-    return Site((_encoded(host.name, domains, rules, retries=traffic.retry_policy(kept)),), targets, _clusters(targets))
+    return Site(
+        (_encoded(host.name, domains, rules, retries=traffic.retry_policy(kept)),), targets, clusters_of(targets)
+    )
 
 
 def of_conduit(conduit: graph.Conduit) -> Site:
     """Return what is behind the connections that a gateway hands on unread: targets without virtual hosts."""
     targets = tuple(sorted({share.target for share in conduit.shares}))
-    return Site((), targets, _clusters(targets))
+    return Site((), targets, clusters_of(targets))
 
 
 def misdirected(hostnames: Iterable[str]) -> VirtualHost:

@@ -44,18 +44,21 @@ class Capture:
     application_ports: Mapping[int, int] = field(default_factory=dict)
     is_proxyless: bool = False
     """Whether the applications are gRPC programs without sidecars."""
+    is_transparent: bool = False
+    """Whether the kernel would lead the connections of applications to their sidecars."""
 
 
 _ANYWHERE = Capture()
 
 
-def captured(workload: str, application: str, mapped: Sequence[str], *, grpc: bool) -> Capture:
+def captured(workload: str, application: str, mapped: Sequence[str], *, grpc: bool, transparent: bool) -> Capture:
     """Return the capture that the options describe. Raises errors.UserError."""
     return Capture(
         whereabouts.ip("--workload-address", workload) if workload else "",
         whereabouts.ip("--application-address", application),
         whereabouts.ports(mapped),
         grpc,
+        transparent,
     )
 
 
@@ -105,6 +108,8 @@ def proxies_of(
 
 
 def _sidecar(deployment: graph.Deployment, at: Capture) -> proxies.Sidecar | Problem:
+    if at.is_transparent:
+        return claim.captured(deployment.ref.key, (), is_ipv4_only=False)
     workload = at.workload_address or _literal(deployment) or "127.0.0.2"
     try:
         return claim.sidecar(deployment.ref.key, workload, at.application_address, at.application_ports)

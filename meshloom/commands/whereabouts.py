@@ -57,6 +57,26 @@ def sidecar(
         raise errors.UserError(_named(proxy, fault)) from None
 
 
+def captured(proxy: str, passthrough: Sequence[int], *, is_ipv4_only: bool) -> proxies.Sidecar:
+    """Return the sidecar in transparent capture that the options describe. Raises errors.UserError."""
+    option = "--passthrough-inbound-port"
+    for port in passthrough:
+        if not 0 < port < 65536:
+            raise errors.UserError(f"{option}: {port} is not a port, which is a number from 1 to 65535")
+    try:
+        return claim.captured(proxy, passthrough, is_ipv4_only=is_ipv4_only)
+    except ValueError as fault:
+        text = _named(proxy, fault)
+        raise errors.UserError(text if text.startswith("--") else f"{option}: {text}") from None
+
+
+def refuse(given: Mapping[str, object], words: str) -> None:
+    """Refuse options that are of no use here, for which `words` say why. Raises errors.UserError."""
+    for option, value in given.items():
+        if value:
+            raise errors.UserError(f"{option} {words}")
+
+
 def gateway(proxy: str, workload: str, application: str, outbound_tcp: Sequence[str] = ()) -> proxies.Gateway:
     """Return the gateway proxy that the options describe. Raises errors.UserError."""
     for option, given in {"--application-address": application, "--outbound-tcp": outbound_tcp}.items():
@@ -70,11 +90,7 @@ def gateway(proxy: str, workload: str, application: str, outbound_tcp: Sequence[
 
 def proxyless(proxy: str, others: Mapping[str, object]) -> proxies.Proxyless:
     """Return the gRPC program that the options describe; `others` are those it has no use for. Raises UserError."""
-    for option, given in others.items():
-        if given:
-            raise errors.UserError(
-                f"{option} is for an Envoy; a gRPC program without one has no use for it, leave it out"
-            )
+    refuse(others, "is for an Envoy; a gRPC program without one has no use for it, leave it out")
     try:
         return claim.proxyless(proxy)
     except ValueError as fault:

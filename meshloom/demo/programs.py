@@ -82,6 +82,11 @@ def sidecar(site: Site, pair: cast.Pair, outbound_tcp: Iterable[proxies.TcpWay] 
     return _envoy(site, f"sidecar-{pair.deployment.name}", of, pair.workload)
 
 
+def captured(site: Site, of: proxies.Sidecar) -> Program:
+    """Return the Envoy of a sidecar in transparent capture; its bootstrap is written into the site."""
+    return _envoy(site, f"sidecar-{of.deployment.name}", of, claim.bound(of))
+
+
 def gateway(site: Site, gate: cast.Gate) -> Program:
     """Return the Envoy of a gateway; its bootstrap is written into the site."""
     of = claim.gateway(gate.gateway.key, gate.address)
@@ -91,7 +96,7 @@ def gateway(site: Site, gate: cast.Gate) -> Program:
 def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     folder = site.folder / "proxies" / name
     folder.mkdir(parents=True, exist_ok=True)
-    token = secure_ads.Token(str(token_file(site, of, folder / f"token-{host}")))
+    token = secure_ads.Token(str(token_file(site, of, folder / f"token-{host.replace(':', '-')}")))
     proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token, follows=False)
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
     path = folder / "envoy.json"

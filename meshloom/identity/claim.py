@@ -72,6 +72,15 @@ class SidecarClaim(_Claim):
     """Where TCP is dialled, and the service that it leads to."""
 
 
+class CapturedClaim(_Claim):
+    """A proxy beside an application, of a VirtualDeployment, in transparent capture."""
+
+    proxy: Literal["captured"]
+    of: Reference
+    passthrough_ports: Annotated[list[Port], pydantic.Field(max_length=100)] = []
+    ipv4_only: bool = False
+
+
 class GatewayClaim(_Claim):
     """A proxy of an IngressGateway."""
 
@@ -87,7 +96,7 @@ class ProxylessClaim(_Claim):
     of: Reference
 
 
-Claim = SidecarClaim | GatewayClaim | ProxylessClaim
+Claim = SidecarClaim | CapturedClaim | GatewayClaim | ProxylessClaim
 _CLAIMS: pydantic.TypeAdapter[Claim] = pydantic.TypeAdapter(Annotated[Claim, pydantic.Field(discriminator="proxy")])
 
 
@@ -110,6 +119,16 @@ def metadata(given: proxies.Proxy) -> dict[str, Any]:
     """Return the metadata by which a proxy says who it is."""
     match given:
         case proxies.Sidecar(deployment, capture):
+            return {KEY: _told(deployment, capture)}
+        case proxies.Gateway(gateway, address):
+            return {KEY: {"proxy": "gateway", "of": gateway.key, "address": address}}
+        case proxies.Proxyless(deployment):
+            return {KEY: {"proxy": "proxyless", "of": deployment.key}}
+
+
+def _told(deployment: Ref, capture: proxies.Capture) -> dict[str, Any]:
+    match capture:
+        case proxies.Explicit():
             ports = {str(port): application for port, application in capture.application_ports}
             told = {
                 "proxy": "sidecar",
@@ -119,11 +138,10 @@ def metadata(given: proxies.Proxy) -> dict[str, Any]:
                 "application_ports": ports,
             }
             led = {ways.dialled(one): ways.meant(one) for one in capture.outbound_tcp}
-            return {KEY: {**told, "outbound_tcp": led} if led else told}
-        case proxies.Gateway(gateway, address):
-            return {KEY: {"proxy": "gateway", "of": gateway.key, "address": address}}
-        case proxies.Proxyless(deployment):
-            return {KEY: {"proxy": "proxyless", "of": deployment.key}}
+            return {**told, "outbound_tcp": led} if led else told
+        case proxies.Transparent(passthrough, is_ipv4_only):
+            of = deployment.key
+            return {"proxy": "captured", "of": of, "passthrough_ports": list(passthrough), "ipv4_only": is_ipv4_only}
 
 
 def owner(given: proxies.Proxy) -> Ref:
@@ -133,12 +151,20 @@ def owner(given: proxies.Proxy) -> Ref:
 
 def bound(given: proxies.Envoy) -> str:
     """Return the IP address that a proxy binds its listeners to."""
-    return given.capture.workload_address if isinstance(given, proxies.Sidecar) else given.address
+    if isinstance(given, proxies.Gateway):
+        return given.address
+    match given.capture:
+        case proxies.Explicit(workload_address=address):
+            return address
+        case proxies.Transparent(is_ipv4_only=is_ipv4_only):
+            return "0.0.0.0" if is_ipv4_only else "::"  # noqa: S104 - the addresses of a workload, which nobody knows
 
 
 def node_id(given: proxies.Proxy) -> str:
-    """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`; a proxyless client has no address."""
+    """Return the node id of a proxy, as `sidecar/shop/pets-v1/127.0.1.1`; some have no address."""
     match given:
+        case proxies.Sidecar(capture=proxies.Transparent()):
+            return f"sidecar/{owner(given).key}"
         case proxies.Sidecar():
             return f"sidecar/{owner(given).key}/{bound(given)}"
         case proxies.Gateway():
@@ -169,6 +195,14 @@ def sidecar(
     return proxies.Sidecar(reference(_DEPLOYMENT, of), proxies.Explicit(workload, application, pairs, led))
 
 
+def captured(of: str, passthrough: Iterable[int], *, is_ipv4_only: bool) -> proxies.Sidecar:
+    """Return the sidecar of a VirtualDeployment in transparent capture. Raises ValueError."""
+    ports = tuple(sorted(set(passthrough)))
+    if kept := sorted({*ports} & {*PROXY_PORTS, names.INBOUND_PORT}):
+        raise ValueError(f"port {kept[0]} is the proxy's own, and nothing can pass it; leave it out")
+    return proxies.Sidecar(reference(_DEPLOYMENT, of), proxies.Transparent(ports, is_ipv4_only))
+
+
 def gateway(of: str, address: str) -> proxies.Gateway:
     """Return the proxy of an IngressGateway that binds this address. Raises ValueError."""
     return proxies.Gateway(reference(_GATEWAY, of), address)
@@ -183,6 +217,8 @@ def _claimed(claim: Claim) -> proxies.Proxy:
     match claim:
         case SidecarClaim():
             return _sidecar(claim)
+        case CapturedClaim():
+            return captured(claim.of, claim.passthrough_ports, is_ipv4_only=claim.ipv4_only)
         case GatewayClaim():
             return gateway(claim.of, claim.address)
         case ProxylessClaim():
@@ -198,6 +234,6 @@ def _sidecar(claim: SidecarClaim) -> proxies.Sidecar:
 def _first(fault: pydantic.ValidationError) -> str:
     """Return where and what the first fault is, as ` of: is not of the form namespace/name`."""
     found = fault.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in found["loc"] if part not in ("sidecar", "gateway", "proxyless"))
+    where = ".".join(str(part) for part in found["loc"] if part not in ("sidecar", "captured", "gateway", "proxyless"))
     message = found["msg"].removeprefix("Value error, ")
     return f".{where}: {message}" if where else f": {message}"

@@ -15,7 +15,7 @@ VERSION: Final = "meshloom.operator/v1"
 
 TypeState = Literal["synced", "pending", "rejected", "unused"]
 ResourceState = Literal["synced", "pending", "rejected", "missing", "extra"]
-Capture = Literal["explicit", "none", "proxyless"]
+Capture = Literal["explicit", "transparent", "none", "proxyless"]
 Time = datetime.datetime
 
 

@@ -25,12 +25,6 @@ IDENTITY_SHOWN: Final = 1024
 
 _WORST: Final[tuple[shapes.TypeState, ...]] = ("rejected", "pending", "synced", "unused")
 
-_CAPTURE: Final[Mapping[type[proxies.Proxy], shapes.Capture]] = {
-    proxies.Sidecar: "explicit",
-    proxies.Gateway: "none",
-    proxies.Proxyless: "proxyless",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -51,6 +45,18 @@ class Connected:
     waits: tuple[Waiting, ...] = ()
 
 
+def _capture(of: proxies.Proxy) -> shapes.Capture:
+    match of:
+        case proxies.Sidecar(capture=proxies.Explicit()):
+            return "explicit"
+        case proxies.Sidecar():
+            return "transparent"
+        case proxies.Gateway():
+            return "none"
+        case proxies.Proxyless():
+            return "proxyless"
+
+
 def proxy(connected: Connected) -> shapes.Proxy:
     """Return how far a proxy is."""
     owner, peer = claim.owner(connected.proxy), connected.told.peer
@@ -63,7 +69,7 @@ def proxy(connected: Connected) -> shapes.Proxy:
         stream=peer.stream,
         envoy=plain.printable(peer.version, IDENTITY_SHOWN),
         variant="delta" if peer.variant == "delta" else "sotw",
-        capture=_CAPTURE[type(connected.proxy)],
+        capture=_capture(connected.proxy),
         address=peer.address,
         connected=moment(peer.since),
         state=worst(each.state for each in types),

@@ -15,12 +15,13 @@ DIALLING = claim.sidecar(
     {},
     [ways.parsed("shop/db=127.0.0.1:5432"), ways.parsed("zoo/db:5433=[::1]:6000")],
 )
+CAPTURED = claim.captured("shop/pets-v1", [9100, 22, 22], is_ipv4_only=True)
 GATEWAY = claim.gateway("shop/door", "10.0.0.7")
 PROXYLESS = claim.proxyless("shop/web")
 GOOD = claim.metadata(SIDECAR)["meshloom"]
 
 
-@pytest.mark.parametrize("proxy", [SIDECAR, DIALLING, GATEWAY, PROXYLESS])
+@pytest.mark.parametrize("proxy", [SIDECAR, DIALLING, CAPTURED, GATEWAY, PROXYLESS])
 def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
     struct = struct_pb2.Struct()
     struct.update(claim.metadata(proxy))
@@ -29,6 +30,7 @@ def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
 
 def test_a_node_id_names_kind_owner_and_address():
     assert claim.node_id(SIDECAR) == "sidecar/shop/pets-v1/127.0.1.1"
+    assert claim.node_id(CAPTURED) == "sidecar/shop/pets-v1"
     assert claim.node_id(GATEWAY) == "gateway/shop/door/10.0.0.7"
     assert claim.node_id(PROXYLESS) == "proxyless/shop/web"
 
@@ -54,6 +56,11 @@ def test_a_node_id_names_kind_owner_and_address():
         ({**GOOD, "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs are not permitted"),
         ({"proxy": "proxyless", "of": "web"}, "metadata.meshloom.of: is not of the form namespace/name"),
         ({"proxy": "proxyless", "of": "shop/web", "address": "127.0.0.1"}, "metadata.meshloom.address: Extra inputs"),
+        ({"proxy": "captured", "of": "web"}, "metadata.meshloom.of: is not of the form namespace/name"),
+        ({"proxy": "captured", "of": "a/b", "passthrough_ports": [0]}, "metadata.meshloom.passthrough_ports.0"),
+        ({"proxy": "captured", "of": "a/b", "passthrough_ports": [15000]}, "port 15000 is the proxy's own"),
+        ({"proxy": "captured", "of": "a/b", "passthrough_ports": [*range(1, 102)]}, "at most 100 items"),
+        ({"proxy": "captured", "of": "a/b", "ipv4_only": 1}, "metadata.meshloom.ipv4_only"),
         ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "db"}}, "'db' is not a service"),
         ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "shop/db:x"}}, "'shop/db:x' is not a service"),
         ({**GOOD, "outbound_tcp": {"127.0.0.1:5432": "shop/db/x"}}, "'shop/db/x' is not a service"),

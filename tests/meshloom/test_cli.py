@@ -249,6 +249,24 @@ def test_bootstrap_maps_ports():
     assert made["node"]["metadata"]["meshloom"]["application_ports"] == {"9080": 8080}
 
 
+CAPTURED = ("bootstrap", "--capture", "transparent", "--proxy", "shop/pets-v1", "--ads", "unix:/run/ads.sock")
+
+
+def test_a_bootstrap_in_transparent_capture_has_no_address_of_its_own():
+    made = yaml.safe_load(run(*CAPTURED, "--passthrough-inbound-port", "9100").output)
+    told = {"proxy": "captured", "of": "shop/pets-v1", "passthrough_ports": [9100], "ipv4_only": False}
+    assert made["node"]["metadata"]["meshloom"] == told
+    shown = [listener["address"]["socket_address"] for listener in made["static_resources"]["listeners"]]
+    assert shown == [{"address": "::", "port_value": port, "ipv4_compat": True} for port in (15006, 15010)]
+    assert made["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_a_bootstrap_without_ipv6_binds_none():
+    made = yaml.safe_load(run(*CAPTURED, "--ipv4-only").output)
+    shown = [listener["address"]["socket_address"] for listener in made["static_resources"]["listeners"]]
+    assert shown == [{"address": "0.0.0.0", "port_value": port} for port in (15006, 15010)]
+
+
 GRPC = ("bootstrap", "--grpc", "--proxy", "shop/web", "--ads", "unix:/run/ads.sock")
 
 
@@ -284,6 +302,23 @@ def test_bootstrap_of_a_grpc_program_is_json_whatever_is_asked_for():
                 ("--sotw",),
             )
         ),
+        ((*GRPC, "--capture", "transparent"), "--capture transparent is for an Envoy; a gRPC program without one"),
+        ((*GATEWAY, "--capture", "transparent"), "--capture transparent is for sidecars; leave it out"),
+        ((*GATEWAY, "--ipv4-only"), "--ipv4-only is for sidecars; leave it out"),
+        (
+            (*SIDECAR, "--ipv4-only"),
+            "--ipv4-only is for transparent capture; leave it out, or say --capture transparent",
+        ),
+        (
+            (*CAPTURED, "--workload-address", "127.0.0.1"),
+            "--workload-address is for explicit capture; leave it out, the kernel tells what was dialled",
+        ),
+        ((*CAPTURED, "--passthrough-inbound-port", "0"), "--passthrough-inbound-port: 0 is not a port"),
+        (
+            (*CAPTURED, "--passthrough-inbound-port", "15006"),
+            "--passthrough-inbound-port: port 15006 is the proxy's own, and nothing can pass it; leave it out",
+        ),
+        ((*CAPTURED, "--proxy", "pets"), "--proxy: 'pets' is not of the form namespace/name, as shop/pets-v1"),
         ((*GRPC, "--proxy", "web"), "--proxy: 'web' is not of the form namespace/name, as shop/pets-v1"),
         ((*GRPC, "--ads", "10.0.0.1:18000"), "--ads: 10.0.0.1:18000 can be reached from other machines"),
         (

@@ -74,7 +74,7 @@ class Parts(NamedTuple):
 
 def _whole(listener: dict[str, Any], parts: Parts) -> dict[str, Any]:
     """Return a listener with its parts in it."""
-    for chain in listener["filter_chains"]:
+    for chain in listener.get("filter_chains", ()):
         chain["filters"] = [
             parts.filters[each["name"]] if "config_discovery" in each else each for each in chain["filters"]
         ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from mesh import graph, mtls
 from mesh.external import NOTHING, External, Networks, Outside
+from mesh.hosts import Host
 from mesh.problems import Ref
 from mesh.resources import Protocol
 from tests.translator import graphs
@@ -29,6 +30,8 @@ WAYS = tuple(proxies.TcpWay("127.0.4.1", 6000 + place, graphs.vs(key)) for place
 MODES = tuple(mtls.Mode)
 EDGE = Ref("Secret", "shop", "edge")
 GATEWAY_TLS = (graph.GatewayTls(EDGE), graph.GatewayTls(EDGE, EDGE), graph.GatewayTls(EDGE, EDGE, ("a.example",)))
+ADDRESSES = (graphs.host("10.96.0.1"), graphs.host("10.96.0.2:82"), Host("fd96::1"))
+"""Those of all services alike: of several at one address the first has it."""
 
 
 def proxies_of(choices: Choices) -> list[Proxy]:
@@ -40,8 +43,13 @@ def proxies_of(choices: Choices) -> list[Proxy]:
         for key in deployments
         for dialling, at in enumerate(capture[: choices["proxies"]])
     ]
+    captured = [
+        proxies.Sidecar(graphs.vd(key), proxies.Transparent((7, 80)[:number], number == 2))
+        for number in range(choices["proxies"])
+        for key in deployments[number : number + 2]
+    ]
     proxyless = [proxies.Proxyless(graphs.vd(key)) for key in deployments[: choices["proxies"]]]
-    return [*sidecars, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS), *proxyless]
+    return [*sidecars, *captured, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS), *proxyless]
 
 
 def graph_of(choices: Choices) -> graph.Graph:
@@ -75,7 +83,8 @@ def _services(choices: Choices) -> Iterator[tuple[Ref, graph.Service]]:
     for key in SERVICES:
         if variant := choices[f"service {key}"]:
             hosts = [key.partition("/")[2], f"{key.replace('/', '.')}:80", "*.pets", "same"][: variant - 1]
-            yield graphs.vs(key), graphs.service(key, {}, hosts, (), MODES[variant % 3])
+            service = graphs.service(key, {}, hosts, (), MODES[variant % 3])
+            yield graphs.vs(key), dataclasses.replace(service, addresses=ADDRESSES[: variant % 4])
 
 
 def _deployments(choices: Choices) -> Iterator[tuple[Ref, graph.Deployment]]:

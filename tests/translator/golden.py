@@ -2,7 +2,8 @@
 
 Law: a case is a folder with `mesh.yaml`, whose first line says what the case shows; adding one needs no code. What is
 expected stands in `expected/`, a file a proxy, and `problems.yaml` with what users are told. In a case whose name begins
-with `proxyless` no deployment has a sidecar. A Secret without content gets a certificate that is made for the occasion.
+with `proxyless` no deployment has a sidecar, in one that begins with `transparent` they are captured by the kernel. A
+Secret without content gets a certificate that is made for the occasion.
 Of an access log, which is long and in every listener, only what differs is kept; what is in it is said in
 `test_access_log`, and that Envoy loads it in `tests/envoy/test_access_logs.py`.
 """
@@ -26,6 +27,7 @@ FOLDER = pathlib.Path(__file__).with_name("cases")
 EXPECTED = "expected"
 PROBLEMS = "problems.yaml"
 PROXYLESS = "proxyless"
+TRANSPARENT = "transparent"
 
 
 def cases() -> list[str]:
@@ -70,6 +72,9 @@ def all_proxies(of: graph.Graph, case: str) -> Iterator[Proxy]:
     """
     if case.startswith(PROXYLESS):
         yield from map(proxies.Proxyless, of.deployments)
+        return
+    if case.startswith(TRANSPARENT):
+        yield from (proxies.Sidecar(ref, proxies.Transparent((9000,))) for ref in of.deployments)
         return
     dialled = enumerate((ref for ref, service in of.services.items() if service.tcp or service.tls), 6000)
     ways = tuple(proxies.TcpWay("127.0.4.1", port, ref) for port, ref in dialled)

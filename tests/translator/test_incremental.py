@@ -86,13 +86,20 @@ def scope(of: graph.Graph, proxy: proxies.Proxy) -> graph.Scope | None:
 @settings(max_examples=40, deadline=None)
 @given(meshes)
 def test_proxies_share_what_is_equal(mesh):
-    """Sidecars of one deployment differ in nothing but the part that holds their addresses."""
+    """Sidecars of one deployment differ in nothing but the part that holds their addresses, if they capture alike; those
+    with IPv6 and without also in their listeners.
+    """
     by_deployment: dict[object, list[tuple[object, ...]]] = {}
     for proxy, parts in compiler.compiled(changing.graph_of(mesh), changing.proxies_of(mesh)).bundles.items():
-        by_deployment.setdefault((type(proxy), proxy[0]), []).append(parts)
+        by_deployment.setdefault((type(proxy), proxy[0], capture(proxy)), []).append(parts)
     for bundles in by_deployment.values():
         for parts in bundles:
             assert sum(part is not first for part, first in zip(parts, bundles[0], strict=True)) <= 1
+
+
+def capture(proxy: proxies.Proxy) -> object:
+    at = proxy.capture if isinstance(proxy, proxies.Sidecar) else None
+    return at.is_ipv4_only if isinstance(at, proxies.Transparent) else None
 
 
 @settings(max_examples=40, deadline=None)
