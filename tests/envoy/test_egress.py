@@ -39,7 +39,7 @@ class World(worlds.World):
         program = programs.control_plane(self.site)
         argv = (*program.argv, "--settings", str(settings))
         self.control_plane = self.processes.start(Program(program.name, argv, program.log, program.env))
-        stage.wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 30, [self.control_plane])
+        stage.wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 60, [self.control_plane])
 
     def resolving(self, pair: cast.Pair) -> Program:
         """Return the sidecar of a deployment that asks the name server of this world."""
@@ -296,6 +296,22 @@ def test_requests_through_a_tunnel_are_looked_at_one_by_one(world):
 
 
 # ---------------------------------------------------------------------------- policies change
+
+
+def test_rules_that_come_and_go_fail_no_request_of_others(world):
+    policy = world.read("policy.yaml")
+    more = policy.replace("localhost], ports: [8080]", "localhost], ports: [8080, 8081]")
+    assert more != policy
+    for text in (more, policy, more, policy):
+        world.write("policy.yaml", text)
+        status = "outside" if text == more else "403"
+        stage.wait_until(lambda wanted=status: steady(world) == wanted, "the edit", 10)
+
+
+def steady(world: World) -> str:
+    """Call what every edit leaves open, and return what became of a call of what they open and close."""
+    assert called(world, "api.example:8080") == called(world, "api.example:8082") == "outside"
+    return called(world, "api.example:8081")
 
 
 def test_a_rule_that_goes_ends_what_it_opened_and_nothing_else(world):
