@@ -69,6 +69,7 @@ class OwnTls:
         def talk(connection: socket.socket) -> None:
             connection.settimeout(TIMEOUT_S)
             with self.server.wrap_socket(connection, server_side=True) as inside:
+                inside.settimeout(None)  # who is silent is left in peace
                 inside.sendall(f"{name}\n".encode())
                 loud(inside)
 
