@@ -6,23 +6,31 @@ Proxies drain for three seconds here, so that whatever an edit drains breaks wel
 
 import contextlib
 import dataclasses
+import functools
+import http.client
 import itertools
 import json
 import os
 import random
+import socket
+import ssl
 import threading
 
 import pytest
 
 from meshloom.demo import application, cast, programs, stage, traffic
 from meshloom.demo.waiting import wait_until
+from tests import secrets
 from tests.envoy import draining, fixed, talkers, worlds
 from tests.envoy.edits.shop import SETTINGS
 
 EDITS = 500
 SEED = int(os.environ.get("MESHLOOM_EDITS_SEED", "1"))
 NAMES = ("a", "b", "c")
-HTTP, TCP, TLS, EDGE = 9080, 5432, 8443, 8080
+HTTP, TCP, TLS = 9080, 5432, 8443
+EDGE, EDGE_HTTPS, EDGE_TCP, EDGE_TLS = 8080, 8444, 5440, 8445
+SECURE, SECRET = "secure.example.com", "secret-edge.yaml"
+CERTIFICATES = [secrets.authority().pair(secrets.dns(SECURE)) for _ in range(3)]
 KINDS = {"httpRoute": HTTP, "tcpRoute": TCP, "tlsPassthroughRoute": TLS}
 WEB, GATEWAY, CLOCK = 10, 1, 20
 BURSTS = (1, 1, 2, 3, 5)
@@ -42,6 +50,7 @@ class State:
     hosts: int = 1
     ports: frozenset[int] = frozenset()
     timeout: int = 15_000
+    certificate: int = 0
     tick: int = 0
 
     def served_by(self, port: int) -> frozenset[str]:
@@ -77,14 +86,23 @@ def documents(state: State):
         yield from _deployment(state, name, name, 30 + number, [("HTTP", HTTP), ("TCP", TCP), ("TLS_PASSTHROUGH", TLS)])
     yield from _access(state, mesh)
     names = ["*.example.com", *(f"h{number}" for number in range(state.hosts))]
-    host = {"name": "all", "hostnames": names, "listeners": [{"protocol": "HTTP", "port": EDGE}]}
+    certificate = {"kubeSecretTlsCertificate": {"secretName": "edge"}}
+    https = {"protocol": "HTTP", "port": EDGE_HTTPS, "tls": {"mode": "TLS", "serverCertificate": certificate}}
+    hosts = [
+        {"name": "all", "hostnames": names, "listeners": [{"protocol": "HTTP", "port": EDGE}]},
+        {"name": "secure", "hostnames": [SECURE], "listeners": [https]},
+        {"name": "bytes", "listeners": [{"protocol": "TCP", "port": EDGE_TCP}]},
+        {"name": "vault", "hostnames": ["split"], "listeners": [{"protocol": "TLS_PASSTHROUGH", "port": EDGE_TLS}]},
+    ]
     logging = {"accessLogging": {"isEnabled": "edge" in state.logs}}
-    yield "IngressGateway", "edge", {**mesh, **logging, "hosts": [host]}
+    yield "IngressGateway", "edge", {**mesh, **logging, "hosts": hosts}
     rules = [
         {"httpRoute": {"path": path, "destinations": [{"virtualService": {"ref": {"name": name}}, "port": HTTP}]}}
         for name, path in (("clock", "/clock"), ("split", "/"))
     ]
     rules[0]["httpRoute"]["isPathRewriteEnabled"] = True
+    for kind, port in (("tcpRoute", TCP), ("tlsPassthroughRoute", TLS)):
+        rules.append({kind: {"destinations": [{"virtualService": {"ref": {"name": "split"}}, "port": port}]}})
     yield "IngressGatewayRouteTable", "edge", {"ingressGateway": {"ref": {"name": "edge"}}, "routeRules": rules}
 
 
@@ -149,8 +167,14 @@ def edited(state: State, chance: random.Random) -> State:
         "hosts": lambda: chance.randint(1, 3),
         "ports": lambda: state.ports ^ {chance.choice((9081, 9082))},
         "timeout": lambda: chance.choice((0, 15_000, 20_000)),
+        "certificate": lambda: chance.randrange(len(CERTIFICATES)),
     }
     return dataclasses.replace(state, **{kind: toggled[kind]()}) if kind in toggled else state
+
+
+def secret(state: State) -> str:
+    """Return the certificate of the gateway, which is no part of what people may read."""
+    return json.dumps(secrets.document("t/edge", CERTIFICATES[state.certificate]))
 
 
 class Service:
@@ -159,7 +183,7 @@ class Service:
     def __init__(self, world: draining.World) -> None:
         self.world, self.states, self.known = world, [State()], 0
         self.faults: list[str] = []
-        self.served = 0
+        self.served = self.asked = 0
         self.end = threading.Event()
 
     @property
@@ -168,6 +192,8 @@ class Service:
 
     def write(self, state: State) -> None:
         self.states.append(dataclasses.replace(state, tick=len(self.states)))
+        if self.states[-1].certificate != self.states[-2].certificate:
+            self.world.write(SECRET, secret(state))
         self.world.write("mesh.yaml", text(self.states[-1]))
 
     def wait(self) -> None:
@@ -188,16 +214,19 @@ class Service:
             raise OSError(f"{answer.status} {answer.body()}")
         return answer.connection
 
+    def at_gateway(self, port: int) -> socket.socket:
+        return socket.create_connection((self.world.block.address(GATEWAY), port), timeout=talkers.TIMEOUT_S)
+
     def may_answer(self, port: int, known: int) -> frozenset[str]:
         return frozenset().union(*(state.served_by(port) for state in self.states[known:]))
 
 
-def opening(service: Service, port: int, said) -> None:
+def opening(service: Service, port: int, dial, said) -> None:
     """Open one connection after the other; each must be answered by somebody who may."""
     while not service.end.wait(0.01):
         known = service.known
         try:
-            name = said(service.tunnelled(port))
+            name = said(dial())
         except (OSError, AssertionError) as fault:
             name = repr(fault)
         service.served += 1
@@ -227,18 +256,51 @@ def staying(service: Service, port: int, connection) -> None:
                 return
 
 
+def asking(service: Service) -> None:
+    """Send requests over TLS to the gateway, over one connection for as long as it is not asked to end it."""
+    context = ssl.create_default_context(cadata=CERTIFICATES[0].root.decode())
+    while not service.end.is_set():
+        client = http.client.HTTPConnection(SECURE)
+        client.sock = context.wrap_socket(service.at_gateway(EDGE_HTTPS), server_hostname=SECURE)
+        with contextlib.closing(client):
+            will_close = False
+            while not (will_close or service.end.wait(0.01)):
+                try:
+                    client.request("GET", "/")
+                    answer = client.getresponse()
+                    status, will_close = answer.status, answer.will_close
+                    answer.read()
+                except (OSError, http.client.HTTPException) as fault:
+                    status, will_close = repr(fault), True
+                service.asked += 1
+                if status != 200:
+                    service.faults.append(f"a request over TLS, in state {len(service.states) - 1}: {status}")
+
+
 @contextlib.contextmanager
 def clients(service: Service, own: talkers.OwnTls):
     """Let all clients speak until the `with` ends."""
 
-    def tls():
-        return own.client.wrap_socket(service.tunnelled(TLS), server_hostname="split")
+    def tunnel(port):
+        return functools.partial(service.tunnelled, port)
+
+    def gate(port):
+        return functools.partial(service.at_gateway, port)
+
+    def said(connection):
+        return own.said(connection, "split")
+
+    def tls(connection):
+        return own.client.wrap_socket(connection, server_hostname="split")
 
     work = [
-        (opening, (service, TCP, heard)),
-        (opening, (service, TLS, own.said)),
-        *((staying, (service, TCP, service.tunnelled(TCP))) for _ in range(OPEN)),
-        *((staying, (service, TLS, tls())) for _ in range(OPEN)),
+        (asking, (service,)),
+        (opening, (service, TCP, tunnel(TCP), heard)),
+        (opening, (service, TLS, tunnel(TLS), said)),
+        (opening, (service, TCP, gate(EDGE_TCP), heard)),
+        (opening, (service, TLS, gate(EDGE_TLS), said)),
+        *((staying, (service, TCP, dial())) for dial in (tunnel(TCP), gate(EDGE_TCP)) for _ in range(OPEN)),
+        *((staying, (service, TLS, tls(dial()))) for dial in (tunnel(TLS), gate(EDGE_TLS)) for _ in range(OPEN)),
     ]
     threads = [threading.Thread(target=target, args=given, daemon=True) for target, given in work]
     gateway = service.world.block.address(GATEWAY)
@@ -277,10 +339,12 @@ def service(envoy, variant, own, tmp_path):
 
     settings = tmp_path / "settings.yaml"
     settings.write_text(SETTINGS)
+    (tmp_path / "mesh").mkdir()
+    (tmp_path / "mesh" / SECRET).write_text(secret(State()))
     with draining.running(tmp_path, envoy, variant, text(State()), applications, settings=settings) as world:
         (gate,) = world.cast().gates
         process = world.processes.start(programs.gateway(world.site, gate))
-        stage.wait_for_proxy(gate.address, (EDGE,), process)
+        stage.wait_for_proxy(gate.address, (EDGE, EDGE_HTTPS, EDGE_TCP, EDGE_TLS), process)
         found = Service(world)
         found.wait()
         yield found
@@ -301,6 +365,6 @@ def test_nothing_that_a_service_serves_is_lost_in_500_edits_around_it(service, o
     failed = [reply for stream in streams for reply in stream.seen if reply.status != 200]
     assert not failed, f"seed {SEED}: {len(failed)} requests, as {failed[:3]}"
     assert not service.faults, f"seed {SEED}: {len(service.faults)} connections, as {service.faults[:5]}"
-    assert service.served > EDITS
+    assert service.served > EDITS < service.asked
     assert min(len(stream.seen) for stream in streams) > EDITS
     assert service.world.stats("listener_manager.listener_modified", of=WEB) == before
