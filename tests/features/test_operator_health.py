@@ -140,7 +140,7 @@ async def test_the_operator_api_only_reads_and_says_what_it_does_not_know(served
     async with ads.Client(FRONT, ROUTES, delta=True).connected(served.address) as client:
         await client.complete()
         answer = await asking.asked(served.operator, "/config/shop/front-v1?type=XDS")
-    assert answer == asking.Answer(400, "type is one of CDS, EDS, LDS, RDS, ECDS, SDS")
+    assert answer == asking.Answer(400, "type is one of CDS, EDS, LDS, RDS, ECDS, SDS, RTDS")
 
 
 async def test_who_stops_is_not_ready_until_its_last_stream_is_gone(served, monkeypatch):
