@@ -3,6 +3,7 @@
 Law: whoever is in the mesh has its own namespace; the control plane is at the hub, the outsider has no sidecar.
 """
 
+import concurrent.futures
 import contextlib
 import functools
 import pathlib
@@ -148,8 +149,10 @@ def running(folder: pathlib.Path, envoy: str) -> Iterator[World]:
         world.write("kubernetes.yaml", kubernetes(spaces))
         _applications(world, stack)
         _control_plane(world, processes)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for _ in pool.map(lambda name: world.capture(name, "apply", *WISHES), MEMBERS):
+                pass
         for name in MEMBERS:
-            world.capture(name, "apply", *WISHES)
             world.processes[name] = processes.start(_sidecar(world, name))
         for name, process in world.processes.items():
             wait_until(functools.partial(_is_ready, world, name), f"the sidecar of {name}", 60, [process])
