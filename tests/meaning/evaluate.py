@@ -33,6 +33,7 @@ DOWNSTREAM = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 UPSTREAM = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+DYNAMIC = "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
 TCP_PROXY, RBAC = (
     "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
     "envoy.extensions.filters.network.rbac.v3.RBAC",
@@ -188,8 +189,9 @@ def _managed(
 ) -> Chances:
     if not isinstance(payload, Request) or not managers.speaks(manager, payload.version, protocol):
         return surely(Closed("not the HTTP that is spoken here"))
-    table = proxy.routes[manager["rds"]["route_config_name"]]
-    found = managers.forwarded(manager, table, payload, peer)
+    own = manager.get("route_config")
+    table = routes.table(own) if own else proxy.routes[manager["rds"]["route_config_name"]]
+    found = managers.forwarded(manager, table, payload, peer, lambda name: network.names.get(name, ()))
     if isinstance(found, Answered):
         return surely(found)
     shares = routes.split(found.route["route"])
@@ -200,11 +202,11 @@ def _requested(network: Network, proxy: Proxy, found: managers.Forwarded, share:
     """Return what becomes of a request that one cluster gets; a connection that fails is 503 to the caller."""
     end = routes.upgrade(found.route["route"], "connect") if found.request.inside else None
     if end is not None and "connect_config" in end:
-        return changed(upstream(network, proxy, share["name"], found.request.inside), _unopened)
-    request = replaced(
-        routes.rewritten(found.request, found.route, share), version=_version(proxy.clusters.get(share["name"], {}))
-    )
-    return changed(upstream(network, proxy, share["name"], request), _told)
+        return changed(upstream(network, proxy, share["name"], found.request.inside, found.upstream), _unopened)
+    rewritten = routes.rewritten(found.request, found.route, share)
+    request = replaced(rewritten, version=_version(proxy.clusters.get(share["name"], {}), rewritten.version))
+    chances = upstream(network, proxy, share["name"], request, found.upstream)
+    return changed(chances, _unopened if request.inside else _told)
 
 
 UNOPENED = ("cluster_not_found", "no_healthy_upstream", "nobody listens", "server certificate is not trusted")
@@ -220,19 +222,24 @@ def _told(outcome: Outcome) -> Outcome:
     return Answered(503, outcome.why) if isinstance(outcome, Closed) else outcome
 
 
-def _version(cluster: Message) -> int:
-    options = cluster.get("typed_extension_protocol_options", {}).get(HTTP_OPTIONS)
-    return 2 if options and "http2_protocol_options" in options["explicit_http_config"] else 1
+def _version(cluster: Message, spoken: int) -> int:
+    """Return the version of HTTP of a cluster: that of the caller where it says so, else 1 unless it says 2."""
+    options = cluster.get("typed_extension_protocol_options", {}).get(HTTP_OPTIONS, {})
+    if "use_downstream_protocol_config" in options:
+        return spoken
+    return 2 if "http2_protocol_options" in options.get("explicit_http_config", {}) else 1
 
 
 # ---------------------------------------------------------------------------- clusters
 
 
-def upstream(network: Network, proxy: Proxy, name: str, payload: Payload) -> Chances:
-    """Return what becomes of what a proxy sends to one of its clusters."""
+def upstream(network: Network, proxy: Proxy, name: str, payload: Payload, resolved: Place | None = None) -> Chances:
+    """Return what becomes of what a proxy sends to one of its clusters; a dynamic one goes where a filter has found."""
     cluster = proxy.clusters.get(name)
     if cluster is None:
         return surely(Closed("cluster_not_found"))
+    if kind_of(cluster.get("cluster_type", {}).get("typed_config", {"@type": ""})) == DYNAMIC:
+        return sent(network, resolved, payload) if resolved else surely(Closed("no_healthy_upstream"))
     groups = cluster.get("load_assignment", {}).get("endpoints", ())
     endpoints = [one["endpoint"]["address"] for group in groups for one in group["lb_endpoints"]]
     if not endpoints:

@@ -5,26 +5,29 @@ chosen, each filter meets the request in order with what the route says to it, t
 """
 
 import dataclasses
+import ipaddress
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.meaning import rbac, replies, routes, strings
-from tests.meaning.payloads import Answered, Request
+from tests.meaning.payloads import Answered, Place, Request
 from tests.meaning.understood import NotUnderstoodError, kind_of
 
 Message = Mapping[str, Any]
 ROUTER, RBAC = "envoy.extensions.filters.http.router.v3.Router", "envoy.extensions.filters.http.rbac.v3.RBAC"
+RESOLVER = "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"
 MUTATION = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A request on its way, and the route that takes it."""
+    """A request on its way, the route that takes it, and where it goes, if that is known by then."""
 
     request: Request
     route: Message
+    upstream: Place | None = None
 
 
 def speaks(manager: Message, version: int, protocol: str) -> bool:
@@ -35,12 +38,18 @@ def speaks(manager: Message, version: int, protocol: str) -> bool:
     return bool(codec == f"HTTP{version}")
 
 
-def forwarded(manager: Message, table: routes.Table, request: Request, peer: rbac.Peer) -> Forwarded | Answered:
+Resolve = Callable[[str], Sequence[str]]
+"""The addresses of a name."""
+
+
+def forwarded(
+    manager: Message, table: routes.Table, request: Request, peer: rbac.Peer, resolve: Resolve
+) -> Forwarded | Answered:
     """Return what a manager with these routes makes of a request."""
     seen = _seen(manager, request)
     if isinstance(seen, Answered):
         return replies.reply(manager, seen, request, peer)
-    found = _routed(manager, table, seen, peer)
+    found = _routed(manager, table, seen, peer, resolve)
     return replies.reply(manager, found, seen, peer) if isinstance(found, Answered) else found
 
 
@@ -97,7 +106,9 @@ def _path(manager: Message, path: str) -> str | None:
 # ---------------------------------------------------------------------------- what becomes of it
 
 
-def _routed(manager: Message, table: routes.Table, request: Request, peer: rbac.Peer) -> Forwarded | Answered:
+def _routed(
+    manager: Message, table: routes.Table, request: Request, peer: rbac.Peer, resolve: Resolve
+) -> Forwarded | Answered:
     host = routes.virtual_host(table, request.authority)
     route = routes.route(host, request) if host is not None else None
     if not _is_upgrade_allowed(manager, route, request):
@@ -108,11 +119,26 @@ def _routed(manager: Message, table: routes.Table, request: Request, peer: rbac.
                 access = _own(route, host, item["name"]) or item["typed_config"]
                 if not rbac.lets_in(access, peer):
                     return Answered(403, "rbac_access_denied_matched_policy[none]", "RBAC: access denied")
+            case k if k == RESOLVER:
+                place = _resolved(request.authority, resolve)
+                if place is None:
+                    return Answered(503, "dns_resolution_failure", "DNS resolution failure")
+                peer = dataclasses.replace(peer, upstream=place)
             case k if k == ROUTER:
-                return _taken(route, request)
+                return _taken(route, request, peer.upstream)
             case other:
                 raise NotUnderstoodError(other)
     raise NotUnderstoodError("a manager without a router")
+
+
+def _resolved(authority: str, resolve: Resolve) -> Place | None:
+    """Return where the dynamic forward proxy finds a host: at its first address, at port 80 unless it names one."""
+    name, _, port = authority.rpartition(":") if re.search(r":\d+$", authority) else (authority, "", "80")
+    bare = name.strip("[]")
+    try:
+        return Place(str(ipaddress.ip_address(bare)), int(port))
+    except ValueError:
+        return next((Place(address, int(port)) for address in resolve(bare.lower())), None)
 
 
 def _is_upgrade_allowed(manager: Message, route: Message | None, request: Request) -> bool:
@@ -131,10 +157,10 @@ def _own(route: Message | None, host: Message | None, name: str) -> Message | No
     return None
 
 
-def _taken(route: Message | None, request: Request) -> Forwarded | Answered:
+def _taken(route: Message | None, request: Request, upstream: Place | None) -> Forwarded | Answered:
     if route is None:
         return Answered(404, "route_not_found")
     if "direct_response" in route:
         said = route["direct_response"]
         return Answered(said["status"], "direct_response", said.get("body", {}).get("inline_string", ""))
-    return Forwarded(request, route)
+    return Forwarded(request, route, upstream)

@@ -4,7 +4,7 @@ Law: the product compiles; who shows which certificate and who listens where is 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mesh import inventory, resolve
@@ -42,7 +42,18 @@ class Compiled:
     ways: Mapping[Way, int]
 
 
-def compiled(shorts: Iterable[Short], block: str = BLOCK) -> Compiled:
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is not of the mesh: applications by their places, and the addresses of names."""
+
+    applications: Mapping[Place, str] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+NOTHING = Outside()
+
+
+def compiled(shorts: Iterable[Short], block: str = BLOCK, outside: Outside = NOTHING) -> Compiled:
     """Return a mesh in which each deployment has a sidecar and each gateway a proxy, at addresses of this block."""
     mesh = meshes.read(shorts)
     objects = (written.resource(dict(one)) for kind in mesh.objects.values() for one in kind.values())
@@ -58,7 +69,11 @@ def compiled(shorts: Iterable[Short], block: str = BLOCK) -> Compiled:
     return Compiled(
         mesh,
         made,
-        evaluate.network(found, dict(_applications(mesh, sidecars)), dict(_names(mesh, workloads))),
+        evaluate.network(
+            found,
+            {**outside.applications, **dict(_applications(mesh, sidecars))},
+            {**outside.names, **dict(_names(mesh, workloads))},
+        ),
         workloads,
         {key: one.address for key, one in gates.items()},
         ways,

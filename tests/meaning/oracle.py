@@ -96,20 +96,23 @@ def tunnelled(written: Written, caller: Key, to: Asked, inside: Asked | None) ->
 
 
 def _reached(written: Written, caller: Key, asked: Asked) -> Key | None:
-    """Return the service that a caller means, if it may reach it."""
-    mesh = meshes.mesh_of(written, meshes.SERVICE, caller)
-    assert mesh is not None
-    found = _meant(written, mesh, caller[0], asked)
-    return found if found and meshes.may_reach(written, meshes.SERVICE, caller, found) else None
+    """Return the service that a caller means among those that it may reach: exact names before wildcards, long wildcards
+    before short ones; a label that a service of its own namespace has means that one, at whatever port.
 
-
-def _meant(written: Written, mesh: Key, space: str, asked: Asked) -> Key | None:
-    """Return the service that a caller in a namespace means: exact names before wildcards, long wildcards before short
-    ones; a label that a service of its own namespace has means that one, at whatever port.
+    Of services out of reach a caller knows nothing, so that a wildcard in reach answers for their hosts too (decision 8).
     """
+    mesh, space = meshes.mesh_of(written, meshes.SERVICE, caller), caller[0]
+    assert mesh is not None
     found = [one for one in meshes.claims(written, mesh) if one.space in (None, space) and _covers(one, asked.host)]
     own = {one.service for one in found if one.space and one.name == asked.host}
-    meant = [one for one in found if _is_at(written, one, asked.port) and (not own or one.service in own)]
+    hidden = [one for one in found if own and one.name == asked.host and one.service not in own]
+    meant = [
+        one
+        for one in found
+        if one not in hidden
+        and _is_at(written, one, asked.port)
+        and meshes.may_reach(written, meshes.SERVICE, caller, one.service)
+    ]
     ranked = sorted(meant, key=lambda one: (one.name.startswith("*"), -len(one.name)))
     return ranked[0].service if ranked else None
 

@@ -3,6 +3,7 @@
 Law: the first mapper whose filter holds gives the body, then `body_format`, then what was going to be said anyway.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,18 +18,21 @@ REQUEST_ID = "<request id>"
 def reply(manager: Mapping[str, Any], answer: Answered, request: Request, peer: rbac.Peer) -> Answered:
     """Return an answer in the words that a connection manager has for it."""
     config = manager.get("local_reply_config", {})
-    form = next(
-        (one["body_format_override"] for one in config.get("mappers", ()) if _holds(one["filter"], answer)),
-        config.get("body_format"),
-    )
+    mapper = next((one for one in config.get("mappers", ()) if _holds(one["filter"], answer)), {})
+    form = mapper.get("body_format_override", config.get("body_format"))
+    told = dataclasses.replace(answer, status=mapper.get("status_code", answer.status))
     if form is None:
-        return answer
+        return told
     text = form["text_format_source"]["inline_string"]
-    return Answered(answer.status, answer.details, _filled(text, answer, request, peer))
+    return dataclasses.replace(told, text=_filled(text, told, request, peer))
 
 
 def _holds(condition: Mapping[str, Any], answer: Answered) -> bool:
-    return all(map(_term(answer), _expression(condition).split(" && ")))
+    """Return whether an expression holds; of CEL only what is used is known: `&&` or `||` between plain terms."""
+    expression, holds = _expression(condition), _term(answer)
+    if " || " in expression:
+        return any(map(holds, expression.split(" || ")))
+    return all(map(holds, expression.split(" && ")))
 
 
 def _expression(condition: Mapping[str, Any]) -> str:
@@ -36,7 +40,7 @@ def _expression(condition: Mapping[str, Any]) -> str:
 
 
 def _term(answer: Answered) -> Any:
-    """Return what judges one term of an expression; of CEL only what is used is known."""
+    """Return what judges one term of an expression."""
 
     def holds(term: str) -> bool:
         if found := re.fullmatch(r"response\.code == (\d+)", term):
@@ -45,6 +49,8 @@ def _term(answer: Answered) -> Any:
             return answer.details == found[1]
         if found := re.fullmatch(r"response\.code_details\.startsWith\('([^']*)'\)", term):
             return answer.details.startswith(found[1])
+        if found := re.fullmatch(r"response\.code_details\.contains\('([^']*)'\)", term):
+            return found[1] in answer.details
         raise NotUnderstoodError(f"the CEL expression {term}")
 
     return holds
