@@ -43,7 +43,60 @@ def _mesh(draw: Draw) -> list[Short]:
         *(draw(_mesh_of(key)) for key in (("shop", "main"), ("zoo", "other"))),
         *itertools.chain.from_iterable(_service(draw, key, home) for key, home in homes.items()),
         *_policies(draw, services),
+        *(_gateway(draw, services) if draw(st.booleans()) else ()),
     ]
+
+
+GATES = ("x.example.com", "*.example.com")
+GATE_HOSTS = ("x.example.com", "y.example.com", "X.example.com:8080", "example.com")
+GATE_PORTS = (8080, 8081)
+GATE_PATHS = ("/", "/a", "/a/b", "/ab", "/a/a/b?x=/b", "/b/a")
+
+
+def _gateway(draw: Draw, services: list[tuple[str, str]]) -> Iterator[Short]:
+    """Yield a gateway of two hosts, its tables, and perhaps a policy for it."""
+    main = _ref(("shop", "main"))
+    ports = st.lists(st.sampled_from(GATE_PORTS), min_size=1, max_size=2, unique=True)
+    hosts = [
+        {
+            "name": f"h{number}",
+            "hostnames": [name],
+            "listeners": [{"protocol": "HTTP", "port": port} for port in draw(ports)],
+        }
+        for number, name in enumerate(GATES)
+    ]
+    yield {"IngressGateway": "shop/gate", "mesh": main, "hosts": hosts}
+    for number in range(draw(st.integers(1, 2))):
+        rules = draw(st.lists(_gateway_rule(services), min_size=1, max_size=3))
+        priority = draw(_some("priority", st.sampled_from([1, 600])))
+        yield {
+            "IngressGatewayRouteTable": f"shop/gate-{number}",
+            "ingressGateway": _ref(("shop", "gate")),
+            "routeRules": rules,
+            **priority,
+        }
+    one = st.sampled_from(services).map(lambda key: {"virtualService": _ref(key)})
+    for to in draw(st.lists(st.one_of(one, one, st.just({"allVirtualServices": {}})), max_size=2)):
+        source = {"ingressGateway": _ref(("shop", "gate"))}
+        rule = {"action": "ALLOW", "source": source, "destination": to}
+        yield {"AccessPolicy": f"shop/gate-{len(str(to))}", "mesh": main, "rules": [rule]}
+
+
+def _gateway_rule(services: list[tuple[str, str]]) -> st.SearchStrategy[Short]:
+    place = st.sampled_from([{"name": "h0"}, {"name": "h1"}, {"name": "h1", "port": 8081}])
+    return st.builds(
+        lambda to, port, path, host, grpc, rewrite_path, rewrite_host: {
+            "httpRoute": {"destinations": [{"virtualService": _ref(to), **port}], **path, **host, **grpc}
+            | {"isPathRewriteEnabled": rewrite_path, "isHostRewriteEnabled": rewrite_host}
+        },
+        st.sampled_from(services),
+        st.sampled_from([{}, {"port": 80}, {"port": 9080}]),
+        _some("path", st.sampled_from(["/", "/a", "/a/b"]), 3),
+        _some("ingressGatewayHost", place),
+        st.sampled_from([{}, {}, {"isGrpc": True}]),
+        st.booleans(),
+        st.booleans(),
+    )
 
 
 def _mesh_of(key: tuple[str, str]) -> st.SearchStrategy[Short]:

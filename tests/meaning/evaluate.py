@@ -109,7 +109,9 @@ def _received(network: Network, proxy: Proxy, listener: Message, to: Place, payl
     met = _met(listener, to, payload)
     if isinstance(met, Closed):
         return surely(met)
-    chain = chains.chosen(listener["filter_chains"], met)
+    if listener.get("use_original_dst"):
+        raise NotUnderstoodError("a listener that hands connections over by where they were going to")
+    chain = chains.chosen(listener.get("filter_chains", ()), met) or listener.get("default_filter_chain")
     if chain is None:
         return surely(Closed("no filter chain"))
     return _through(network, proxy, chain, payload)
@@ -238,6 +240,8 @@ def upstream(network: Network, proxy: Proxy, name: str, payload: Payload, resolv
     cluster = proxy.clusters.get(name)
     if cluster is None:
         return surely(Closed("cluster_not_found"))
+    if cluster.get("type", "STATIC") != "STATIC":
+        raise NotUnderstoodError(f"a cluster of type {cluster['type']}")
     if kind_of(cluster.get("cluster_type", {}).get("typed_config", {"@type": ""})) == DYNAMIC:
         return sent(network, resolved, payload) if resolved else surely(Closed("no_healthy_upstream"))
     groups = cluster.get("load_assignment", {}).get("endpoints", ())

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.meaning import strings
 from tests.meaning.payloads import Request
+from tests.meaning.understood import NotUnderstoodError
 
 Message = Mapping[str, Any]
 
@@ -21,6 +22,8 @@ Table = Mapping[str, Message]
 
 def table(configuration: Message) -> Table:
     """Return a route configuration by its domains; Envoy refuses one that stands twice, and a host without any."""
+    if configuration.get("ignore_port_in_host_matching"):
+        raise NotUnderstoodError("hosts without their ports")
     hosts = configuration.get("virtual_hosts", ())
     pairs = [(domain.lower(), host) for host in hosts for domain in host["domains"]]
     assert len(dict(pairs)) == len(pairs), "a domain stands twice"

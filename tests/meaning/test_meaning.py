@@ -3,12 +3,13 @@
 The same few meshes every day; as many others as the variable MESHLOOM_MEANING_EXAMPLES says.
 """
 
+import itertools
 import os
 from fractions import Fraction
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.meaning import drawn, evaluate, meshes, oracle, oracle_doors
+from tests.meaning import drawn, evaluate, meshes, oracle, oracle_doors, oracle_gates
 from tests.meaning import written_mesh as w
 from tests.meaning.payloads import Answered, Arrived, Bytes, Certificate, Closed, Hello, Place, Request, tunnel
 
@@ -66,6 +67,7 @@ def test_everybody_gets_where_tables_policies_and_modes_say_and_nowhere_else(sho
     assert not differing(_tunnels(mesh))
     assert not differing(_connections(mesh))
     assert not differing(_dialled(mesh))
+    assert not differing(_visits(mesh))
 
 
 # ---------------------------------------------------------------------------- what applications ask of their sidecars
@@ -103,6 +105,21 @@ def _connections(mesh):
                 found = evaluate.sent(mesh.network, Place(address, way), Bytes(is_first))
                 expected = oracle.connected(mesh.written, caller, service, port)
                 yield (deployment, service, port, is_first), told(found, False), expected
+
+
+# ---------------------------------------------------------------------------- who comes from outside
+
+
+def _visits(mesh):
+    for gateway, address in mesh.gates.items():
+        for port, host, path, is_grpc in itertools.product(
+            drawn.GATE_PORTS, drawn.GATE_HOSTS, drawn.GATE_PATHS, (False, True)
+        ):
+            visit = oracle_gates.Visit(port, host, path, is_grpc)
+            head = (("content-type", "application/grpc"),) if is_grpc else ()
+            if Place(address, port) in mesh.network.bound:
+                found = evaluate.sent(mesh.network, Place(address, port), Request(host, path, headers=head))
+                yield visit, told(found), oracle_gates.visited(mesh.written, gateway, visit)
 
 
 # ---------------------------------------------------------------------------- who goes past its own sidecar

@@ -101,6 +101,20 @@ _ROUTE = {
     "typed_per_filter_config": _PER_FILTER,
 }
 
+_CHAIN = {
+    "name": BESIDE,
+    "filter_chain_match": {
+        "destination_port": READ,
+        "prefix_ranges": {"address_prefix": READ, "prefix_len": READ},
+        "server_names": READ,
+        "transport_protocol": READ,
+        "application_protocols": READ,
+    },
+    "filters": {**_EXTENSION, "config_discovery": {"config_source": _SOURCE, "type_urls": READ}},
+    "transport_socket": _EXTENSION,
+    "transport_socket_connect_timeout": BESIDE,
+}
+
 _ROUTES = {
     "name": READ,
     "virtual_hosts": {
@@ -109,6 +123,7 @@ _ROUTES = {
         "routes": _ROUTE,
         "typed_per_filter_config": _PER_FILTER,
     },
+    "ignore_port_in_host_matching": READ,
     "request_headers_to_add": BESIDE,
     "request_headers_to_remove": BESIDE,
     "response_headers_to_remove": BESIDE,
@@ -119,27 +134,20 @@ TABLE: Mapping[str, Fields] = {
         "name": READ,
         "address": _ADDRESS,
         "internal_listener": {},
+        "additional_addresses": {"address": _ADDRESS},
+        "bind_to_port": READ,
+        "use_original_dst": READ,
         "traffic_direction": BESIDE,
         "access_log": BESIDE,
         "per_connection_buffer_limit_bytes": BESIDE,
-        "listener_filters": _EXTENSION,
+        "listener_filters": {**_EXTENSION, "filter_disabled": READ},
         "listener_filters_timeout": BESIDE,
         "continue_on_listener_filters_timeout": READ,
-        "filter_chains": {
-            "name": BESIDE,
-            "filter_chain_match": {
-                "destination_port": READ,
-                "prefix_ranges": {"address_prefix": READ, "prefix_len": READ},
-                "server_names": READ,
-                "transport_protocol": READ,
-                "application_protocols": READ,
-            },
-            "filters": {**_EXTENSION, "config_discovery": {"config_source": _SOURCE, "type_urls": READ}},
-            "transport_socket": _EXTENSION,
-            "transport_socket_connect_timeout": BESIDE,
-        },
+        "default_filter_chain": _CHAIN,
+        "filter_chains": _CHAIN,
     },
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector": {},
+    "envoy.extensions.filters.listener.original_dst.v3.OriginalDst": {},
     "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": {
         "cluster": READ,
         "weighted_clusters": {"clusters": {"name": READ, "weight": READ}},
@@ -227,6 +235,8 @@ TABLE: Mapping[str, Fields] = {
         },
         "transport_socket": _EXTENSION,
         "lb_policy": BESIDE,
+        "type": READ,
+        "upstream_bind_config": BESIDE,
         "typed_extension_protocol_options": _PER_FILTER,
         "circuit_breakers": BESIDE,
         "connect_timeout": BESIDE,
