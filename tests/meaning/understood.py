@@ -121,6 +121,7 @@ _ROUTES = {
         "name": BESIDE,
         "domains": READ,
         "routes": _ROUTE,
+        "retry_policy": BESIDE,
         "typed_per_filter_config": _PER_FILTER,
     },
     "ignore_port_in_host_matching": READ,
@@ -154,6 +155,7 @@ TABLE: Mapping[str, Fields] = {
         "stat_prefix": BESIDE,
         "idle_timeout": BESIDE,
         "access_log": BESIDE,
+        "max_connect_attempts": BESIDE,
     },
     "envoy.extensions.filters.network.rbac.v3.RBAC": {
         "rules": _RULES,
@@ -235,6 +237,7 @@ TABLE: Mapping[str, Fields] = {
         },
         "transport_socket": _EXTENSION,
         "lb_policy": BESIDE,
+        "outlier_detection": BESIDE,
         "type": READ,
         "upstream_bind_config": BESIDE,
         "typed_extension_protocol_options": _PER_FILTER,
