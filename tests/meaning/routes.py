@@ -11,31 +11,32 @@ from typing import Any
 
 from tests.meaning import strings
 from tests.meaning.payloads import Request
-from tests.meaning.understood import NotUnderstoodError
 
 Message = Mapping[str, Any]
 
 
 Table = Mapping[str, Message]
 """The virtual hosts of a route configuration by domain."""
+IGNORES_PORTS = ""
+"""In place of a domain: the ports of authorities do not count (RouteConfiguration.ignore_port_in_host_matching)."""
 
 
 def table(configuration: Message) -> Table:
     """Return a route configuration by its domains; Envoy refuses one that stands twice, and a host without any."""
-    if configuration.get("ignore_port_in_host_matching"):
-        raise NotUnderstoodError("hosts without their ports")
     hosts = configuration.get("virtual_hosts", ())
     pairs = [(domain.lower(), host) for host in hosts for domain in host["domains"]]
     assert len(dict(pairs)) == len(pairs), "a domain stands twice"
     assert all(host["domains"] for host in hosts), "a virtual host is without a domain"
-    return dict(pairs)
+    ports = {IGNORES_PORTS: {}} if configuration.get("ignore_port_in_host_matching") else {}
+    return {**dict(pairs), **ports}
 
 
 def virtual_host(given: Table, authority: str) -> Message | None:
     """Return the virtual host of an authority: exact domains, then `*` and an end, the longest first, then a beginning
     and `*`, the longest first, then `*` (VirtualHost.domains). Case does not count.
     """
-    return next((given[domain] for domain in _domains(authority.lower()) if domain in given), None)
+    name = re.sub(r":\d+$", "", authority) if IGNORES_PORTS in given else authority
+    return next((given[domain] for domain in _domains(name.lower()) if domain in given), None)
 
 
 def _domains(authority: str) -> Iterator[str]:

@@ -30,6 +30,11 @@ def test_the_virtual_host_of_an_authority(domains, authority, domain):
     assert found(domains, authority) == domain
 
 
+def test_a_table_that_ignores_ports_finds_a_host_whatever_its_port():
+    table = routes.table({"virtual_hosts": [{"name": "a", "domains": ["a"]}], "ignore_port_in_host_matching": True})
+    assert [routes.virtual_host(table, each) is None for each in ("a:80", "a", "b:80")] == [False, False, True]
+
+
 def test_a_domain_that_stands_twice_is_no_configuration():
     with pytest.raises(AssertionError, match="twice"):
         found(["a", "A"], "a")
