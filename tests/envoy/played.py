@@ -31,6 +31,7 @@ from tests.meaning.payloads import (
     Request,
 )
 from tests.translator import bootstraps, decoded
+from translator import proxies
 
 ADMIN = 9901
 _RECORDS = (0x15, 0x16)
@@ -57,7 +58,7 @@ class Played:
     def programs(self, envoy: str) -> Iterator[tuple[str, Program]]:
         """Yield the address of each proxy and how it is started."""
         for number, (proxy, bundle) in enumerate(self.mesh.bundles.items()):
-            address = proxy.capture.workload_address
+            address = proxy.address if isinstance(proxy, proxies.Gateway) else proxy.capture.workload_address
             holder = self.files(meshes.shown(self.mesh.written, meshes.owner(self.mesh.written, proxy)))
             boot = {
                 "node": {"id": f"proxy-{number}", "cluster": "played"},

@@ -100,4 +100,4 @@ def test_whoever_dials_a_proxy_itself_meets_what_is_predicted(playing):
     dialled = [*test_meaning.dialled(playing.mesh)]
     assert len(dialled) > 20
     assert differing(playing, [(place, payload) for _, place, payload in dialled]) == []
-    assert modes(playing.mesh.written) >= {"STRICT", "PERMISSIVE"}
+    assert len(modes(playing.mesh.written)) > 1
