@@ -49,8 +49,8 @@ PYTEST = MESHLOOM_ENVOY_OLDEST='$(ENVOY_OLDEST)/envoy/_bin/envoy' \
 test: install protos envoy-oldest ## run the tests (PYTEST_ARGS='tests/mesh -k hosts' for a part, WORKERS=0 for one process)
 	@$(PYTEST) -n $(WORKERS) --dist loadfile -m 'not load' $(PYTEST_ARGS)
 
-test-load: install protos envoy-oldest ## run the long tests: edits under traffic, crowds, ten years of certificates
-	@$(PYTEST) -n $(WORKERS) --dist worksteal -m load $(PYTEST_ARGS)
+test-load: install protos envoy-oldest ## run the long tests: edits under traffic, crowds, ten years of certificates, the oldest Envoy
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m load $(PYTEST_ARGS)
 
 test-capture: install ## redirect traffic in network namespaces and test that (needs root, iproute2 and iptables)
 	@MESHLOOM_NETNS=1 $(PYTEST) tests/capture $(PYTEST_ARGS)

@@ -37,7 +37,8 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
     )
     reading = run.grouping("addresses, readers", (named,), _readers)
     mine = among(reading.values)
-    sources = (named, written, found.values, by_service, bool(written))
+    homes = run.grouping("addresses, namespaces", (written,), _namespaces)
+    sources = (named, written, found.values, by_service, homes.values)
     made: Stage[Ref, Settled[tuple[Host, ...]]] = run.stage(
         "addresses", sources, _inputs, _addresses, (same, mine, mine, same)
     )
@@ -47,6 +48,7 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
         "slices, addresses": listed,
         "endpoints": found,
         "addresses, readers": reading,
+        "addresses, namespaces": homes,
         "addresses": made,
     }
 
@@ -88,6 +90,10 @@ def _readers(named: Mapping[Ref, Named]) -> Mapping[Ref, tuple[Ref, ...]]:
     return readers((ref, [service for service, _ in _asked(one)]) for ref, one in named.items())
 
 
+def _namespaces(written: Mapping[Ref, workloads.Service]) -> dict[str, None]:
+    return dict.fromkeys(sorted({ref.namespace for ref in written}))
+
+
 def _asked(named: Named) -> tuple[Asked, ...]:
     return (*named.services, *(service for service, _ in named.taken))
 
@@ -97,15 +103,15 @@ def _inputs(
     written: Mapping[Ref, workloads.Service],
     endpoints: Mapping[Ref, tuple[str, ...]],
     by_service: Deployments,
-    is_known: bool,
+    homes: Mapping[str, None],
 ) -> dict[Ref, tuple[Any, ...]]:
-    """Return what the addresses of services are made of; where no Service is known at all none is missed."""
+    """Return what the addresses of services are made of; in a namespace without any Service none is missed."""
     return {
         ref: (
             ref,
             one,
             {asked: _addresses_of(found, endpoints) for asked in _asked(one) if (found := written.get(asked[0]))},
-            _tcp_ports(by_service.get(ref, ())) if is_known else (),
+            _tcp_ports(by_service.get(ref, ())) if ref.namespace in homes else (),
         )
         for ref, one in named.items()
     }

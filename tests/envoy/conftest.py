@@ -63,7 +63,9 @@ def world(started_worlds: Callable[[worlds.Variant], worlds.World], variant: wor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a real Envoy."""
+    """Mark what needs a real Envoy, and what is for the oldest one, which has the time of the long tests."""
     for item in items:
         if HERE in item.path.parents and "variant" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.envoy)
+        if HERE in item.path.parents and "oldest" in item.nodeid.partition("[")[2]:
+            item.add_marker(pytest.mark.load)

@@ -29,10 +29,10 @@ async def test_a_stream_without_a_node_is_refused(variant):
 async def test_a_type_that_is_not_served_is_refused(variant):
     async with ads.plane() as plane, ads.channel(plane.address) as channel:
         stream = ads.Stream(channel, variant)
-        await stream.send("type.googleapis.com/envoy.service.runtime.v3.Runtime", node="pets~1")
+        await stream.send("type.googleapis.com/envoy.config.route.v3.VirtualHost", node="pets~1")
         code, message = await stream.end()
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-        assert "envoy.service.runtime.v3.Runtime" in message
+        assert "envoy.config.route.v3.VirtualHost" in message
 
 
 @VARIANTS

@@ -21,6 +21,7 @@ import yaml
 from mesh import graph, identity, inventory, resolve, resources, workloads
 from mesh.problems import Ref
 from mesh.resolve import references
+from mesh.resolve.addresses import OWNER
 from mesh.rules import services
 from meshloom import passes
 from meshloom.commands import check, offline
@@ -214,7 +215,7 @@ def _entangled(world: World, odd: resources.Resource) -> Iterator[str]:
     after = resolve.resolve(base.inventory.with_changes([odd]), base, {odd.ref})
     if after != resolve.resolve(after.inventory):
         yield f"{odd.ref} means something else in a running program than in a fresh one"
-    near = _near(base.inventory, after.inventory, odd.ref)
+    near = _near(base.inventory, after.inventory, odd.ref) | _named_by_host(after.inventory, odd)
     for name in ("meshes", "services", "deployments", "gateways"):
         old, new = getattr(base.graph, name), getattr(after.graph, name)
         for ref in old.keys() | new.keys():
@@ -233,6 +234,15 @@ def _near(before: inventory.Inventory, after: inventory.Inventory, ref: Ref) -> 
     hosts = {host for item in (before.get(ref), after.get(ref)) for host in _hosts(item)}
     rivals = {item.ref for item in after if item.kind == "VirtualService" and hosts & {*_hosts(item)}}
     return frozenset(near | rivals) if ref.kind != "Mesh" else frozenset({*near, *(item.ref for item in after)})
+
+
+def _named_by_host(there: inventory.Inventory, odd: resources.Resource) -> frozenset[Ref]:
+    """Return the VirtualServices whose hosts name a Kubernetes Service, which lends them its addresses."""
+    name = odd.metadata.labels.get(OWNER, "") if isinstance(odd, workloads.EndpointSlice) else odd.metadata.name
+    short = f"{name}.{odd.metadata.namespace}"
+    hosts = {name, short, f"{short}.svc", f"{short}.svc.cluster.local"}
+    found = (item.ref for item in there if hosts & {*_hosts(item)})
+    return frozenset(found if isinstance(odd, workloads.Service | workloads.EndpointSlice) else ())
 
 
 def _bonds(there: inventory.Inventory) -> Iterator[tuple[Ref, Ref]]:

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 def digest(of: graph.Graph, asked: list[object]) -> str:
     """Return a digest of all that these proxies get."""
     bundles = compiler.compiled(of, asked).bundles
-    items = [item for proxy in sorted(bundles) for part in bundles[proxy] for item in part]
+    items = [item for proxy in sorted(bundles, key=repr) for part in bundles[proxy] for item in part]
     return resources.content_version(item.name.encode() + item.version.encode() + item.body for item in items)
 
 
