@@ -1,4 +1,5 @@
-# The control plane alone: no Envoy in it, no root, no compiler, no pip.
+# The control plane alone: no Envoy in it, no root, no compiler, no pip. `--target capture` makes another image, which leads
+# the connections of a workload through its proxy.
 FROM python:3.11-slim AS base
 
 FROM base AS build
@@ -13,7 +14,7 @@ RUN /opt/build/bin/hatchling build -t wheel -d /wheels \
 
 # Folders of user 1337 alone, whose owner and mode a new volume takes over: what the control plane has to remember, what
 # an Envoy starts with (it runs as 1337, too), and two of sockets, one for Envoys on this machine, one for operators.
-FROM base
+FROM base AS runtime
 COPY --from=build /opt/meshloom /opt/meshloom
 RUN useradd --uid 1337 --no-create-home meshloom \
  && install --directory --owner meshloom --group meshloom --mode 0700 /run/ads /run/meshloom /run/proxy \
@@ -25,3 +26,13 @@ HEALTHCHECK --start-period=60s --interval=3s --timeout=5s \
     CMD ["python", "-c", "import urllib.request as http; http.urlopen('http://127.0.0.1:15014/readyz', timeout=4)"]
 ENTRYPOINT ["meshloom"]
 CMD ["--help"]
+
+# What `meshloom capture` needs beside it. It is for root with NET_ADMIN, in the network namespace of a workload, and ends.
+FROM runtime AS capture
+USER 0:0
+RUN apt-get update && apt-get install --yes --no-install-recommends iptables && rm -rf /var/lib/apt/lists/*
+HEALTHCHECK NONE
+CMD ["capture", "apply"]
+
+# The last is the one that is made where no target is named.
+FROM runtime

@@ -20,11 +20,13 @@ COMPOSE = "MESHLOOM_COMPOSE"
 """This variable of the environment holds the command by which compose is called, as `docker compose`."""
 
 TABLE = "catalogue"
+PROFILE = ("--profile", "transparent")
 WRITTEN, TURNED = {"catalogue-v1": 90, "catalogue-v2": 10}, {"catalogue-v1": 10, "catalogue-v2": 90}
 """What the sample says, and the opposite: no hundred requests can pass for both."""
 
 PATIENCE = 30.0
 _UP = 300
+_ASK = "from meshloom.demo import application; import json; print(json.dumps(application.called_answer({url!r}, {{}})))"
 
 
 @dataclass
@@ -63,6 +65,14 @@ class Stack:
     def python(self, service: str, code: str) -> str:
         """Run Python in the container of an application; return what it printed."""
         return self.told("exec", "-T", service, "python", "-c", code).strip()
+
+    def asked(self, service: str, url: str) -> dict[str, Any]:
+        """Return what the application of a service is answered at a URL that it calls as any program would."""
+        return json.loads(self.python(service, _ASK.format(url=url)))
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        """Start what is not up yet, and wait until all of it is."""
+        return self.run("up", "--wait", within=_UP)
 
     def services(self) -> tuple[str, ...]:
         return tuple(sorted(self.told("config", "--services").split()))
@@ -128,11 +138,12 @@ def running(compose: str, folder: pathlib.Path) -> Iterator[Stack]:
         _environment(folder),
         folder / "mesh.yaml",
     )
-    edits.replace_file(stack.mesh, (MESH / "mesh.yaml").read_text())
+    for file in MESH.glob("*.yaml"):
+        edits.replace_file(folder / file.name, file.read_text())
     try:
         stack.told("build", within=_UP)
         start = time.monotonic()
-        up = stack.run("up", "--wait", within=_UP)
+        up = stack.up()
         stack.seconds = time.monotonic() - start
         assert up.returncode == 0, f"{up.stderr[-4000:]}\n--- logs\n{stack.logs()}"
         stack.port = int(stack.told("port", "gateway", "8880").rpartition(":")[2])

@@ -1,5 +1,7 @@
 """The files of the demo in containers agree with each other and with the program; needs no engine."""
 
+import re
+
 import pytest
 import yaml
 
@@ -12,8 +14,14 @@ ENVOY = "envoyproxy/envoy:${MESHLOOM_ENVOY_TAG:-v1.36-latest}"
 
 
 @pytest.fixture(scope="module")
-def services() -> dict[str, dict]:
+def every() -> dict[str, dict]:
     return yaml.safe_load((stacks.ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@pytest.fixture(scope="module")
+def services(every) -> dict[str, dict]:
+    """Return the services that start where no profile is named."""
+    return {name: service for name, service in every.items() if "profiles" not in service}
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +71,28 @@ def test_the_shop_splits_as_the_tests_expect(written):
     table = split.featured_table(written)
     assert table.name == stacks.TABLE
     assert table.shares == split.shares(stacks.WRITTEN)
+
+
+def test_the_profile_adds_one_captured_caller_that_is_joined_as_itself(every, services):
+    added = {name: service for name, service in every.items() if name not in services}
+    read = cast.read_resources((stacks.MESH / "kiosk.yaml").read_text())
+    (caller,) = (item.metadata.name for item in read if isinstance(item, resources.VirtualDeployment))
+    parts = [f"{caller}-{part}" for part in ("application", "capture", "join", "proxy")]
+    assert sorted(added) == [caller, *parts]
+    assert {tuple(service["profiles"]) for service in added.values()} == {stacks.PROFILE[1:]}
+    assert added[f"{caller}-join"]["command"] == [f"compose/{caller}", "--captured"]
+    shared = {name for name, service in added.items() if service.get("network_mode") == f"service:{caller}"}
+    assert shared == {f"{caller}-application", f"{caller}-capture", f"{caller}-proxy"}
+
+
+def test_one_container_alone_may_change_its_network_and_none_is_privileged(every):
+    assert {name: service["cap_add"] for name, service in every.items() if "cap_add" in service} == {
+        "kiosk-v1-capture": ["NET_ADMIN"]
+    }
+    assert not [name for name, service in every.items() if service.get("privileged")]
+
+
+def test_a_control_plane_is_what_the_dockerfile_makes_where_no_target_is_named(every):
+    made = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", (stacks.ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert made[-1] == (every["control-plane"]["build"]["target"], "")
+    assert (every["control-plane"]["build"]["target"], every["kiosk-v1-capture"]["build"]["target"]) in made

@@ -1,7 +1,6 @@
 """The demo in containers, as a user has it: what answers, what moves, what is refused, and what may go away meanwhile."""
 
 import errno
-import json
 
 import pytest
 
@@ -13,7 +12,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.envoy, pytest.mark.timeout(600)]
 
 UP_WITHIN = 90
 PROXIES = {"door", "storefront-v1", "catalogue-v1", "catalogue-v2", "prices-v1", "stock-v1"}
-ASK = "from meshloom.demo import application; import json; print(json.dumps(application.called_answer({url!r}, {{}})))"
 DIAL = "import socket; print(socket.socket().connect_ex(({address!r}, {port})))"
 REFUSED = str(errno.ECONNREFUSED)
 
@@ -48,8 +46,7 @@ def test_a_saved_weight_moves_the_split_and_nothing_restarts(stack, written):
 
 
 def test_a_call_that_no_policy_allows_is_denied_with_its_words(stack):
-    answer = json.loads(stack.python("prices-v1-application", ASK.format(url="http://stock/")))
-    assert answer == {
+    assert stack.asked("prices-v1-application", "http://stock/") == {
         "url": "http://stock/",
         "status": 403,
         "answer": "no access policy lets compose/prices reach stock",
