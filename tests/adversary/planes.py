@@ -83,7 +83,7 @@ class Plane:
         argv = (sys.executable, *program, *own, *doors, "--settings", f"{settings}", "--debug")
         log = self.folder / "control-plane.log"
         self.process = self.processes.start(Program("control plane", argv, log, programs.IMPORTABLE))
-        wait_until(lambda: stage.is_open(self.by_token), "the control plane", 30, [self.process])
+        wait_until(lambda: stage.is_open(self.by_token), "the control plane", 60, [self.process])
 
     def log(self) -> str:
         return self.process.program.log.read_text()

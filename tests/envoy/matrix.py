@@ -67,7 +67,7 @@ class World(worlds.World):
         program = programs.control_plane(self.site)
         argv = (*program.argv, "--settings", str(settings))
         self.control_plane = self.processes.start(Program(program.name, argv, program.log, program.env))
-        stage.wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 30, [self.control_plane])
+        stage.wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 60, [self.control_plane])
 
     def start(self, players: cast.Cast) -> None:
         """Start all proxies, side by side."""

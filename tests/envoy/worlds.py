@@ -89,7 +89,7 @@ class World:
         program = programs.control_plane(self.site)
         more = ("--settings", str(settings)) if settings else ()
         self.control_plane = self.processes.start(dataclasses.replace(program, argv=(*program.argv, *more)))
-        wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 30, [self.control_plane])
+        wait_until(lambda: stage.is_open(self.site.control_plane), "the control plane", 60, [self.control_plane])
 
     def call(self, url: str, headers: dict[str, str] | None = None, by: int = CALLER) -> traffic.Reply:
         """Call a URL as an application does, through the sidecar at this address."""
