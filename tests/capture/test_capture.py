@@ -145,7 +145,7 @@ def test_an_edit_of_one_service_leaves_the_connections_of_others(world):
             assert banner(flow)
         for items, is_there in ((more, 1), (before, 0)):
             world.write("mesh.yaml", items)
-            wait_until(lambda: _listens(world, "outbound/8081") is bool(is_there), "the port of pets")  # noqa: B023
+            wait_until(lambda: _listens(world, "outbound/8081") is bool(is_there), "the port of pets")  # noqa: B023 - waited for within the turn
             wait_until(lambda: world.stats("web", "listener_manager.total_listeners_draining") == 0, "what drains")
             for flow in flows:
                 assert echoed(flow, b"still here\n") == b"still here\n"
