@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+CLUSTER_WORKERS ?= 2
 PYTEST_ARGS ?=
 COMPOSE ?= docker compose
 
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-load test-capture test-compose check format goldens bench protos envoy-oldest proto lock clean python
+.PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose check format goldens bench protos envoy-oldest proto lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ test-load: install protos envoy-oldest ## run the long tests: edits under traffi
 
 test-capture: install ## redirect traffic in network namespaces and test that (needs root, iproute2 and iptables)
 	@MESHLOOM_NETNS=1 $(PYTEST) tests/capture $(PYTEST_ARGS)
+
+test-cluster: install ## test with a real kube-apiserver and etcd (KUBEBUILDER_ASSETS names their folder, as setup-envtest prints it)
+	@$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadfile tests/cluster $(PYTEST_ARGS)
 
 test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
 	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)

@@ -1,0 +1,42 @@
+"""A real API server for the whole session, and a namespace for each test."""
+
+import itertools
+import os
+import pathlib
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.cluster import servers
+from watchers import api_server
+
+CRDS = pathlib.Path(__file__).parents[2] / "deploy" / "crds"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
+    """Yield a cluster without nodes, shared by the session, with the kinds of the mesh."""
+    if reason := servers.missing():
+        pytest.skip(reason)
+    with servers.running(tmp_path_factory.mktemp("cluster")) as running:
+        if CRDS.is_dir():
+            running.kubectl("apply", "--server-side", "-f", str(CRDS))
+            running.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        yield running
+
+
+@pytest.fixture
+async def api(cluster: servers.Cluster) -> AsyncIterator[api_server.ApiServer]:
+    """Yield the API server, asked as the administrator."""
+    async with api_server.connected(cluster.access) as connected:
+        yield connected
+
+
+@pytest.fixture
+def namespace(cluster: servers.Cluster) -> str:
+    """Return the name of a new namespace of this test's own."""
+    name = f"test-{os.getpid()}-{next(_numbers)}"
+    cluster.kubectl("create", "namespace", name)
+    return name
