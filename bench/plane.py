@@ -14,7 +14,7 @@ from prometheus_client import registry
 
 from bench import large, lines, usage
 from mesh import inventory, resolve, resources
-from meshloom import addresses, memory, metrics, pipeline, settings, ways_in
+from meshloom import addresses, memory, metrics, pipeline, settings, ways_in, worker
 from meshloom.identity import authorities
 from meshloom.identity.authority import keeper, succession
 from watchers import feed
@@ -57,7 +57,7 @@ class Passes(metrics.Passes):
         super().__init__(into)
         self.done = usage.Count()
 
-    def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
+    def settled(self, before: worker.Status, after: worker.Status) -> None:
         """Count a task."""
         super().settled(before, after)
         self.done.add()

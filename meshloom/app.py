@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, ways_in
+from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
 from meshloom.identity import acknowledged, authorities
@@ -103,7 +103,7 @@ class _Told:
     def __init__(self, counted: pipeline.Observer) -> None:
         self._counted = counted
 
-    def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
+    def settled(self, before: worker.Status, after: worker.Status) -> None:
         """Log the problems that are new and those that are resolved."""
         self._counted.settled(before, after)
         logs.report(before.problems, after.problems)
@@ -140,5 +140,5 @@ def _limits(chosen: settings_model.Limits) -> limits.Limits:
     )
 
 
-def _started(ads: ways_in.Ads, status: pipeline.Status) -> str:
+def _started(ads: ways_in.Ads, status: worker.Status) -> str:
     return f"serving ADS on {ads}, {status.services} services, {len(status.problems)} problems"

@@ -15,7 +15,7 @@ from prometheus_client import metrics as kinds
 from prometheus_client import metrics_core, registry
 
 from mesh.problems import Problem, Severity
-from meshloom import pipeline, response_counts
+from meshloom import response_counts, worker
 from meshloom.identity.authority.credentials import What
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
@@ -107,7 +107,7 @@ class Passes:
         self._problems = _each(problems, {severity: severity.value for severity in Severity})
         self._told: tuple[Problem, ...] = ()
 
-    def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
+    def settled(self, before: worker.Status, after: worker.Status) -> None:
         """Note a task that is done."""
         if after.last is not None and after.last is not before.last:
             self._passed(after.last)
@@ -123,7 +123,7 @@ class Passes:
         """Note a pass that raised."""
         self._failed.inc()
 
-    def _passed(self, last: pipeline.LastPass) -> None:
+    def _passed(self, last: worker.LastPass) -> None:
         self._succeeded.inc()
         self._resolving.observe(last.resolve_seconds)
         self._compiling.observe(last.compile_seconds)

@@ -1,19 +1,17 @@
 """The one loop: observation -> pass -> snapshots -> cache.
 
-Law: one worker thread owns the passes and all that is left of them; the event loop hands tasks in and takes immutable
-snapshots out. No locks. The newest task wins; a pass that fails changes nothing, and the next one starts from scratch.
+Law: one worker thread (`meshloom.worker`) owns the passes and all that is left of them; the event loop hands tasks in
+and takes immutable snapshots out. No locks. The newest task wins; a pass that fails changes nothing.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
-from concurrent import futures
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
-from mesh import graph, identity, inventory, resolve
-from mesh.problems import Problem, Ref
-from meshloom import edge_secrets, memory, passes, secured
+from mesh import resolve
+from mesh.problems import Ref
+from meshloom import memory, passes, worker
 from translator import proxies, traffic
 from translator.traffic import Traffic
 from watchers import feed
@@ -40,35 +38,10 @@ class Cache(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LastPass:
-    """The newest pass that succeeded: when it ended, in seconds since the epoch, how long its halves took, and how many
-    snapshots it changed.
-    """
-
-    at: float
-    resolve_seconds: float
-    compile_seconds: float
-    published: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where the pipeline stands. `fault` says why the newest observation is not served, empty if it is; `last` is None
-    until a pass has succeeded.
-    """
-
-    services: int = 0
-    proxies: int = 0
-    problems: tuple[Problem, ...] = ()
-    fault: str = ""
-    last: LastPass | None = None
-
-
 class Observer(Protocol):
     """Who wants to know."""
 
-    def settled(self, before: Status, after: Status) -> None:
+    def settled(self, before: worker.Status, after: worker.Status) -> None:
         """A task is done."""
         ...
 
@@ -77,56 +50,21 @@ class Observer(Protocol):
         ...
 
 
-class Issued(secured.Credentials, Protocol):
-    """Credentials, what is wrong with where they come from, and in how many seconds they should be asked for again."""
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, resource by resource."""
-
-    @property
-    def due(self) -> float:
-        """In how many seconds something will have to be renewed."""
-
-    @property
-    def is_watching(self) -> bool:
-        """Whether something waits for what proxies acknowledge."""
-
-
-Held = Mapping[proxies.Proxy, tuple[Mapping[str, str], ...]]
-"""What the streams of each proxy have acknowledged of secrets: name -> version, for those that ask for it."""
-
-
-class Authority(Protocol):
-    """Issues the credentials. Asked in the worker thread alone."""
-
-    def credentials(
-        self,
-        of: graph.Graph,
-        identities: frozenset[identity.Identity],
-        seen: inventory.Inventory,
-        held: Held | None,
-    ) -> Issued:
-        """Return the credentials of these identities now. Raises nothing: what goes wrong is among the problems.
-
-        `held` is None where nobody has looked what proxies hold.
-        """
-
-
 class Pipeline:
-    """Follows observations and the comings and goings of streams. All of it but `_Worker` belongs to the event loop."""
+    """Follows observations and the comings and goings of streams. All of it but the worker is on the event loop."""
 
     def __init__(
         self,
         observer: Observer,
         settings: resolve.Settings,
-        authority: Authority,
-        held: Callable[[], Held],
+        authority: worker.Authority,
+        held: Callable[[], worker.Held],
         kept: Traffic = traffic.DEFAULT,
+        onlookers: tuple[worker.Onlooker, ...] = (),
     ) -> None:
         """`held` is asked on the event loop, and only while the authority waits for what proxies acknowledge."""
         self._observer = observer
-        self._worker = _Worker(settings, authority, kept)
+        self._worker = worker.Worker(settings, authority, kept, onlookers)
         self._held = held
         self._is_watching = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -138,7 +76,7 @@ class Pipeline:
         self._offered: frozenset[Hashable] = frozenset()
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
-        self.status = Status()
+        self.status = worker.Status()
 
     def wanted(self, _proxy: Hashable) -> None:
         """Say that a proxy has a stream now, which had none."""
@@ -211,7 +149,7 @@ class Pipeline:
             self._is_watching = outcome.is_watching
             self._set_alarm(outcome.due)
             await self._publish(outcome.published, task.wanted, cache)
-            self.status = replace(outcome.status, problems=_joined(seen.problems, outcome.status.problems))
+            self.status = replace(outcome.status, problems=worker.joined(seen.problems, outcome.status.problems))
         self._observer.settled(before, self.status)
         self._settled.set()
 
@@ -238,62 +176,5 @@ class Pipeline:
         return due
 
 
-def _joined(ones: tuple[Problem, ...], others: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    return (*ones, *others) if ones and others else ones or others
-
-
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
     return frozenset(key for key in cache.wanted if isinstance(key, proxies.Proxy))
-
-
-# ---------------------------------------------------------------------------- in the worker thread
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What the event loop is told of a pass."""
-
-    published: passes.Snapshots
-    status: Status
-    due: float
-    is_watching: bool
-
-
-@dataclass(slots=True)
-class _Worker:
-    """The worker thread and what the last pass left; nobody else holds a pass, so none is taken apart on the loop."""
-
-    settings: resolve.Settings
-    authority: Authority
-    kept: Traffic
-    last: passes.Pass | None = None
-    held: passes.Snapshots = field(default_factory=dict)
-    thread: futures.Executor = field(default_factory=lambda: futures.ThreadPoolExecutor(1, "passes"))
-
-    async def outcome(self, task: passes.Task, held: Held | None, sweep: bool) -> _Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self._run, task, held, sweep)
-
-    def _run(self, task: passes.Task, held: Held | None, sweep: bool) -> _Outcome:
-        last, self.last = self.last, None  # a pass that raises leaves nothing half done
-        begun = time.perf_counter()
-        resolution = passes.resolved(task, last, self.settings)
-        resolved = time.perf_counter()
-        members = passes.members(resolution, task.wanted, last)
-        issued = self.authority.credentials(resolution.graph, members.identities, task.inventory, held)
-        given = passes.Given(members, issued)
-        self.last = passes.compiled(resolution, task.wanted, last, self.held, given, self.kept)
-        compiled = time.perf_counter()
-        del last
-        self.held = self.last.snapshots
-        if sweep:
-            memory.sweep()
-        edge = edge_secrets.told(task.inventory, resolution, now := time.time())
-        found = _joined(_joined(_joined(self.last.resolution.problems, issued.problems), self.last.problems), edge)
-        due = min(issued.due, edge_secrets.next_look(resolution, now) or issued.due)
-        published = self.last.published
-        took = LastPass(time.time(), resolved - begun, compiled - resolved, len(published))
-        services = len(self.last.resolution.graph.services)
-        return _Outcome(published, Status(services, len(self.held), found, last=took), due, issued.is_watching)
-
-    def close(self) -> None:
-        self.thread.shutdown(wait=False, cancel_futures=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from mesh import graph, identity, inventory
-from meshloom import addresses, errors, pipeline
+from meshloom import addresses, errors, worker
 from meshloom.identity import authorities, entrance, kept, register, unproven
 from meshloom.identity.authority import serving, succession
 from meshloom.identity.authority.faults import AuthorityError
@@ -59,7 +59,7 @@ class WaysIn:
             self._entrance = entrance.Entrance(self._store, now, in_clear=ads.in_clear is not None)
             self.gatekeeper = self._entrance.gatekeeper
 
-    def overheard(self, authority: pipeline.Authority) -> pipeline.Authority:
+    def overheard(self, authority: worker.Authority) -> worker.Authority:
         """Return an authority that answers as this one, while what it says of the mesh is heard here."""
         return _Overheard(authority, self._entrance) if self._entrance else authority
 
@@ -142,9 +142,9 @@ def _own(found: serving.Serving) -> entrance.Own:
 
 
 class _Overheard:
-    """Tells the entrance whose proxies are whose, and what roots the meshes have (`meshloom.pipeline.Authority`)."""
+    """Tells the entrance whose proxies are whose, and what roots the meshes have (`meshloom.worker.Authority`)."""
 
-    def __init__(self, authority: pipeline.Authority, told: entrance.Entrance) -> None:
+    def __init__(self, authority: worker.Authority, told: entrance.Entrance) -> None:
         self._authority, self._told = authority, told
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places = entrance.Places()
@@ -155,8 +155,8 @@ class _Overheard:
         of: graph.Graph,
         identities: frozenset[identity.Identity],
         seen: inventory.Inventory,
-        held: pipeline.Held | None,
-    ) -> pipeline.Issued:
+        held: worker.Held | None,
+    ) -> worker.Issued:
         """Return the credentials of these identities now; called in the worker thread."""
         found = self._authority.credentials(of, identities, seen, held)
         before, self._places = self._places.proxies.values, entrance.places(of, self._places)

@@ -8,7 +8,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from meshloom import pipeline
+from meshloom import worker
 
 
 class Ads(enum.Enum):
@@ -31,7 +31,7 @@ class Condition:
 Conditions = tuple[Condition, ...]
 
 
-def conditions(sources: str, observing: bool, status: pipeline.Status, ads: Ads) -> Conditions:
+def conditions(sources: str, observing: bool, status: worker.Status, ads: Ads) -> Conditions:
     """Return how each condition stands; `sources` names what is read."""
     return (_sources(sources, observing), _configuration(status), _ads(ads))
 
@@ -52,7 +52,7 @@ def _sources(name: str, observing: bool) -> Condition:
     return Condition("sources", observing, reason)
 
 
-def _configuration(status: pipeline.Status) -> Condition:
+def _configuration(status: worker.Status) -> Condition:
     if status.last is None:
         waiting = "the first configuration could not be compiled; the log says why"
         return Condition("configuration", False, waiting if status.fault else "no configuration is compiled yet")

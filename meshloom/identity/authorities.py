@@ -44,7 +44,7 @@ class Observer(Protocol):
 
 
 class Authorities:
-    """Issues the credentials of all proxies (`meshloom.pipeline.Authority`)."""
+    """Issues the credentials of all proxies (`meshloom.worker.Authority`)."""
 
     def __init__(self, kept: keeper.Keeper, observer: Observer) -> None:
         self._kept, self._observer = kept, observer

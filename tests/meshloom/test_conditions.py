@@ -1,13 +1,13 @@
 """What must hold before the control plane is ready, and what is said about it."""
 
-from meshloom import pipeline
+from meshloom import worker
 from meshloom.health import conditions
 
-LAST = pipeline.LastPass(1.0, 0.1, 0.1, 1)
+LAST = worker.LastPass(1.0, 0.1, 0.1, 1)
 
 
 def found(observing=True, status=None, ads=conditions.Ads.OPEN):
-    return conditions.conditions("folder /mesh", observing, status or pipeline.Status(last=LAST), ads)
+    return conditions.conditions("folder /mesh", observing, status or worker.Status(last=LAST), ads)
 
 
 def failing(several):
@@ -27,7 +27,7 @@ def test_ready_is_when_sources_are_read_a_configuration_is_made_and_ads_is_open(
 
 
 def test_at_the_start_all_three_say_what_they_wait_for():
-    start = found(observing=False, status=pipeline.Status(), ads=conditions.Ads.CLOSED)
+    start = found(observing=False, status=worker.Status(), ads=conditions.Ads.CLOSED)
     assert failing(start) == {
         "sources": "folder /mesh is not read yet; the log says what it waits for",
         "configuration": "no configuration is compiled yet",
@@ -36,12 +36,12 @@ def test_at_the_start_all_three_say_what_they_wait_for():
 
 
 def test_without_a_first_configuration_it_is_not_ready():
-    first = found(status=pipeline.Status(fault="ValueError: broke"))
+    first = found(status=worker.Status(fault="ValueError: broke"))
     assert failing(first) == {"configuration": "the first configuration could not be compiled; the log says why"}
 
 
 def test_a_pass_that_fails_later_is_said_and_the_last_good_keeps_it_ready():
-    later = found(status=pipeline.Status(fault="ValueError: broke", last=LAST))
+    later = found(status=worker.Status(fault="ValueError: broke", last=LAST))
     assert conditions.is_ready(later)
     assert "the last good one is served" in later[1].reason
 

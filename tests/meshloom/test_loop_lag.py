@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mesh import resolve
-from meshloom import pipeline
+from meshloom import pipeline, worker
 from tests.meshloom import issued, large
 from watchers import feed
 from xds import cache
@@ -70,10 +70,10 @@ def times(monkeypatch: pytest.MonkeyPatch) -> Iterator[Times]:
 class Settled:
     """An observer that counts what is done."""
 
-    statuses: list[pipeline.Status] = field(default_factory=list)
+    statuses: list[worker.Status] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def settled(self, before: pipeline.Status, after: pipeline.Status) -> None:
+    def settled(self, before: worker.Status, after: worker.Status) -> None:
         self.statuses.append(after)
         self.news.set()
 

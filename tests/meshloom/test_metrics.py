@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mesh import problems
-from meshloom import metrics, pipeline, short_names
+from meshloom import metrics, short_names, worker
 from meshloom.identity.authority.credentials import What
 from xds import resource_types
 
@@ -67,8 +67,8 @@ def test_pushes_and_answers_are_counted_by_type(measured):
 
 def test_a_pass_tells_how_long_it_took_and_what_it_came_to(measured):
     said = (problems.error(REF, "", "is wrong", "mend it"), problems.warning(REF, "", "is odd", "look at it"))
-    after = pipeline.Status(3, 7, said, last=pipeline.LastPass(1000.0, 0.2, 0.3, 5))
-    measured.passes.settled(pipeline.Status(), after)
+    after = worker.Status(3, 7, said, last=worker.LastPass(1000.0, 0.2, 0.3, 5))
+    measured.passes.settled(worker.Status(), after)
     found = lines(measured)
     assert found['meshloom_pass_seconds_sum{stage="resolve"}'] == 0.2
     assert found['meshloom_pass_seconds_sum{stage="compile"}'] == 0.3
@@ -80,18 +80,18 @@ def test_a_pass_tells_how_long_it_took_and_what_it_came_to(measured):
 
 
 def test_a_pass_that_failed_is_counted_and_the_last_good_is_not_counted_again(measured):
-    good = pipeline.Status(3, 7, last=pipeline.LastPass(1000.0, 0.2, 0.3, 5))
-    measured.passes.settled(pipeline.Status(), good)
+    good = worker.Status(3, 7, last=worker.LastPass(1000.0, 0.2, 0.3, 5))
+    measured.passes.settled(worker.Status(), good)
     measured.passes.failed(ValueError("broke"))
-    measured.passes.settled(good, pipeline.Status(3, 7, fault="broke", last=good.last))
+    measured.passes.settled(good, worker.Status(3, 7, fault="broke", last=good.last))
     found = lines(measured)
     assert found['meshloom_passes_total{outcome="failed"}'] == found['meshloom_passes_total{outcome="succeeded"}'] == 1
     assert found['meshloom_pass_seconds_count{stage="compile"}'] == 1
 
 
 def test_problems_that_are_mended_are_gone(measured):
-    measured.passes.settled(pipeline.Status(), pipeline.Status(problems=(problems.error(REF, "", "is wrong", "x"),)))
-    measured.passes.settled(pipeline.Status(), pipeline.Status())
+    measured.passes.settled(worker.Status(), worker.Status(problems=(problems.error(REF, "", "is wrong", "x"),)))
+    measured.passes.settled(worker.Status(), worker.Status())
     assert lines(measured)['meshloom_problems{severity="error"}'] == 0
 
 
