@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose check format goldens bench protos envoy-oldest proto lock clean python
+.PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose check format goldens bench protos envoy-oldest proto crds lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ test-cluster: install ## test with a real kube-apiserver and etcd (KUBEBUILDER_A
 test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
 	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)
 
-check: install ## lint, format, types, import contracts, goldens up to date
+check: install ## lint, format, types, import contracts, goldens and CRDs up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -70,11 +70,15 @@ check: install ## lint, format, types, import contracts, goldens up to date
 	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens || exit 1; \
 	if [ "$$before" != "$$($(CASES_DIGEST))" ]; then \
 		echo 'The goldens in $(CASES) were out of date and are rewritten now: look at the difference.' >&2; exit 1; fi
+	@before=$$($(DEPLOY_DIGEST)); $(MAKE) --no-print-directory crds || exit 1; \
+	if [ "$$before" != "$$($(DEPLOY_DIGEST))" ]; then \
+		echo 'What is made in deploy was out of date and is rewritten now: look at the difference.' >&2; exit 1; fi
 
 format: install ## put sources into the one format
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
+DEPLOY_DIGEST = find deploy -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 CASES_DIGEST = find $(CASES) -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 
 goldens: install ## write the expected configuration of tests/translator/cases anew
@@ -126,6 +130,9 @@ python:
 proto: $(PROTOC)/.installed ## generate xds/wire from proto
 	@$(PROTOC)/bin/python -m grpc_tools.protoc -Ixds/wire=proto --python_out=. --pyi_out=. \
 		$(patsubst proto/%,xds/wire/%,$(wildcard proto/*.proto))
+
+crds: install ## write the CustomResourceDefinitions of deploy/crds anew from the models
+	@$(BIN)/python -m meshloom.crds deploy/crds
 
 $(PROTOC)/.installed: requirements-protoc.txt | python
 	@$(PYTHON) -m venv $(PROTOC)

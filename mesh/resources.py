@@ -26,6 +26,7 @@ Description = Annotated[str, Field(max_length=400)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Weight = Annotated[StrictInt, Field(ge=0, le=100)]
 Milliseconds = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
+Pods = Annotated[StrictInt, Field(ge=1, le=2**31 - 1)]
 Text = Annotated[str, Field(min_length=1)]
 
 NOT_A_QUANTITY = "not_a_quantity"
@@ -628,8 +629,8 @@ class VirtualDeploymentBinding(Resource):
 class Autoscaling(Model):
     """Bounds of the gateway's autoscaler."""
 
-    min_pods: Annotated[StrictInt, Field(ge=1)]
-    max_pods: Annotated[StrictInt, Field(ge=1)]
+    min_pods: Pods
+    max_pods: Pods
     resources: ResourceRequirements | None = None
 
 

@@ -12,15 +12,15 @@ from mesh.rules import choices, fields, host_names, wording
 
 ByName = resources.HttpExternalService | resources.HttpsExternalService
 
-_SOURCES = ("allVirtualServices: {}", "virtualService", "ingressGateway")
-_DESTINATIONS = ("allVirtualServices: {}", "virtualService", "externalService")
+SOURCES = ("allVirtualServices: {}", "virtualService", "ingressGateway")
+DESTINATIONS = ("allVirtualServices: {}", "virtualService", "externalService")
 
 
 def ambiguous_targets(subject: Ref, spec: AccessPolicySpec) -> Iterator[Problem]:
     """Rules 2.8.1 and 2.8.3: a source, and a destination, is exactly one of the things it can be."""
     for index, rule in enumerate(spec.rules):
-        yield from choices.choice_problems(subject, f"spec.rules[{index}].source", rule.source, _SOURCES)
-        yield from choices.choice_problems(subject, f"spec.rules[{index}].destination", rule.destination, _DESTINATIONS)
+        yield from choices.choice_problems(subject, f"spec.rules[{index}].source", rule.source, SOURCES)
+        yield from choices.choice_problems(subject, f"spec.rules[{index}].destination", rule.destination, DESTINATIONS)
 
 
 def external_sources(subject: Ref, spec: AccessPolicySpec) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from mesh.problems import Problem, Ref
 from mesh.resources import Model, Resource
 from mesh.rules import fields
 
-_FIXED: Mapping[type[Resource], tuple[str, ...]] = {
+FIXED: Mapping[type[Resource], tuple[str, ...]] = {
     resources.Mesh: ("certificate_authorities",),
     resources.VirtualService: ("mesh", "name"),
     resources.VirtualDeployment: ("virtual_service", "name"),
@@ -38,7 +38,7 @@ def transition_problems(old: Resource, new: Resource) -> tuple[Problem, ...]:
 
 
 def _changes(subject: Ref, kind: type[Resource], before: Model, after: Model) -> Iterator[Problem]:
-    for name in _FIXED.get(kind, ()):
+    for name in FIXED.get(kind, ()):
         if _meaning(getattr(before, name), subject) != _meaning(getattr(after, name), subject):
             yield problems.error(
                 subject,
