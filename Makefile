@@ -28,7 +28,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose check format goldens bench protos envoy-oldest proto crds lock clean python
+.PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose test-node check format \
+	goldens bench protos envoy-oldest proto crds lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ test-capture: install ## redirect traffic in network namespaces and test that (n
 
 test-cluster: install ## test with a real kube-apiserver and etcd (KUBEBUILDER_ASSETS names their folder, as setup-envtest prints it)
 	@$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadfile tests/cluster $(PYTEST_ARGS)
+
+test-node: install ## install on a Kubernetes with a node and test that (KUBECONFIG, and in MESHLOOM_IMAGE_LOADER e.g. 'kind load docker-image')
+	@$(BIN)/python -m pytest tests/node $(PYTEST_ARGS)
 
 test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
 	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)

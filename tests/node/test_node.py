@@ -1,0 +1,177 @@
+"""The control plane as it runs in a cluster: installed by its own command, found by proxies, asked about real pods.
+
+The tests go from what changes nothing to what does; each leaves the shop as it found it.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.node import workloads, world
+
+pytestmark = [pytest.mark.slow, pytest.mark.envoy, pytest.mark.timeout(600), pytest.mark.usefixtures("shop")]
+
+CATALOGUE = "http://catalogue:9080/"
+V1, V2 = "catalogue-v1", "catalogue-v2"
+
+
+def weighted(first: int) -> None:
+    """Send so many per cent to the first version, the rest to the second."""
+    shares = [
+        {"virtualDeployment": {"ref": {"name": name}}, "weight": weight}
+        for name, weight in ((V1, first), (V2, 100 - first))
+    ]
+    patch = {"spec": {"routeRules": [{"httpRoute": {"destinations": shares}}]}}
+    kind = "virtualserviceroutetables.servicemesh.oci.oracle.com"
+    world.kubectl("-n", "shop", "patch", kind, "catalogue", "--type=merge", "-p", json.dumps(patch))
+
+
+@pytest.fixture
+def written() -> Iterator[None]:
+    yield
+    weighted(100)
+    world.until_called(CATALOGUE, {V1})
+
+
+def test_the_control_plane_is_ready_under_restricted_pod_security() -> None:
+    labels = json.loads(world.kubectl("get", "namespace", world.SYSTEM, "-o", "json"))["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    told = json.loads(world.kubectl("-n", world.SYSTEM, "get", "deployment", "meshloom", "-o", "json"))
+    assert told["status"]["readyReplicas"] == told["spec"]["replicas"] == 2
+
+
+def test_a_call_goes_where_the_table_says_through_both_proxies() -> None:
+    assert world.called(CATALOGUE) == {V1: 20}
+
+
+def test_what_no_policy_allows_is_refused_with_the_reason() -> None:
+    told = world.called("http://front:9080/", 3)
+    assert sum(told.values()) == 3
+    assert all("403" in words for words in told), told
+
+
+def test_the_endpoints_are_the_pods_that_are_there() -> None:
+    world.kubectl("-n", "shop", "scale", "deployment", V1, "--replicas=2")
+    try:
+        world.rolled_out(V1)
+        addresses = set(
+            world.kubectl(
+                "-n", "shop", "get", "pods", "-l", f"app={V1}", "-o", "jsonpath={.items[*].status.podIP}"
+            ).split()
+        )
+        assert len(addresses) == 2
+
+        def is_known() -> bool:
+            return {one.rpartition(":")[0] for one in world.endpoints("front-v1", V1)} == addresses
+
+        world.until(f"endpoints {sorted(addresses)}", is_known)
+    finally:
+        world.kubectl("-n", "shop", "scale", "deployment", V1, "--replicas=1")
+        world.rolled_out(V1)
+
+
+def test_a_weight_moves_traffic_and_no_request_is_lost(written: None) -> None:
+    going = world.calls(CATALOGUE, 8)
+    weighted(0)
+    world.until_called(CATALOGUE, {V2})
+    told = going.ended()
+    assert set(told) == {V1, V2}, told
+
+
+def test_pods_that_are_replaced_lose_no_request() -> None:
+    going = world.calls(CATALOGUE, 25)
+    world.kubectl("-n", "shop", "rollout", "restart", f"deployment/{V1}")
+    world.rolled_out(V1)
+    told = going.ended()
+    assert set(told) == {V1}, told
+
+
+def test_every_object_says_that_it_is_active() -> None:
+    def is_so() -> bool:
+        return all(active == "True" for active in actives().values())
+
+    world.until("all objects Active", is_so)
+
+
+def actives() -> dict[str, str]:
+    """Return the status of the condition Active of every object of the shop."""
+    kinds = (
+        "meshes,virtualservices,virtualdeployments,virtualserviceroutetables,accesspolicies,virtualdeploymentbindings"
+    )
+    told = json.loads(world.kubectl("-n", "shop", "get", kinds, "-o", "json"))
+    return {
+        f"{one['kind']} {one['metadata']['name']}": next(
+            (
+                condition["status"]
+                for condition in one.get("status", {}).get("conditions", ())
+                if condition["type"] == "ServiceMeshActive"
+            ),
+            "absent",
+        )
+        for one in told["items"]
+    }
+
+
+def test_what_cannot_work_is_refused_by_the_webhook_in_words() -> None:
+    wrong = (
+        world.mesh_text().replace("mode: STRICT", "mode: STRICT").replace("weight: 100}", "weight: 100, port: 1}", 1)
+    )
+    with pytest.raises(AssertionError, match=r"VirtualServiceRouteTable shop/catalogue: spec\.routeRules\[0\]"):
+        world.kubectl("apply", "--dry-run=server", "-f", "-", text=wrong)
+
+
+def test_a_pod_gets_nothing_of_a_deployment_that_it_is_not_bound_to() -> None:
+    stranger = workloads.objects("stranger", world.IMAGES, proxy=V1)
+    world.applied(stranger)
+    try:
+
+        def is_refused() -> bool:
+            return "is not bound to it" in world.log()
+
+        world.until("the stranger refused", is_refused)
+        [pod] = world.pods("stranger")
+        told = json.loads(world.kubectl("-n", "shop", "get", "pod", pod, "-o", "json"))["status"]
+        ready = {one["name"]: one["ready"] for one in told["containerStatuses"]}
+        assert ready["envoy"] is False
+    finally:
+        world.kubectl("-n", "shop", "delete", "deployment,service", "stranger", "--wait=true")
+
+
+def test_a_rolling_restart_sends_nothing_again_but_keys_and_loses_no_request() -> None:
+    before = world.received("front-v1")
+    going = world.calls(CATALOGUE, 40)
+    world.kubectl("-n", world.SYSTEM, "rollout", "restart", "deployment/meshloom")
+    world.rolled_out("meshloom", space=world.SYSTEM)
+
+    def is_back() -> bool:
+        return world.stats("front-v1").get("control_plane.connected_state") == 1
+
+    world.until("the proxy connected again", is_back)
+    assert world.received("front-v1") == before
+    told = going.ended()
+    assert set(told) == {V1}, told
+
+
+def test_another_build_takes_over_while_proxies_of_the_first_go_on(written: None) -> None:
+    world.build(world.NEXT, "--build-arg", "VERSION_SUFFIX=.post1")
+    before = world.pods("front-v1")
+    going = world.calls(CATALOGUE, 40)
+    world.install(world.NEXT)
+    weighted(0)
+    world.until_called(CATALOGUE, {V2})
+    told = going.ended()
+    assert set(told) == {V1, V2}, told
+    assert world.pods("front-v1") == before
+    world.install(world.IMAGES["meshloom"])
+
+
+def test_after_uninstall_traffic_goes_on_and_nothing_holds_the_objects() -> None:
+    going = world.calls(CATALOGUE, 20)
+    world.meshloom("uninstall", "--yes")
+    assert set(going.ended()) == {V1}
+    assert world.called(CATALOGUE) == {V1: 20}
+    world.kubectl("-n", "shop", "delete", "accesspolicies", "front-calls-catalogue", "--timeout=30s")
+    world.install(world.IMAGES["meshloom"])
+    world.kubectl("apply", "-f", str(world.MESH))
+    world.until_called(CATALOGUE, {V1})
