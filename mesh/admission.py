@@ -108,7 +108,10 @@ def _ending(item: Resource, there: Resolution) -> Iterator[Problem]:
 
 def _mesh(item: Resource, there: Resolution) -> Iterator[Problem]:
     """Rule 2.4.2: the minimum of a Mesh is not raised above the mode of a service, in whatever namespace."""
-    minimum = there.graph.meshes[item.ref].minimum
+    mesh = there.graph.meshes.get(item.ref)
+    if mesh is None:  # let in a moment ago and not seen yet
+        return
+    minimum = mesh.minimum
     below = [
         one.ref
         for one in there.inventory.of(resources.VirtualService).values()
