@@ -11,8 +11,7 @@ from typing import Any
 import grpc.aio
 
 from bench import lines, messages, usage
-from meshloom import ways_in
-from meshloom.identity import authorities
+from meshloom.identity import authorities, home
 from meshloom.identity.authority import serving, succession
 
 
@@ -79,7 +78,7 @@ class Bare:
 
 def _credentials(state: pathlib.Path) -> grpc.ServerCredentials:
     ground = succession.Ground(authorities.store(state), serving.POLICY)
-    leaf = serving.ServerKeeper(ground, state / ways_in.ROOT_FILE).credentials(()).leaf
+    leaf = serving.ServerKeeper(ground, home.folder(state).published).credentials(()).leaf
     return grpc.ssl_server_credentials([(leaf.key.pem, leaf.chain)])
 
 

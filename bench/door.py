@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 import grpc.aio
 
-from meshloom import ways_in
-from meshloom.identity import claim, register, tokens
+from meshloom.identity import claim, home, register, tokens
 from meshloom.identity.authority import issue
 from translator import proxies
 
@@ -46,7 +45,7 @@ class OverTls:
 
     def __init__(self, state: pathlib.Path) -> None:
         self._signing = register.Folder(state).signing()
-        self._credentials = grpc.ssl_channel_credentials((state / ways_in.ROOT_FILE).read_bytes())
+        self._credentials = grpc.ssl_channel_credentials((state / home.ROOT_FILE).read_bytes())
 
     def channel(self, address: str, options: Options) -> grpc.aio.Channel:
         """Return a channel over TLS."""

@@ -15,7 +15,7 @@ from prometheus_client import registry
 from bench import large, lines, usage
 from mesh import inventory, resolve, resources
 from meshloom import addresses, memory, metrics, pipeline, settings, ways_in, worker
-from meshloom.identity import authorities
+from meshloom.identity import authorities, home
 from meshloom.identity.authority import keeper, succession
 from watchers import feed
 from xds import cache, server
@@ -81,7 +81,8 @@ class Plane:
         """Make the mesh and open the address, over TLS for tokens or in clear."""
         where = addresses.parsed(address)
         folder = pathlib.Path(state)
-        door = ways_in.WaysIn(ways_in.Ads(folder, by_token=where) if tls else ways_in.Ads(folder, in_clear=where))
+        kept = home.folder(folder)
+        door = ways_in.WaysIn(ways_in.Ads(kept, by_token=where) if tls else ways_in.Ads(kept, in_clear=where))
         line = self._line(folder, door)
         shelf = cache.Cache(cache.Interest(line.wanted, line.unwanted))
         ads = server.Server(shelf, door.gatekeeper, observer=self.streams)

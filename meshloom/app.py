@@ -16,7 +16,7 @@ from meshloom import addresses, errors, listening, logs, memory, metrics, pipeli
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
 from meshloom.identity import acknowledged, authorities
-from meshloom.identity.authority import keeper, succession
+from meshloom.identity.authority import keeper, stores, succession
 from meshloom.operator import api, sockets
 from watchers import feed, files
 from xds import cache, limits, server
@@ -32,7 +32,9 @@ class Program:
         self._ways_in = ways_in.WaysIn(ads)
         self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
-        authority = self._ways_in.overheard(_authorities(ads.state, settings.certificates, self._metrics.certificates))
+        authority = self._ways_in.overheard(
+            _authorities(ads.state.authorities, settings.certificates, self._metrics.certificates)
+        )
         self._pipeline = pipeline.Pipeline(
             _Told(self._metrics.passes), settings.model(), authority, self._held, settings.traffic.kept()
         )
@@ -121,9 +123,9 @@ class _Told:
 
 
 def _authorities(
-    state: pathlib.Path, chosen: settings_model.Certificates, counted: authorities.Observer
+    kept: stores.Store, chosen: settings_model.Certificates, counted: authorities.Observer
 ) -> authorities.Authorities:
-    ground = succession.Ground(authorities.store(state), chosen.policy())
+    ground = succession.Ground(kept, chosen.policy())
     return authorities.Authorities(keeper.Keeper(ground, chosen.authorities), counted)
 
 

@@ -7,7 +7,6 @@ takes a proof away ends the streams that rest on it.
 import asyncio
 import contextlib
 import os
-import pathlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,28 +15,26 @@ import structlog
 
 from mesh import graph, identity, inventory
 from meshloom import addresses, errors, worker
-from meshloom.identity import authorities, entrance, kept, register, unproven
+from meshloom.identity import entrance, home, proofs, unproven
 from meshloom.identity.authority import serving, succession
 from meshloom.identity.authority.faults import AuthorityError
 from xds import doors, ports, server
-
-ROOT_FILE = "root.pem"
-"""In the state folder: the roots that proxies know the control plane by."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Ads:
-    """Where ADS is served, and how proxies prove there who they are. `state` is the folder of tokens and authorities,
-    `names` are names of the control plane beside its own.
+    """Where ADS is served, and how proxies prove there who they are. `state` is where tokens and authorities are kept,
+    `names` are names of the control plane beside its own, `kubernetes` is asked about tokens of ServiceAccounts.
     """
 
-    state: pathlib.Path
+    state: home.Home
     in_clear: addresses.Address | None = None
     by_token: addresses.Socket | None = None
     by_certificate: addresses.Socket | None = None
     names: tuple[str, ...] = ()
+    kubernetes: proofs.Kubernetes | None = None
 
     def __str__(self) -> str:
         return ", ".join(str(each) for each in (self.by_token, self.by_certificate, self.in_clear) if each)
@@ -53,10 +50,11 @@ class WaysIn:
         self._entrance: entrance.Entrance | None = None
         self.gatekeeper: ports.Gatekeeper = unproven.Trusting()
         if ads.by_token or ads.by_certificate:
-            self._store = register.Folder(ads.state)
-            ground = succession.Ground(authorities.store(ads.state), serving.POLICY)
-            self._keeper = serving.ServerKeeper(ground, ads.state / ROOT_FILE, now)
-            self._entrance = entrance.Entrance(self._store, now, in_clear=ads.in_clear is not None)
+            ground = succession.Ground(ads.state.authorities, serving.POLICY)
+            self._keeper = serving.ServerKeeper(ground, ads.state.published, now)
+            self._entrance = entrance.Entrance(
+                ads.state.tokens, now, in_clear=ads.in_clear is not None, kubernetes=ads.kubernetes
+            )
             self.gatekeeper = self._entrance.gatekeeper
 
     def overheard(self, authority: worker.Authority) -> worker.Authority:
@@ -72,18 +70,19 @@ class WaysIn:
         if self._entrance is None:
             yield
             return
-        due = await asyncio.to_thread(self._prepare, self._entrance)
-        await self._entrance.load()
-        keeping = (
-            asyncio.create_task(self._entrance.follow(ads.review)),
-            asyncio.create_task(self._renewing(self._entrance, due)),
-        )
-        try:
-            yield
-        finally:
-            for task in keeping:
-                task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+        async with self._ads.state.kept():
+            due = await asyncio.to_thread(self._prepare, self._entrance)
+            await self._entrance.load()
+            keeping = (
+                asyncio.create_task(self._entrance.follow(ads.review)),
+                asyncio.create_task(self._renewing(self._entrance, due)),
+            )
+            try:
+                yield
+            finally:
+                for task in keeping:
+                    task.cancel()
+                await asyncio.gather(*keeping, return_exceptions=True)
 
     async def open(self, ads: server.Server) -> None:
         """Start the server. Raises errors.UserError where an address cannot be opened."""
@@ -111,12 +110,11 @@ class WaysIn:
             yield self._ads.in_clear, "--ads-plaintext", None
 
     def _prepare(self, into: entrance.Entrance) -> float:
-        kept.folder(self._ads.state)
-        self._store.signing()
+        self._ads.state.tokens.signing()
         try:
             found = self._keeper.credentials(self._ads.names)
         except AuthorityError as fault:
-            raise errors.UserError(f"--state: {fault}") from None
+            raise errors.UserError(f"{self._ads.state.option}: {fault}") from None
         into.serve(_own(found))
         return found.due
 

@@ -15,6 +15,7 @@ from meshloom import addresses, app, choices, errors, logs, ways_in
 from meshloom import settings as settings_model
 from meshloom import state as states
 from meshloom.commands import whereabouts
+from meshloom.identity import home
 
 BY_TOKEN, BY_CERTIFICATE = "0.0.0.0:15012", "0.0.0.0:15013"
 
@@ -60,15 +61,15 @@ def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Sett
         )
     by_token = _over_tls("--ads", given.ads, BY_TOKEN if in_clear is None else settings_model.OFF)
     by_certificate = _over_tls("--ads-mtls", given.ads_mtls, BY_CERTIFICATE if in_clear is None else settings_model.OFF)
-    folder = states.folder(state, settings)
+    kept = home.folder(states.folder(state, settings))
     if not (by_token or by_certificate):
         if in_clear is None:
             raise errors.UserError(
                 "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
             )
-        return ways_in.Ads(folder, in_clear)
+        return ways_in.Ads(kept, in_clear)
     names = (*given.ads_names, *(each.host for each in (by_token, by_certificate) if each and not _is_any(each)))
-    return ways_in.Ads(folder, in_clear, by_token, by_certificate, names)
+    return ways_in.Ads(kept, in_clear, by_token, by_certificate, names)
 
 
 def _is_any(address: addresses.Socket) -> bool:

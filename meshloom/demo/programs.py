@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from meshloom import addresses, bootstrap, errors, secure_ads, settings, ways_in
+from meshloom import addresses, bootstrap, errors, secure_ads, settings
 from meshloom.demo import cast
 from meshloom.demo.processes import Program
-from meshloom.identity import claim, kept, register, tokens
+from meshloom.identity import claim, home, kept, register, tokens
 from translator import proxies
 
 IMPORTABLE = {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -97,7 +97,7 @@ def _envoy(site: Site, name: str, of: proxies.Envoy, host: str) -> Program:
     folder = site.folder / "proxies" / name
     folder.mkdir(parents=True, exist_ok=True)
     token = secure_ads.Token(str(token_file(site, of, folder / f"token-{host.replace(':', '-')}")))
-    proof = secure_ads.Proof(str(folder), str(site.state / ways_in.ROOT_FILE), token, follows=False)
+    proof = secure_ads.Proof(str(folder), str(site.state / home.ROOT_FILE), token, follows=False)
     place = bootstrap.Place(site.control_plane, host, bootstrap.admin_address(host), proof)
     path = folder / "envoy.json"
     path.write_text(json.dumps(bootstrap.bootstrap(of, place, site.variant), indent=2))

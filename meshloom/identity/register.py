@@ -45,6 +45,9 @@ class Known:
 class Store(Protocol):
     """Where it is kept; all replicas read the same."""
 
+    def signing(self) -> signing.SigningKey:
+        """Return the key that signs new tokens, made if there is none; may block. Raises errors.UserError."""
+
     def read(self) -> Known:
         """Return what is known now; may block. Raises errors.UserError."""
 

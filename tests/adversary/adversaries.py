@@ -11,8 +11,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-from meshloom import ways_in
-from meshloom.identity import claim
+from meshloom.identity import claim, home
 from meshloom.identity.authority import issue
 from tests.features import ads
 from xds import resource_types, server
@@ -28,7 +27,7 @@ OPTIONS = (("grpc.ssl_target_name_override", issue.CONTROL_PLANE), ("grpc.use_lo
 @contextlib.asynccontextmanager
 async def channel(plane, pair=None) -> AsyncIterator[grpc.aio.Channel]:
     """Open a connection to ADS over TLS, by certificate where there is one."""
-    root = (plane.state / ways_in.ROOT_FILE).read_bytes()
+    root = (plane.state / home.ROOT_FILE).read_bytes()
     own = (pair.key.read_bytes(), pair.chain.read_bytes()) if pair else (None, None)
     address = plane.by_certificate if pair else plane.by_token
     credentials = grpc.ssl_channel_credentials(root, *own)

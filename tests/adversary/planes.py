@@ -21,11 +21,11 @@ import yaml
 
 from mesh import identity
 from mesh.problems import Ref
-from meshloom import addresses, bootstrap, secure_ads, ways_in
+from meshloom import addresses, bootstrap, secure_ads
 from meshloom.demo import edits, loopback, programs, stage, traffic
 from meshloom.demo.processes import Process, Processes, Program
 from meshloom.demo.waiting import wait_until
-from meshloom.identity import claim, kept, register, tokens
+from meshloom.identity import claim, home, kept, register, tokens
 from meshloom.identity.authority import document, issue, keys, stores
 from tests import secrets
 from translator import proxies
@@ -118,7 +118,7 @@ class Plane:
         folder.mkdir()
         (folder / "token").touch(mode=0o600)
         (folder / "token").write_text(self.token(name))
-        proof = secure_ads.Proof(f"{folder}", f"{self.state / ways_in.ROOT_FILE}", secure_ads.Token(f"{folder}/token"))
+        proof = secure_ads.Proof(f"{folder}", f"{self.state / home.ROOT_FILE}", secure_ads.Token(f"{folder}/token"))
         place = bootstrap.Place(self.by_token, host, bootstrap.admin_address(host), proof)
         for file, text in {"envoy.json": json.dumps(bootstrap.bootstrap(of, place)), **proof.files()}.items():
             (folder / file).write_text(text)

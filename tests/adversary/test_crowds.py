@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from meshloom import ways_in
 from meshloom.demo.waiting import wait_until
+from meshloom.identity import home
 from tests.adversary import adversaries, planes
 from tests.features import crowds
 from translator import names
@@ -72,7 +72,7 @@ async def test_all_crowds_together_cost_little_and_honest_proxies_are_served(bes
     plane = besieged
     await served(plane, "web")
     before, files = memory(plane), await asyncio.to_thread(plane.counted, "meshloom_process_open_fds")
-    door = Door(str(plane.by_token), (plane.state / ways_in.ROOT_FILE).read_text())
+    door = Door(str(plane.by_token), (plane.state / home.ROOT_FILE).read_text())
     async with contextlib.AsyncExitStack() as stack:
         begun = time.monotonic()
         silent = [

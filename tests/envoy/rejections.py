@@ -26,11 +26,11 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls_v3
 
 from mesh.problems import Ref
-from meshloom import addresses, ways_in
+from meshloom import addresses
 from meshloom.demo import cast, loopback, programs, stage, traffic
 from meshloom.demo.processes import Processes
 from meshloom.demo.waiting import wait_until
-from meshloom.identity import authorities, kept, unproven
+from meshloom.identity import authorities, home, kept, unproven
 from meshloom.identity.authority import serving, succession
 from tests.envoy import worlds
 from translator import resources, runtimes, wire
@@ -300,7 +300,7 @@ def rejecting(folder: pathlib.Path, envoy: str, variant: worlds.Variant) -> Iter
 def _shown(state: pathlib.Path) -> ports.Tls:
     """Return what the server shows, by an authority of its own."""
     ground = succession.Ground(authorities.store(kept.folder(state)), serving.POLICY)
-    shown = serving.ServerKeeper(ground, state / ways_in.ROOT_FILE).credentials(()).leaf
+    shown = serving.ServerKeeper(ground, home.folder(state).published).credentials(()).leaf
     return ports.Tls(shown.chain, shown.key.pem)
 
 

@@ -9,11 +9,11 @@ import tempfile
 import pytest
 
 from mesh.problems import Ref
-from meshloom import addresses, grpc_bootstrap, secure_ads, ways_in
+from meshloom import addresses, grpc_bootstrap, secure_ads
 from meshloom.demo import cast, edits, loopback, programs, split, stage
 from meshloom.demo.processes import Processes, Program
 from meshloom.demo.waiting import wait_until
-from meshloom.identity import claim
+from meshloom.identity import claim, home
 from meshloom.operator import client as operator
 from tests import grpc_programs
 from tests.envoy import conftest, worlds
@@ -48,7 +48,7 @@ class World:
         self.bootstrap = folder / "xds.json"
         of = claim.proxyless("t/web")
         token = secure_ads.Token(str(programs.token_file(self.site, of, folder / "token")))
-        root = str(self.site.state / ways_in.ROOT_FILE)
+        root = str(self.site.state / home.ROOT_FILE)
         made = grpc_bootstrap.bootstrap(of, self.site.control_plane, root, token)
         self.bootstrap.write_text(json.dumps(made))
         self.named_port = 0

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from meshloom import addresses, ways_in
 from meshloom.demo import waiting
-from meshloom.identity import register, tokens
+from meshloom.identity import home, register, tokens
 from meshloom.identity.authority import issue, serving
 from tests.features import ads, entrance
 from tests.xds import model
@@ -44,7 +44,7 @@ class Program:
         self.now, self.state = entrance.Clock(), folder / "state"
         self.now.ahead = -0.9 * entrance.DAY  # what it will issue is valid for real clients, whose clocks stay
         self.address = addresses.Socket("127.0.0.1", free_port())
-        self.ways = ways_in.WaysIn(ways_in.Ads(self.state, by_token=self.address), self.now)
+        self.ways = ways_in.WaysIn(ways_in.Ads(home.folder(self.state), by_token=self.address), self.now)
         self.snapshots = cache.Cache()
         self.server = server.Server(self.snapshots, self.ways.gatekeeper, now=self.now)
 
@@ -59,7 +59,7 @@ class Program:
                 await self.server.stop(0)
 
     def root(self):
-        return (self.state / ways_in.ROOT_FILE).read_text()
+        return (self.state / home.ROOT_FILE).read_text()
 
     def token(self):
         key = register.Folder(self.state).signing()

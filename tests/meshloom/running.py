@@ -13,6 +13,7 @@ import structlog
 
 from meshloom import addresses, app, ways_in
 from meshloom import settings as settings_model
+from meshloom.identity import home
 from tests.meshloom import ads
 
 SETTINGS = settings_model.Settings.model_validate(
@@ -84,11 +85,9 @@ async def serving(
     structlog.configure(processors=[log])
     address = addresses.Pipe(str(socket))
     doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
-    running = asyncio.create_task(
-        app.Program(
-            folder, ways_in.Ads(folder.with_name(f"{folder.name}.state"), address), settings_in(doors, health, operator)
-        ).run(stop)
-    )
+    state = home.folder(folder.with_name(f"{folder.name}.state"))
+    program = app.Program(folder, ways_in.Ads(state, address), settings_in(doors, health, operator))
+    running = asyncio.create_task(program.run(stop))
     try:
         started = asyncio.create_task(log.until(until))
         await asyncio.wait((started, running), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ import pytest
 
 from meshloom import addresses, app, errors, ways_in
 from meshloom import settings as settings_model
+from meshloom.identity import home
 from tests.meshloom import running, shop
 
 
@@ -22,7 +23,9 @@ def test_plaintext_is_refused_where_others_could_reach_it(folder):
     with pytest.raises(
         errors.UserError, match=r"ADS in clear is for a unix socket or a loopback address, not for 10\."
     ):
-        app.Program(folder, ways_in.Ads(folder, addresses.Socket("10.0.0.1", 18000)), settings_model.Settings())
+        app.Program(
+            folder, ways_in.Ads(home.folder(folder), addresses.Socket("10.0.0.1", 18000)), settings_model.Settings()
+        )
 
 
 async def test_one_line_says_where_it_serves_and_how_the_mesh_is(folder, tmp_path):
@@ -77,7 +80,7 @@ async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
     program = asyncio.create_task(
         app.Program(
             tmp_path / "none",
-            ways_in.Ads(tmp_path / "state", addresses.Pipe(str(socket))),
+            ways_in.Ads(home.folder(tmp_path / "state"), addresses.Pipe(str(socket))),
             running.settings_in(tmp_path),
         ).run(stop)
     )

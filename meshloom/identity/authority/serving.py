@@ -1,17 +1,19 @@
 """The control plane's own authority: the certificate of its server, and the file of roots by which proxies verify it.
 
 Law: as the authority of a mesh; but proxies watch a file and acknowledge nothing, so that a new root signs only after
-the file has held it for a while. What is returned was written to the file before.
+it has been public for a while.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from meshloom.identity.authority import issue, leaves, rotation
 from meshloom.identity.authority.credentials import Bundle, Event, What, rotation_events
@@ -44,17 +46,29 @@ class Serving:
     events: tuple[Event, ...] = ()
 
 
+class Publication(Protocol):
+    """Where everybody can read the roots by which the control plane is known. Both methods raise AuthorityError."""
+
+    def publish(self, roots: Bundle, now: float) -> None:
+        """Have these roots read, by whoever looks from now on."""
+        ...
+
+    def since(self, roots: Bundle) -> float:
+        """Return since when exactly these roots could be read everywhere; math.inf if they cannot yet."""
+        ...
+
+
 class ServerKeeper:
-    """Keeps the certificate of the control plane's server. `root_file` is what proxies trust, a public file."""
+    """Keeps the certificate of the control plane's server. `published` is where proxies learn what to trust."""
 
     def __init__(
         self,
         ground: Ground,
-        root_file: pathlib.Path,
+        published: Publication,
         now: Callable[[], float] = time.time,
         chance: random.Random | None = None,
     ) -> None:
-        self._ground, self._file, self._now = ground, root_file, now
+        self._ground, self._published, self._now = ground, published, now
         self._chance = chance or random.Random()  # noqa: S311 - it only spreads renewals in time
         self._succession = Succession(NAME, issue.CONTROL_PLANE, ground)
         self._last: Serving | None = None
@@ -86,7 +100,7 @@ class ServerKeeper:
     def _brought_up_to_date(self, names: tuple[str, ...], now: float) -> Serving:
         moves = self._succession.advanced(None, lambda state: self._facts(state, now), now)
         state = self._state()
-        roots = self._published(state, now)
+        roots = self._roots(state, now)
         leaf = self._leaf(state, names, now)
         what = (Event(What.RENEWED if self._last else What.ISSUED, leaf.name),)
         is_same = self._last is not None and self._last.leaf is leaf
@@ -113,22 +127,42 @@ class ServerKeeper:
 
     def _facts(self, state: State, now: float) -> Facts:
         def is_trusted() -> bool:
-            self._published(state, now)
-            return now - self._file.stat().st_mtime >= self._ground.policy.spread
+            return now - self._published.since(self._roots(state, now)) >= self._ground.policy.spread
 
         return Facts(is_trusted=is_trusted, is_held=lambda: True)
 
-    def _published(self, state: State, now: float) -> Bundle:
-        """Return the roots that are trusted, after the file holds them."""
+    def _roots(self, state: State, now: float) -> Bundle:
+        """Return the roots that are trusted, after they are published."""
         roots = Bundle.of(issue.CONTROL_PLANE, state)
+        self._published.publish(roots, now)
+        return self._last.roots if self._last and self._last.roots == roots else roots
+
+
+class RootFile:
+    """A public file, replaced as a whole (`Publication`); its time is that of the clock that decides."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def publish(self, roots: Bundle, now: float) -> None:
+        """Write the file if it does not hold these roots."""
+        with self._told():
+            if not self._path.exists() or self._path.read_bytes() != roots.pem:
+                _written(self._path, roots.pem, now)
+
+    def since(self, roots: Bundle) -> float:
+        """Return when the file was written, if it holds these roots."""
+        with self._told():
+            return self._path.stat().st_mtime if self._path.read_bytes() == roots.pem else math.inf
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            if not self._file.exists() or self._file.read_bytes() != roots.pem:
-                _written(self._file, roots.pem, now)
+            yield
         except OSError as fault:
             reason = fault.strerror or type(fault).__name__
             remedy = "make it a file that meshloom may write, in a folder that it may write"
-            raise AuthorityError(f"{self._file} cannot be written: {reason}", remedy) from None
-        return self._last.roots if self._last and self._last.roots == roots else roots
+            raise AuthorityError(f"{self._path} cannot be written: {reason}", remedy) from None
 
 
 def _written(path: pathlib.Path, content: bytes, now: float) -> None:

@@ -25,7 +25,7 @@ class Plane:
 
     def restart(self, policy=POLICY):
         ground = succession.Ground(worlds.folder(self.folder), policy)
-        self.keeper = serving.ServerKeeper(ground, self.file, self.clock, random.Random(7))
+        self.keeper = serving.ServerKeeper(ground, serving.RootFile(self.file), self.clock, random.Random(7))
 
     def ask(self, after=0.0, names=("10.0.0.7",)):
         self.clock.now += after
