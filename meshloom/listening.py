@@ -167,7 +167,7 @@ def _bounded(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
 
     def connection() -> asyncio.Protocol:
         if len(server.connections) >= CONNECTIONS:
-            return _TooMany()
+            return TooMany()
         protocol = server()
         asyncio.get_running_loop().call_later(CONNECTION_SECONDS, protocol.force_close)
         return protocol
@@ -175,8 +175,9 @@ def _bounded(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
     return connection
 
 
-class _TooMany(asyncio.Protocol):
+class TooMany(asyncio.Protocol):
     """Closes what it is given."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it."""
         transport.close()

@@ -35,6 +35,9 @@ REASONS: Final = (
 )  # fmt: skip
 """Why a proof of identity is refused."""
 
+OUTCOMES: Final = ("admitted", "warned", "refused", "failed")
+"""How an admission review ends."""
+
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 K = TypeVar("K")
@@ -151,13 +154,30 @@ class Certificates:
         self._soonest.set(soonest)
 
 
+class Admission:
+    """What the webhook answers (`meshloom.admission.judge.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        counter, histogram = prometheus_client.Counter, prometheus_client.Histogram
+        told = "Admission reviews, by how they ended."
+        reviews = counter("meshloom_admission_reviews", told, ["outcome"], registry=into)
+        self._reviews = _each(reviews, {outcome: outcome for outcome in OUTCOMES})
+        told = "How long an admission review takes, from the last byte of the question."
+        self._seconds = histogram("meshloom_admission_seconds", told, buckets=PASS_SECONDS, registry=into)
+
+    def reviewed(self, outcome: str, seconds: float) -> None:
+        """Note an answer."""
+        self._reviews[outcome].inc()
+        self._seconds.observe(seconds)
+
+
 class Metrics:
     """All of them, and their text."""
 
     def __init__(self, version: str) -> None:
         self._registry = registry.CollectorRegistry()
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
-        self.certificates = Certificates(self._registry)
+        self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

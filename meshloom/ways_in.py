@@ -35,6 +35,8 @@ class Ads:
     by_certificate: addresses.Socket | None = None
     names: tuple[str, ...] = ()
     kubernetes: proofs.Kubernetes | None = None
+    beside: tuple[Callable[[entrance.Own], None], ...] = ()
+    """Who else takes the certificate of the server, whenever it is another."""
 
     def __str__(self) -> str:
         return ", ".join(str(each) for each in (self.by_token, self.by_certificate, self.in_clear) if each)
@@ -71,11 +73,12 @@ class WaysIn:
             yield
             return
         async with self._ads.state.kept():
-            due = await asyncio.to_thread(self._prepare, self._entrance)
+            first = await asyncio.to_thread(self._prepared)
+            self._serve(self._entrance, first)
             await self._entrance.load()
             keeping = (
                 asyncio.create_task(self._entrance.follow(ads.review)),
-                asyncio.create_task(self._renewing(self._entrance, due)),
+                asyncio.create_task(self._renewing(self._entrance, first.due)),
             )
             try:
                 yield
@@ -109,14 +112,18 @@ class WaysIn:
         if self._ads.in_clear is not None:
             yield self._ads.in_clear, "--ads-plaintext", None
 
-    def _prepare(self, into: entrance.Entrance) -> float:
+    def _prepared(self) -> serving.Serving:
         self._ads.state.tokens.signing()
         try:
-            found = self._keeper.credentials(self._ads.names)
+            return self._keeper.credentials(self._ads.names)
         except AuthorityError as fault:
             raise errors.UserError(f"{self._ads.state.option}: {fault}") from None
-        into.serve(_own(found))
-        return found.due
+
+    def _serve(self, into: entrance.Entrance, found: serving.Serving) -> None:
+        own = _own(found)
+        into.serve(own)
+        for take in self._ads.beside:
+            take(own)
 
     async def _renewing(self, into: entrance.Entrance, due: float) -> None:
         said = ""
@@ -124,7 +131,7 @@ class WaysIn:
             await asyncio.sleep(max(_SOONEST, due))
             found = await asyncio.to_thread(self._keeper.credentials, self._ads.names)
             due = found.due
-            into.serve(_own(found))
+            self._serve(into, found)
             if found.fault and found.fault != said:
                 _log.error(f"the control plane's own certificate cannot be kept: {found.fault}")
             said = found.fault
