@@ -58,7 +58,11 @@ def holders(ref: Ref, before: Resolution) -> tuple[Problem, ...]:
     route tables and policies; rule 3.6.3: a VirtualDeployment for bindings and route tables; rule 3.6.4: an
     IngressGateway for its deployments, route tables and policies; who is being deleted too is not waited for.
     """
-    living = [one for one in before.referrers(ref) if not _is_terminating(one, before)]
+    return held_by(ref, [one for one in before.referrers(ref) if not _is_terminating(one, before)])
+
+
+def held_by(ref: Ref, living: list[Ref]) -> tuple[Problem, ...]:
+    """Return why an object that is to be deleted has to wait for those that refer to it and stay."""
     if not living:
         return ()
     fault = f"is still referred to by {_listed(living)}"

@@ -34,6 +34,10 @@ class Resolution:
     settings: Settings
     stages: Stages = field(repr=False)
 
+    def bonds(self, kind: str) -> Mapping[Ref, references.Settled[references.Bonds]]:
+        """Return where the references of all objects of one of the nine kinds lead, and what is wrong with them."""
+        return self.stages[f"bonds {kind}"].values
+
     def targets(self, ref: Ref) -> Mapping[str, Ref]:
         """Return what an object of the nine kinds refers to, by field, as far as it is there."""
         bonds = self.stages[f"bonds {ref.kind}"].values.get(ref)
