@@ -19,9 +19,8 @@ from meshloom.crds.constraints import Constraint, Schema
 _DEFAULTED = frozenset({"isGrpc", "isHostRewriteEnabled", "isPathRewriteEnabled", "podUpgradeEnabled"})
 """Fields whose default the API server fills in, as the original did; what others default to may depend on settings."""
 
-_HIGHEST_PORT = 65535
-_FORMATS = {_HIGHEST_PORT: "int32", 2**31 - 1: "int32", 2**63 - 1: "int64"}
-"""The format of a number by its maximum, which needs no mention where it is that of the format."""
+_FORMATS = {2**16 - 1: "int32", 2**31 - 1: "int32", 2**63 - 1: "int64"}
+"""The format of a number by its maximum."""
 
 _QUANTITY: Schema = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
@@ -104,9 +103,10 @@ def _lengths(limits: tuple[Any, ...], of: str) -> Schema:
 
 
 def _bounds(limits: tuple[Any, ...]) -> Schema:
+    """Return the range of a number; int32 alone is no limit to an API server, and JSON has no integers beyond int64."""
     lowest, highest = _limit(limits, "ge"), _limit(limits, "le")
-    is_type_s_own = highest in _FORMATS and highest != _HIGHEST_PORT
-    found = {"format": _FORMATS.get(highest), "minimum": lowest, "maximum": None if is_type_s_own else highest}
+    shape = _FORMATS.get(highest)
+    found = {"format": shape, "minimum": lowest, "maximum": None if shape == "int64" else highest}
     return {key: value for key, value in found.items() if value is not None}
 
 
