@@ -38,7 +38,7 @@ def ending(item: resources.Resource | Ref) -> resources.Resource | Ref:
 edits = st.one_of(drawn.edits, more, st.one_of(drawn.edits, more).map(ending))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(edits, min_size=1, max_size=25), drawn.readings)
 def test_after_any_edits_the_drafts_are_the_fresh_ones(
     made: list[resources.Resource | Ref], reading: resolve.Settings

@@ -1,0 +1,1 @@
+"""What the program does in a Kubernetes cluster: it leads or follows, writes statuses, and asks who somebody is."""
