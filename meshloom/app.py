@@ -7,31 +7,29 @@ first configuration is made. Health and operator API open before all that, and c
 import asyncio
 import contextlib
 import importlib.metadata
-import pathlib
 from collections.abc import AsyncIterator
 
 import structlog
 
-from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, ways_in, worker
+from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, senses, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
 from meshloom.identity import acknowledged, authorities
 from meshloom.identity.authority import keeper, stores, succession
 from meshloom.operator import api, sockets
-from watchers import feed, files
+from watchers import feed
 from xds import cache, limits, server
 
 _log = structlog.get_logger()
 
 
 class Program:
-    """The control plane on one folder of files, with the ways in to its ADS."""
+    """The control plane on what its senses follow, with the ways in to its ADS."""
 
-    def __init__(self, folder: pathlib.Path, ads: ways_in.Ads, settings: settings_model.Settings) -> None:
-        self._ads, self._settings, self._files = ads, settings, f"folder {folder}"
+    def __init__(self, followed: senses.Senses, ads: ways_in.Ads, settings: settings_model.Settings) -> None:
+        self._ads, self._settings, self._senses = ads, settings, followed
         self._ways_in = ways_in.WaysIn(ads)
-        self._source = files.FileSource(folder, poll=settings.files.poll_seconds, largest=settings.files.largest_bytes)
-        self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"))
+        self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"), followed.standings)
         authority = self._ways_in.overheard(
             _authorities(ads.state.authorities, settings.certificates, self._metrics.certificates)
         )
@@ -49,7 +47,7 @@ class Program:
         """Serve until `stop` is set. Raises errors.UserError where an address is taken or the source fails."""
         memory.prepare()
         observing = self._settings.observing
-        observations = feed.observations([self._source], observing.settle_seconds, observing.at_most_seconds)
+        observations = feed.observations([self._senses.source], observing.settle_seconds, observing.at_most_seconds)
         async with self._watched_over(), self._ways_in.kept(self._server), contextlib.aclosing(observations):
             following = asyncio.create_task(self._pipeline.run(observations, self._cache))
             stopping = asyncio.create_task(stop.wait())
@@ -80,7 +78,9 @@ class Program:
         return acknowledged.held(self._server.peers)
 
     def _conditions(self) -> conditions.Conditions:
-        return conditions.conditions(self._files, self._pipeline.observing, self._pipeline.status, self._stands)
+        said, standings = self._senses.said, self._senses.standings()
+        stands = conditions.conditions(said, self._pipeline.observing, self._pipeline.status, self._stands)
+        return (*stands, *conditions.followed(standings))
 
     async def _serve(self, following: "asyncio.Task[None]", stopping: "asyncio.Task[bool]") -> None:
         first = asyncio.create_task(self._pipeline.settled())

@@ -40,13 +40,17 @@ def _program(
 
 @app.command(
     epilog="Examples: meshloom serve --files mesh/ --state /var/lib/meshloom   ·   "
-    "meshloom serve --files mesh/ --ads-plaintext unix:/tmp/meshloom.sock"
+    "meshloom serve --files mesh/ --ads-plaintext unix:/tmp/meshloom.sock   ·   meshloom serve --kubernetes"
 )
 def serve(
     files: Annotated[
-        pathlib.Path,
+        pathlib.Path | None,
         typer.Option("--files", metavar="PATH", envvar="MESHLOOM_FILES", help="The folder or file of YAML to follow."),
-    ],
+    ] = None,
+    kubernetes: options.InKubernetes = False,
+    kubeconfig: options.Kubeconfig = "",
+    context: options.Context = "",
+    namespace: options.Namespaces = None,
     ads: Annotated[
         str | None,
         typer.Option(
@@ -113,7 +117,7 @@ def serve(
     ] = choices.Lines.AUTO,
     debug: Annotated[bool, typer.Option("--debug", envvar="MESHLOOM_DEBUG", help="Log more.")] = False,
 ) -> None:
-    """Serve a mesh to its proxies, and follow every change of its files.
+    """Serve a mesh to its proxies, and follow every change of its files, or of the objects of a Kubernetes cluster.
 
     Faults in the YAML never stop it: they are logged once when they appear and once when they are resolved, and the
     rest of the mesh is served. SIGTERM or Ctrl-C ends it gracefully, a second one at once; proxies keep the
@@ -122,7 +126,8 @@ def serve(
     from meshloom.commands import serve as command
 
     doors = command.Doors(ads, ads_mtls, ads_plaintext, tuple(ads_name or ()), health, operator_socket)
-    command.run(files, state, doors, settings, log_format, debug=debug)
+    followed = command.Followed(files, kubernetes, kubeconfig, context, tuple(namespace or ()))
+    command.run(followed, state, doors, settings, log_format, debug=debug)
 
 
 @app.command(

@@ -15,7 +15,7 @@ from prometheus_client import metrics as kinds
 from prometheus_client import metrics_core, registry
 
 from mesh.problems import Problem, Severity
-from meshloom import response_counts, worker
+from meshloom import response_counts, watch_counts, worker
 from meshloom.identity.authority.credentials import What
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
@@ -174,8 +174,9 @@ class Admission:
 class Metrics:
     """All of them, and their text."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, standings: watch_counts.Standings = tuple) -> None:
         self._registry = registry.CollectorRegistry()
+        self._registry.register(watch_counts.WatchCounts(standings))
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)

@@ -77,3 +77,20 @@ ApplicationPorts = Annotated[
         help="Listener port = the application's own port, where they differ. Repeatable.",
     ),
 ]
+InKubernetes = Annotated[
+    bool,
+    typer.Option(
+        "--kubernetes",
+        envvar="MESHLOOM_KUBERNETES",
+        help="Follow the objects of a Kubernetes cluster: that of this pod, or that of the kubeconfig.",
+    ),
+]
+Kubeconfig = Annotated[
+    str,
+    typer.Option("--kubeconfig", metavar="PATH", help="The kubeconfig file to find the cluster by; else as kubectl."),
+]
+Context = Annotated[str, typer.Option("--context", metavar="NAME", help="The context in the kubeconfig.")]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", metavar="NAME", help="Follow this namespace only. Repeatable; else all are followed."),
+]

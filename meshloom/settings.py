@@ -52,6 +52,12 @@ class Observing(_Settings):
     """After the first change, even if they do not end."""
 
 
+def _label(text: str) -> str:
+    if not names.is_label(text):
+        raise ValueError("is not the name of a namespace")
+    return text
+
+
 class Files(_Settings):
     """How files are read."""
 
@@ -59,6 +65,17 @@ class Files(_Settings):
     """Bytes of one file."""
     poll_seconds: Seconds = 1.0
     """Between looks at the folder where the system gives no notice of changes, as on a network file system."""
+
+
+class Kubernetes(_Settings):
+    """How a cluster is followed."""
+
+    namespaces: tuple[Annotated[str, pydantic.AfterValidator(_label)], ...] = ()
+    """Those that are followed; none: the whole cluster."""
+    silence_seconds: Annotated[float, pydantic.Field(ge=5, le=3600)] = 150.0
+    """A watch on which nothing has come for so long is begun anew; an API server says something every minute."""
+    patience_seconds: Seconds = 10.0
+    """A kind that cannot be followed for so long is a problem; what does not pass by itself is one at once."""
 
 
 def _listened(text: str) -> str:
@@ -195,6 +212,7 @@ class Settings(_Settings):
 
     limits: Limits = Limits()
     files: Files = Files()
+    kubernetes: Kubernetes = Kubernetes()
     resolving: Resolving = Resolving()
     egress: Egress = Egress()
     traffic: Keeping = Keeping()

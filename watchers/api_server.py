@@ -136,11 +136,12 @@ class ApiServer:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch until the server ends it; `silence` seconds without a byte end it, too.
 
+        An empty one comes first, as soon as the server has agreed to the watch: objects may be long in coming.
         Raises ApiError. Close the generator (`contextlib.aclosing`) to end the watch.
         """
         limit = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence)
         async with _told(f"GET {path}", silence), self._answer("GET", path, query, None, JSON, accept, limit) as answer:
-            rest = b""
+            yield (rest := b"")
             async for chunk in answer.content.iter_any():
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:

@@ -11,11 +11,13 @@ import resource
 import signal
 from dataclasses import dataclass
 
-from meshloom import addresses, app, choices, errors, logs, ways_in
+from mesh.rules import names
+from meshloom import addresses, app, choices, errors, logs, plain, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom import state as states
 from meshloom.commands import whereabouts
 from meshloom.identity import home
+from watchers import api_server
 
 BY_TOKEN, BY_CERTIFICATE = "0.0.0.0:15012", "0.0.0.0:15013"
 
@@ -32,8 +34,19 @@ class Doors:
     operator: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What to follow, as it was said: files, or a cluster and how it is found."""
+
+    files: pathlib.Path | None = None
+    kubernetes: bool = False
+    kubeconfig: str = ""
+    context: str = ""
+    namespaces: tuple[str, ...] = ()
+
+
 def run(
-    files: pathlib.Path,
+    followed: Followed,
     state: pathlib.Path | None,
     given: Doors,
     settings: pathlib.Path | None,
@@ -42,13 +55,53 @@ def run(
     debug: bool,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises errors.UserError."""
-    if not files.exists():
-        raise errors.UserError(f"--files: {files} does not exist; name the folder that holds the YAML of the mesh")
-    chosen = _with_doors(settings_model.loaded(settings), given)
+    _check(followed)
+    chosen = _with_namespaces(_with_doors(settings_model.loaded(settings), given), followed.namespaces)
     ads = _ads(given, state, chosen)
     logs.configure(lines, debug)
     _allow_many_connections()
-    asyncio.run(_until_stopped(app.Program(files, ads, chosen)))
+    asyncio.run(_served(followed, ads, chosen))
+
+
+def _check(followed: Followed) -> None:
+    """Raises errors.UserError where it is not clear what to follow."""
+    if followed.kubernetes == (followed.files is not None):
+        raise errors.UserError("give either --files, to follow a folder of YAML, or --kubernetes, to follow a cluster")
+    if followed.files is not None and not followed.files.exists():
+        raise errors.UserError(
+            f"--files: {followed.files} does not exist; name the folder that holds the YAML of the mesh"
+        )
+    if followed.kubernetes and followed.kubeconfig and not pathlib.Path(followed.kubeconfig).exists():
+        raise errors.UserError(f"--kubeconfig: {followed.kubeconfig} does not exist; name a file as kubectl reads it")
+    for option, said in (
+        ("--kubeconfig", followed.kubeconfig),
+        ("--context", followed.context),
+        ("--namespace", followed.namespaces),
+    ):
+        if said and not followed.kubernetes:
+            raise errors.UserError(f"{option} says something of a cluster; give --kubernetes instead of --files")
+
+
+async def _served(followed: Followed, ads: ways_in.Ads, chosen: settings_model.Settings) -> None:
+    """Serve what is followed until a signal comes. Raises errors.UserError."""
+    if followed.files is not None:
+        await _until_stopped(app.Program(senses.folder(followed.files, chosen.files), ads, chosen))
+        return
+    access = api_server.Access(followed.kubeconfig, followed.context)
+    try:
+        async with api_server.connected(access) as api:
+            await _until_stopped(app.Program(senses.cluster(api, chosen), ads, chosen))
+    except api_server.ApiError as fault:
+        raise errors.UserError(f"--kubernetes: {fault.message}") from None
+
+
+def _with_namespaces(settings: settings_model.Settings, said: tuple[str, ...]) -> settings_model.Settings:
+    """Return the settings with the namespaces of the command line. Raises errors.UserError."""
+    for name in said:
+        if not names.is_label(name):
+            raise errors.UserError(f"--namespace: {plain.printable(name, 100)} is not the name of a namespace")
+    followed = settings.kubernetes.model_copy(update={"namespaces": tuple(dict.fromkeys(said))})
+    return settings.model_copy(update={"kubernetes": followed}) if said else settings
 
 
 def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Settings) -> ways_in.Ads:

@@ -1,14 +1,18 @@
 """What must hold before this control plane is worth asking.
 
 Law: pure. Ready means: every source is read, a configuration is made of it, and ADS is open. A pass that fails later
-is said, but the last good configuration is still served, so readiness stays.
+is said, and so is a kind that cannot be followed any more, but the last good configuration is still served, so
+readiness stays.
 """
 
+import datetime
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from meshloom import worker
+from watchers import standing
 
 
 class Ads(enum.Enum):
@@ -34,6 +38,27 @@ Conditions = tuple[Condition, ...]
 def conditions(sources: str, observing: bool, status: worker.Status, ads: Ads) -> Conditions:
     """Return how each condition stands; `sources` names what is read."""
     return (_sources(sources, observing), _configuration(status), _ads(ads))
+
+
+def followed(standings: Iterable[standing.Standing]) -> Conditions:
+    """Return how each kind of a cluster is followed; Secrets, whose names are nobody's business, are one kind."""
+    whole: dict[str, standing.Standing] = {}
+    for each in standings:
+        name = str(each)
+        whole[name] = _worse(whole[name], each) if name in whole else each
+    return tuple(Condition(name, each.is_synced, _follows(each)) for name, each in whole.items())
+
+
+def _worse(one: standing.Standing, other: standing.Standing) -> standing.Standing:
+    return max(one, other, key=lambda each: (not each.is_synced, bool(each.fault)))
+
+
+def _follows(each: standing.Standing) -> str:
+    meanwhile = "what was seen last is served" if each.is_synced else "it is not listed yet"
+    if each.fault:
+        since = datetime.datetime.fromtimestamp(each.since, datetime.UTC)
+        return f"cannot be followed since {since:%Y-%m-%d %H:%M:%S} UTC ({each.fault}); {meanwhile}"
+    return "is followed" if each.is_synced else meanwhile
 
 
 def is_ready(found: Conditions) -> bool:

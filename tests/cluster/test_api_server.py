@@ -41,6 +41,7 @@ async def test_a_watch_tells_line_by_line_what_happens(api: api_server.ApiServer
     async with contextlib.aclosing(api.lines(at, asked, silence=30)) as lines:
         body = {"metadata": {"name": "seen"}, "data": {"long": "x" * 300_000}}
         await api.request("POST", at, body=body)
+        assert await anext(lines) == b"", "the server has agreed to the watch"
         line = await anext(lines)
     assert line.startswith(b'{"type":"ADDED"')
     assert len(line) > 300_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from meshloom import addresses, app, ways_in
+from meshloom import addresses, app, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom.identity import home
 from tests.meshloom import ads
@@ -85,8 +85,8 @@ async def serving(
     structlog.configure(processors=[log])
     address = addresses.Pipe(str(socket))
     doors = pathlib.Path(tempfile.mkdtemp(prefix="meshloom-"))  # the paths of pytest are too long for a socket
-    state = home.folder(folder.with_name(f"{folder.name}.state"))
-    program = app.Program(folder, ways_in.Ads(state, address), settings_in(doors, health, operator))
+    settings, state = settings_in(doors, health, operator), home.folder(folder.with_name(f"{folder.name}.state"))
+    program = app.Program(senses.folder(folder, settings.files), ways_in.Ads(state, address), settings)
     running = asyncio.create_task(program.run(stop))
     try:
         started = asyncio.create_task(log.until(until))

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from meshloom import addresses, app, errors, ways_in
+from meshloom import addresses, app, errors, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom.identity import home
 from tests.meshloom import running, shop
@@ -24,7 +24,9 @@ def test_plaintext_is_refused_where_others_could_reach_it(folder):
         errors.UserError, match=r"ADS in clear is for a unix socket or a loopback address, not for 10\."
     ):
         app.Program(
-            folder, ways_in.Ads(home.folder(folder), addresses.Socket("10.0.0.1", 18000)), settings_model.Settings()
+            senses.folder(folder, settings_model.Files()),
+            ways_in.Ads(home.folder(folder), addresses.Socket("10.0.0.1", 18000)),
+            settings_model.Settings(),
         )
 
 
@@ -79,7 +81,7 @@ async def test_until_the_folder_can_be_read_ads_stays_closed(tmp_path):
     stop, socket = asyncio.Event(), tmp_path / "ads.sock"
     program = asyncio.create_task(
         app.Program(
-            tmp_path / "none",
+            senses.folder(tmp_path / "none", settings_model.Files()),
             ways_in.Ads(home.folder(tmp_path / "state"), addresses.Pipe(str(socket))),
             running.settings_in(tmp_path),
         ).run(stop)

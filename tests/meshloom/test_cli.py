@@ -405,6 +405,27 @@ def test_serve_without_a_way_in_is_refused(folder):
     )
 
 
+@pytest.mark.parametrize("said", [(), ("--files", "mesh", "--kubernetes")])
+def test_serve_follows_either_files_or_a_cluster(said):
+    assert refused("serve", *said, "--ads-plaintext", "unix:/tmp/a.sock") == (
+        "give either --files, to follow a folder of YAML, or --kubernetes, to follow a cluster"
+    )
+
+
+@pytest.mark.parametrize("option", ["--kubeconfig", "--context", "--namespace"])
+def test_what_is_said_of_a_cluster_counts_for_a_cluster_only(folder, option):
+    assert refused("serve", "--files", folder, option, "shop", "--ads-plaintext", "unix:/tmp/a.sock") == (
+        f"{option} says something of a cluster; give --kubernetes instead of --files"
+    )
+
+
+def test_serve_refuses_a_namespace_that_cannot_be_and_a_kubeconfig_that_is_not_there(tmp_path):
+    said = ("serve", "--kubernetes", "--ads-plaintext", f"unix:{tmp_path}/a.sock", "--state", str(tmp_path))
+    assert refused(*said, "--namespace", "No!") == "--namespace: No! is not the name of a namespace"
+    absent = f"--kubeconfig: {tmp_path}/none does not exist; name a file as kubectl reads it"
+    assert refused(*said, "--kubeconfig", f"{tmp_path}/none") == absent
+
+
 @pytest.mark.parametrize("option", ["--ads", "--ads-mtls"])
 def test_tls_is_for_addresses_and_not_for_sockets(folder, option):
     assert refused("serve", "--files", folder, option, "unix:/tmp/a.sock") == (

@@ -2,6 +2,7 @@
 
 from meshloom import worker
 from meshloom.health import conditions
+from watchers import kinds, standing
 
 LAST = worker.LastPass(1.0, 0.1, 0.1, 1)
 
@@ -48,3 +49,33 @@ def test_a_pass_that_fails_later_is_said_and_the_last_good_keeps_it_ready():
 
 def test_who_is_stopping_is_not_ready():
     assert failing(found(ads=conditions.Ads.STOPPING)) == {"ads": "the control plane is stopping"}
+
+
+MESHES = next(kind for kind in kinds.FOLLOWED if kind.name == "Mesh")
+NAME = "meshes.servicemesh.oci.oracle.com"
+
+
+def told(*standings):
+    return [(each.name, each.holds, each.reason) for each in conditions.followed(standings)]
+
+
+def test_a_kind_that_is_not_listed_yet_keeps_the_program_from_being_ready():
+    assert told(standing.Standing(MESHES)) == [(NAME, False, "it is not listed yet")]
+    failing = standing.Standing(MESHES, "shop", fault="404 NotFound", since=0.0)
+    why = "cannot be followed since 1970-01-01 00:00:00 UTC (404 NotFound); it is not listed yet"
+    assert told(failing) == [(f"{NAME} in shop", False, why)]
+
+
+def test_a_kind_that_cannot_be_followed_any_more_is_said_and_is_still_served():
+    failing = standing.Standing(MESHES, is_synced=True, fault="no answer", since=60.0)
+    why = "cannot be followed since 1970-01-01 00:01:00 UTC (no answer); what was seen last is served"
+    assert told(failing) == [(NAME, True, why)]
+    assert told(standing.Standing(MESHES, is_synced=True)) == [(NAME, True, "is followed")]
+
+
+def test_of_secrets_nobody_learns_the_names_and_the_worst_is_told():
+    good = standing.Standing(kinds.SECRET, "shop", is_synced=True)
+    bad = standing.Standing(kinds.SECRET, "pets", is_synced=True, fault="403 Forbidden", since=60.0)
+    ((name, holds, why),) = told(good, bad, good)
+    assert (name, holds) == ("secrets", True)
+    assert "403" in why

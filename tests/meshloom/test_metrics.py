@@ -8,15 +8,22 @@ import pytest
 from mesh import problems
 from meshloom import metrics, short_names, worker
 from meshloom.identity.authority.credentials import What
+from watchers import kinds, standing
 from xds import resource_types
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 REF = problems.Ref("Mesh", "shop", "main")
+MESHES, SERVICES = (kind for kind in kinds.FOLLOWED if kind.name in ("Mesh", "Service"))
+STANDINGS = (
+    standing.Standing(MESHES, "shop", True, 2, contact=40.0, lists=1, watches=3, events=7),
+    standing.Standing(MESHES, "pets", False, 1, fault="403 Forbidden", since=9.0, contact=30.0, events=1, faults=4),
+    standing.Standing(SERVICES, "shop", True, 5, contact=50.0),
+)
 
 
 @pytest.fixture
 def measured() -> metrics.Metrics:
-    return metrics.Metrics("1.2.3")
+    return metrics.Metrics("1.2.3", lambda: STANDINGS)
 
 
 def lines(measured: metrics.Metrics) -> dict[str, float]:
@@ -116,6 +123,7 @@ def test_every_label_has_few_values(measured):
         "stage": {"resolve", "compile"},
         "outcome": {"succeeded", "failed", *metrics.OUTCOMES},
         "event": {what.name.lower() for what in What},
+        "kind": {kind.name for kind in (*kinds.FOLLOWED, kinds.SECRET)},
     }
     measured.streams.refused("sotw", "INTERNAL", "")
     for sample in lines(measured):
@@ -125,6 +133,24 @@ def test_every_label_has_few_values(measured):
 
 def test_what_a_stream_can_be_of_is_what_the_protocol_supports():
     assert short_names.OF.keys() == resource_types.SUPPORTED
+
+
+def test_how_a_kind_is_followed_is_summed_up_over_namespaces(measured):
+    found = {sample: value for sample, value in lines(measured).items() if 'kind="Mesh"' in sample}
+    assert {sample.partition("{")[0].removeprefix("meshloom_watch_"): value for sample, value in found.items()} == {
+        "objects": 3,
+        "synced": 0,
+        "failing": 1,
+        "contact_timestamp_seconds": 30,
+        "events_total": 8,
+        "lists_total": 1,
+        "starts_total": 3,
+        "faults_total": 4,
+    }
+
+
+def test_who_follows_no_cluster_measures_nothing_of_one():
+    assert "meshloom_watch" not in metrics.Metrics("1").text().decode()
 
 
 def test_the_page_of_metrics_lists_each_with_its_labels_and_no_other(measured):
