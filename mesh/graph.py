@@ -79,11 +79,21 @@ class Dns:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Endpoints are those of the Kubernetes Services that the deployment is bound to: `Graph.endpoints`.
+
+    `hostname` is that of discovery by DNS, empty where there is none; nobody looks it up.
+    """
+
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Undiscovered:
     """There are no endpoints: the deployment only calls others."""
 
 
-Discovery = Dns | Undiscovered
+Discovery = Dns | Bound | Undiscovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +107,24 @@ class Deployment:
     listeners: tuple[Listener, ...]
     access_log: bool
 
+    @property
+    def hostname(self) -> str:
+        """Return the name or address that discovery goes by, or would; empty where there is none."""
+        return "" if isinstance(self.discovery, Undiscovered) else self.discovery.hostname
+
     def listener(self, port: int) -> Listener | None:
         """Return the listener of a port, or None."""
         return next((listener for listener in self.listeners if listener.port == port), None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """Where a deployment that is bound receives, on the ports of its listeners: its zone, empty where that is unknown,
+    and its address in short form.
+    """
+
+    zone: str
+    address: str
 
 
 # ---------------------------------------------------------------------------- routes
@@ -331,7 +356,8 @@ class Callers:
 class Graph:
     """The meaning of an inventory. Each mapping is in order of its keys.
 
-    `scopes` has one entry for each VirtualService and IngressGateway, `callers` one for each VirtualService.
+    `scopes` has one entry for each VirtualService and IngressGateway, `callers` one for each VirtualService,
+    `endpoints` one for each deployment that is bound, in order.
     """
 
     meshes: Mapping[Ref, Mesh] = field(default_factory=dict)
@@ -340,3 +366,4 @@ class Graph:
     gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
     scopes: Mapping[Ref, Scope] = field(default_factory=dict)
     callers: Mapping[Ref, Callers] = field(default_factory=dict)
+    endpoints: Mapping[Ref, tuple[Endpoint, ...]] = field(default_factory=dict)

@@ -114,6 +114,17 @@ Reads = tuple[Callable[[Any], Iterable[Any]] | None, ...]
 """For each source which of the stage's keys read a key of it; None, or nothing said: perhaps all of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp(Generic[K, V]):
+    """Says by which keys of the stage a key is looked up, there or not: one that comes or goes concerns no others."""
+
+    by: Callable[[K], Iterable[V]]
+
+    def __call__(self, key: K) -> Iterable[V]:
+        """Return who looks a key up."""
+        return self.by(key)
+
+
 def same(key: K) -> tuple[K]:
     """Say that a key is read by the equal key of the stage and no other."""
     return (key,)
@@ -200,13 +211,19 @@ def are_same(ones: Inputs, others: Inputs) -> bool:
 def _concerned(before: Inputs, after: Inputs, reads: Reads) -> Set[Any] | None:
     """Return the keys of a stage whose inputs may be others than before; None if those may be any."""
     changed = [
-        (differing(old, new) if read else None, read)
+        (_changed_for(read, old, new), read)
         for old, new, read in zip(before, after, itertools.chain(reads, itertools.repeat(None)), strict=False)
         if old is not new
     ]
     if len(before) != len(after) or any(keys is None for keys, _ in changed):
         return None
     return {mine for keys, read in changed if keys and read for key in keys for mine in read(key)}
+
+
+def _changed_for(read: Callable[[Any], Iterable[Any]] | None, old: Any, new: Any) -> list[Any] | None:
+    if isinstance(read, LookedUp):
+        return changed(old, new)
+    return differing(old, new) if read else None
 
 
 def _patched(

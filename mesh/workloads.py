@@ -1,4 +1,4 @@
-"""The few Kubernetes facts that a mesh needs: Namespace, Service, EndpointSlice, Pod, Secret.
+"""The few Kubernetes facts that a mesh needs: Namespace, Service, EndpointSlice, Pod and who made it, Secret.
 
 Law: what is not used is not read; the content of a Secret prints as `[redacted]`.
 """
@@ -34,6 +34,7 @@ class ServiceSpec(Model):
     selector: Mapping[str, str] = {}
     cluster_ip: str = pydantic.Field(default="", alias="clusterIP")
     cluster_ips: tuple[str, ...] = pydantic.Field(default=(), alias="clusterIPs")
+    ip_families: tuple[str, ...] = ()
     ports: tuple[ServicePort, ...] = ()
 
 
@@ -99,6 +100,22 @@ class Pod(Resource):
     kind: Literal["Pod"] = "Pod"
 
 
+class ReplicaSet(Resource):
+    """What keeps pods there for a Deployment: whose it is, is what counts."""
+
+    plural: ClassVar[str] = "replicasets"
+    api_version: str = "apps/v1"
+    kind: Literal["ReplicaSet"] = "ReplicaSet"
+
+
+class Deployment(Resource):
+    """A Kubernetes Deployment: whose it is, is what counts."""
+
+    plural: ClassVar[str] = "deployments"
+    api_version: str = "apps/v1"
+    kind: Literal["Deployment"] = "Deployment"
+
+
 class Secret(Resource):
     """A Secret; its values are base64 text and never printed."""
 
@@ -119,6 +136,8 @@ WORKLOADS: Mapping[str, type[Resource]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "Pod": Pod,
+    "ReplicaSet": ReplicaSet,
+    "Deployment": Deployment,
     "Secret": Secret,
 }
 """The Kubernetes kinds by name."""

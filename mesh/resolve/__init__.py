@@ -79,7 +79,7 @@ def resolve(
     return _resolution(Run(inventory, previous.settings, previous.stages), previous)
 
 
-_READ = frozenset((*references.READ_KINDS, "EndpointSlice", "Secret"))
+_READ = frozenset((*references.READ_KINDS, "EndpointSlice", "Pod", "Secret"))
 
 
 def _is_untouched(inventory: Inventory, previous: Resolution, changed: Collection[Ref] | None) -> bool:
@@ -146,7 +146,7 @@ def _stages(run: Run) -> Stages:
 # ---------------------------------------------------------------------------- the graph
 
 
-_MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers")
+_MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers", "endpoints")
 """The stages whose values the graph is made of."""
 
 

@@ -33,7 +33,7 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
     order = run.grouping("slices, order", (owners.values,), _in_order)
     listed = run.stage("slices, addresses", (slices,), _alone, _endpoints, (same,))
     found = run.stage(
-        "endpoints", (order.values, listed.values), _listed, _together, (same, lambda ref: (owners.values[ref],))
+        "headless", (order.values, listed.values), _listed, _together, (same, lambda ref: (owners.values[ref],))
     )
     reading = run.grouping("addresses, readers", (named,), _readers)
     mine = among(reading.values)
@@ -46,7 +46,7 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
         "slices, owners": owners,
         "slices, order": order,
         "slices, addresses": listed,
-        "endpoints": found,
+        "headless": found,
         "addresses, readers": reading,
         "addresses, namespaces": homes,
         "addresses": made,

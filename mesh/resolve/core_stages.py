@@ -8,9 +8,9 @@ from typing import Any
 
 from mesh import graph, identity, resources, rules, workloads
 from mesh.hosts import Host
-from mesh.layers import Stage, as_given, same
+from mesh.layers import LookedUp, Stage, as_given, same
 from mesh.problems import Ref
-from mesh.resolve import addresses, claims, deployments, meshes, references, services, tables
+from mesh.resolve import addresses, claims, deployments, endpoints, meshes, references, services, tables
 from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Settled
 from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
@@ -97,8 +97,9 @@ def service_stages(run: Run, base: Stages) -> Stages:
     """Return the stages from meshes to routed services."""
     written = (run.of(resources.Mesh), run.of(resources.VirtualService), run.of(resources.VirtualDeployment))
     bound = (base["bonds VirtualService"].values, base["bonds VirtualDeployment"].values)
-    located = (run.of(workloads.Service), run.of(workloads.EndpointSlice))
-    members = run.together("unrouted", (*written, *bound, *located), lambda run: _unrouted(run, base))
+    tied = (run.of(resources.VirtualDeploymentBinding), base["bonds VirtualDeploymentBinding"].values)
+    located = (run.of(workloads.Service), run.of(workloads.EndpointSlice), run.of(workloads.Pod))
+    members = run.together("unrouted", (*written, *bound, *tied, *located), lambda run: _unrouted(run, base))
     return {**members, **_routed(run, base, members)}
 
 
@@ -116,11 +117,15 @@ def _unrouted(run: Run, base: Stages) -> Stages:
     )
     members = run.grouping("members", (shells.values,), _members)
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
-    made = _deployments(run, base, shells)
+    tied = endpoints.bindings(run, base["bonds VirtualDeploymentBinding"].values)
+    made = _deployments(run, base, shells, tied)
     by_service = run.grouping("by service", (made.values,), _by_service)
     named = run.grouping("named", (claimed.values,), _named)
+    located = addresses.address_stages(run, named.values, by_service.values)
     return {
-        **addresses.address_stages(run, named.values, by_service.values),
+        **located,
+        **endpoints.endpoint_stages(run, tied.values, made.values, located),
+        "bindings": tied,
         "named": named,
         "drafts": drafts,
         "trust domains": domains,
@@ -203,17 +208,24 @@ def _service_inputs(
 # ---------------------------------------------------------------------------- deployments
 
 
-def _deployments(run: Run, base: Stages, shells: Stage[Ref, Any]) -> Stage[Ref, graph.Deployment | None]:
-    sources = (run.of(resources.VirtualDeployment), base["bonds VirtualDeployment"].values, shells.values)
-    return run.stage("deployments", sources, _deployment_inputs, services.deployment, (same, same))
+def _deployments(
+    run: Run, base: Stages, shells: Stage[Ref, Any], tied: Stage[Ref, Any]
+) -> Stage[Ref, graph.Deployment | None]:
+    written, bound = run.of(resources.VirtualDeployment), base["bonds VirtualDeployment"].values
+    sources = (written, bound, shells.values, tied.values)
+    return run.stage(
+        "deployments", sources, _deployment_inputs, services.deployment, (same, same, None, LookedUp(same))
+    )
 
 
-def _deployment_inputs(written: Mapping[Ref, resources.VirtualDeployment], bound: Bound, shells: Shells) -> Inputs:
+def _deployment_inputs(
+    written: Mapping[Ref, resources.VirtualDeployment], bound: Bound, shells: Shells, tied: Mapping[Ref, Any]
+) -> Inputs:
     def owner(ref: Ref) -> Ref | None:
         parent = target(bound, ref, "spec.virtualService")
         return parent if parent is not None and shells[parent].value is not None else None
 
-    return {ref: (item, owner(ref)) for ref, item in written.items()}
+    return {ref: (item, owner(ref), ref in tied) for ref, item in written.items()}
 
 
 def _by_service(made: Deployments) -> Mapping[Ref, tuple[graph.Deployment, ...]]:

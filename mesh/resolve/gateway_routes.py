@@ -33,7 +33,7 @@ def behind(
     """Return what lies behind a gateway, made of parts that change on their own."""
     return Behind(
         {service.ref: service for service in reached},
-        {item.ref: item.discovery.hostname for item in deployments if isinstance(item.discovery, graph.Dns)},
+        {item.ref: item.hostname for item in deployments if item.hostname},
         frozenset(scope.services if scope else ()),
     )
 

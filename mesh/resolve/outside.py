@@ -54,7 +54,7 @@ class Members(NamedTuple):
 def members(deployments: Iterable[graph.Deployment]) -> Members:
     """Return what of the deployments of a mesh could be taken for something outside, in order."""
     given = [*deployments]
-    named = ((one, one.discovery.hostname) for one in given if isinstance(one.discovery, graph.Dns))
+    named = ((one, one.hostname) for one in given if one.hostname)
     places = ((host, one.service) for one, name in named if (host := hosts.parsed_host(name)))
     tcp = ((each.port, one.service) for one in given for each in one.listeners if each.family is graph.Family.TCP)
     return Members(tuple(sorted(set(places), key=_by_host)), tuple(sorted(set(tcp))))

@@ -76,19 +76,26 @@ _HTTP_IDLE_MS = 300_000
 _TCP_IDLE_MS = 3_600_000
 
 
-def deployment(written: resources.VirtualDeployment, service: Ref | None) -> graph.Deployment | None:
+def deployment(written: resources.VirtualDeployment, service: Ref | None, is_bound: bool) -> graph.Deployment | None:
     """Return the deployment that is meant, or None without a spec or a service."""
     if written.spec is None or service is None:
         return None
-    hostname = deployment_rules.resolvable_hostname(written.spec)
     return graph.Deployment(
         written.ref,
         identity.effective_name(written, written.spec.name),
         service,
-        graph.Dns(hostname) if hostname else graph.Undiscovered(),
+        _discovery(written.spec, is_bound),
         tuple(map(_listener, deployment_rules.served_listeners(written.spec))),
         bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
     )
+
+
+def _discovery(spec: resources.VirtualDeploymentSpec, is_bound: bool) -> graph.Discovery:
+    """Return how a deployment is found: by its bindings if there are any, unless it is not to be found."""
+    hostname = deployment_rules.resolvable_hostname(spec)
+    if is_bound and deployment_rules.is_discovered(spec):
+        return graph.Bound(hostname)
+    return graph.Dns(hostname) if hostname else graph.Undiscovered()
 
 
 def _listener(written: resources.Listener) -> graph.Listener:

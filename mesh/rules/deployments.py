@@ -55,6 +55,11 @@ def half_described(subject: Ref, spec: VirtualDeploymentSpec) -> Iterator[Proble
         )
 
 
+def is_discovered(spec: VirtualDeploymentSpec) -> bool:
+    """Return whether others are to find a deployment."""
+    return _discovery(spec) is DiscoveryType.DNS
+
+
 def resolvable_hostname(spec: VirtualDeploymentSpec) -> str:
     """Return the name or address by which DNS finds the endpoints, in lower case; empty where there is none."""
     host = hosts.parsed_host(_hostname(spec))

@@ -120,14 +120,10 @@ def _sidecar(deployment: graph.Deployment, at: Capture) -> proxies.Sidecar | Pro
 
 def _literal(deployment: graph.Deployment) -> str:
     """Return the address that the hostname of a deployment is, empty if it is a name."""
-    match deployment.discovery:
-        case graph.Dns(hostname):
-            try:
-                return str(ipaddress.ip_address(hostname))
-            except ValueError:
-                return ""
-        case graph.Undiscovered():
-            return ""
+    try:
+        return str(ipaddress.ip_address(deployment.hostname))
+    except ValueError:
+        return ""
 
 
 def _document(proxy: proxies.Proxy, snapshot: snapshots.Snapshot) -> dict[str, Any]:

@@ -157,6 +157,14 @@ kind: Pod
 metadata: {name: lions-1, namespace: animals, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: lions}]}
 spec: {containers: []}
 ---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: lions, namespace: animals, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: lions}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: lions, namespace: animals}
+---
 apiVersion: v1
 kind: Namespace
 metadata: {name: animals}

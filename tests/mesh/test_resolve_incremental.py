@@ -187,6 +187,17 @@ KINDS = (
             ),
         },
     ),
+    spec(
+        "VirtualDeploymentBinding",
+        {
+            "virtualDeployment": refs,
+            "target": st.builds(
+                lambda ref, labels: {"service": {**ref, "matchLabels": labels}},
+                refs,
+                st.sampled_from([{}, {}, {"version": "v1"}, {"version": "v2"}]),
+            ),
+        },
+    ),
 )
 
 
@@ -197,27 +208,51 @@ def parsed(document: dict[str, object]) -> resources.Resource:
 
 
 def workload(api: str, kind: str, space: str, name: str, more: dict[str, object]) -> dict[str, object]:
-    labels = {"kubernetes.io/service-name": name}
+    labels = {"kubernetes.io/service-name": name, **more.get("labels", {})}
     return {"apiVersion": api, "kind": kind, "metadata": {"namespace": space, "name": name, "labels": labels}, **more}
 
 
-addresses = st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1"])
-clusters = st.sampled_from([{}, {"clusterIP": "None"}, {"clusterIP": "10.96.0.1"}]).map(lambda spec: {"spec": spec})
-listed = st.lists(st.builds(lambda one: {"addresses": [one]}, addresses), max_size=2)
-slices = listed.map(lambda given: {"addressType": "IPv4", "endpoints": given})
+addresses = st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2", "no"])
+clusters = st.builds(
+    lambda where, families: {"spec": {**where, "ipFamilies": families, "selector": {"app": "a"}}},
+    st.sampled_from([{}, {"clusterIP": "None"}, {"clusterIP": "10.96.0.1"}]),
+    st.sampled_from([[], ["IPv4", "IPv6"], ["IPv6"]]),
+)
+conditions = st.sampled_from([{}, {"ready": False}, {"ready": False, "serving": True, "terminating": True}])
+behind = st.one_of(st.just({}), names.map(lambda name: {"targetRef": {"kind": "Pod", "name": name}}))
+listed = st.lists(
+    st.builds(
+        lambda one, how, of, zone: {"addresses": [one], "conditions": how, "zone": zone, **of},
+        addresses,
+        conditions,
+        behind,
+        st.sampled_from(["", "z1"]),
+    ),
+    max_size=3,
+)
+slices = st.builds(
+    lambda given, family, owner: {"addressType": family, "endpoints": given, "labels": owner},
+    listed,
+    st.sampled_from(["IPv4", "IPv4", "IPv6", "FQDN"]),
+    st.one_of(st.just({}), names.map(lambda name: {"kubernetes.io/service-name": name})),
+)
+versions = st.sampled_from([{}, {"version": "v1"}, {"version": "v2"}]).map(lambda labels: {"labels": labels})
 workloads = st.one_of(
     st.builds(workload, st.just("v1"), st.just("Service"), spaces, names, clusters),
     st.builds(workload, st.just("discovery.k8s.io/v1"), st.just("EndpointSlice"), spaces, names, slices),
+    st.builds(workload, st.just("v1"), st.just("Pod"), spaces, names, versions),
 ).map(parsed)
 
 PAIRS = (secrets.pair(), secrets.authority().pair(), {"tls.crt": secrets.pair().chain})
 """Two that can be used, and one that cannot."""
 
+_SEEN = ("Service", "EndpointSlice", "Pod", "Secret")
 edits = st.one_of(
     st.one_of(*KINDS).map(written.resource),
     workloads,
+    workloads,
     st.builds(lambda space, name, of: secrets.secret(f"{space}/{name}", of), spaces, names, st.sampled_from(PAIRS)),
-    st.builds(Ref, st.sampled_from([*sorted(resources.KINDS), "Service", "EndpointSlice", "Secret"]), spaces, names),
+    st.builds(Ref, st.sampled_from([*sorted(resources.KINDS), *_SEEN]), spaces, names),
 )
 
 
@@ -324,7 +359,7 @@ def test_an_equal_object_changes_nothing() -> None:
 def test_objects_that_mean_nothing_to_the_graph_are_not_looked_at() -> None:
     seen = written.of(MESH + SERVICES)
     first = resolve.resolve(seen)
-    assert resolve.resolve(seen, first, {Ref("Pod", "shop", "x")}).stages is first.stages
+    assert resolve.resolve(seen, first, {Ref("Namespace", "", "x")}).stages is first.stages
 
 
 def test_other_settings_are_not_mixed_with_earlier_results() -> None:
