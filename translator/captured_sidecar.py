@@ -62,7 +62,8 @@ def sidecars(
     running = layers.staged(previous.runtimes, logging, sidecar.runtimes_of, runtimes.part, (same, same))
     kernel = captured.captured(of, proxies, reach, owners.values, shared.outside.values, kept, previous.captured)
     own = layers.staged(previous.own, (proxies, of.deployments, owners.values, inbound.values), _own_inputs, _own)
-    led = (kernel.calling.values, shared.clusters.values, shared.egress.parts.values, kernel.routes.values)
+    reached = (shared.clusters.values, shared.endpoints.parts.values, shared.egress.parts.values)
+    led = (kernel.calling.values, *reached, kernel.routes.values)
     told = (kernel.listeners.values, kernel.by_address.values)
     given = (proxies, of.deployments, *led, *told, routes.values, own.values, running.values)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle)
@@ -101,6 +102,7 @@ def _parts(
     deployments: Mapping[Ref, graph.Deployment],
     calling: Mapping[Calling, str],
     clusters: Mapping[str, Part],
+    endpoints: Mapping[str, Part],
     exits: Mapping[str, Part],
     called: Mapping[str, Part],
     listeners: Mapping[Calling, Part],
@@ -113,6 +115,7 @@ def _parts(
     return {
         proxy: (
             clusters[calling[one]],
+            endpoints[calling[one]],
             exits[calling[one]],
             called.get(calling[one], ()),
             listeners[one],

@@ -28,6 +28,9 @@ from translator.traffic import Traffic
 CONNECT_TIMEOUT = datetime.timedelta(seconds=5)
 PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
+Discovery = cluster_v3.ClusterCustomClusterType | cluster_v3.ClusterEdsClusterConfig
+"""How a cluster finds its endpoints, where it does not hold them."""
+
 _OF_APPLICATIONS = Traffic(outlier_detection=False)
 """An application is the only endpoint of its cluster."""
 
@@ -61,12 +64,15 @@ def _target_cluster(
     match deployment.discovery:
         case graph.Dns(hostname):
             return _encoded(name, listener.protocol, _assignment(name, hostname, listener.port), _dns(), proven, kept)
+        case graph.Bound():
+            return _encoded(name, listener.protocol, None, _eds(), proven, kept)
         case graph.Undiscovered():
             return _encoded(name, listener.protocol, None, None, proven, kept)
 
 
 def for_grpc(deployment: graph.Deployment, of: Callee) -> Part:
-    """Return the clusters, and endpoints, by which gRPC clients call a deployment's listeners of the HTTP family.
+    """Return the clusters by which gRPC clients call a deployment's listeners of the HTTP family, and their endpoints
+    unless it is bound.
 
     gRPC knows two kinds of cluster: EDS, which holds addresses, and LOGICAL_DNS, where it looks a name up itself. It
     calls in clear, for it has no certificate of the mesh; where one is asked for it is given no address, and told why.
@@ -88,10 +94,11 @@ def _out_of_reach(deployment: graph.Deployment, listener: graph.Listener) -> Par
 
 def _for_grpc(deployment: graph.Deployment, listener: graph.Listener) -> Part:
     name = names.target(graph.Target(deployment.ref, listener.port))
-    hostname = deployment.discovery.hostname if isinstance(deployment.discovery, graph.Dns) else ""
-    host = hosts.parsed_host(hostname)
-    if hostname and (host is None or not host.is_address):
-        return (_by_name(name, _assignment(name, hostname, listener.port)),)
+    if isinstance(deployment.discovery, graph.Bound):
+        return (_by_eds(name, name),)
+    host = hosts.parsed_host(deployment.hostname)
+    if deployment.hostname and (host is None or not host.is_address):
+        return (_by_name(name, _assignment(name, deployment.hostname, listener.port)),)
     return _by_address(name, host.name if host is not None else "", listener.port)
 
 
@@ -112,20 +119,20 @@ def _by_address(name: str, address: str, port: int) -> Part:
 
 def _by_endpoints(name: str, endpoints: str, groups: Iterable[endpoint_v3.LocalityLbEndpoints]) -> Part:
     """Return a cluster and its endpoints, which have a name of their own."""
-    source = core_v3.ConfigSource(ads=core_v3.AggregatedConfigSource(), resource_api_version=core_v3.ApiVersion.V3)
+    assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=endpoints, endpoints=list(groups))
+    found = resources.encoded(resources.ENDPOINTS, endpoints, wire.encode(assignment))
+    return _by_eds(name, endpoints), found
+
+
+def _by_eds(name: str, endpoints: str) -> EncodedResource:
+    """Return a cluster whose endpoints come by this name."""
     message = cluster_v3.Cluster(
         name=name,
         type=cluster_v3.ClusterDiscoveryType.EDS,
-        eds_cluster_config=cluster_v3.ClusterEdsClusterConfig(
-            eds_config=source, service_name=endpoints if endpoints != name else ""
-        ),
+        eds_cluster_config=_eds(endpoints if endpoints != name else ""),
         circuit_breakers=traffic.circuit_breakers(traffic.DEFAULT),
     )
-    assignment = endpoint_v3.ClusterLoadAssignment(cluster_name=endpoints, endpoints=list(groups))
-    return (
-        resources.encoded(resources.CLUSTER, name, wire.encode(message), [(resources.ENDPOINTS, endpoints)]),
-        resources.encoded(resources.ENDPOINTS, endpoints, wire.encode(assignment)),
-    )
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message), [(resources.ENDPOINTS, endpoints)])
 
 
 def of_application(listener: graph.Listener, capture: Explicit) -> EncodedResource:
@@ -183,16 +190,19 @@ def _encoded(
     name: str,
     protocol: Protocol,
     assignment: endpoint_v3.ClusterLoadAssignment | None,
-    discovery: cluster_v3.ClusterCustomClusterType | None = None,
+    discovery: Discovery | None = None,
     proven: identity.Identity | None = None,
     kept: Traffic = _OF_APPLICATIONS,
 ) -> EncodedResource:
     """Return a cluster. Without a discovery it is static, without an assignment it has no endpoints, and without an
     identity it is called in clear.
     """
+    by_eds = discovery if isinstance(discovery, cluster_v3.ClusterEdsClusterConfig) else None
     message = cluster_v3.Cluster(
         name=name,
-        cluster_type=discovery,
+        type=cluster_v3.ClusterDiscoveryType.EDS if by_eds else None,
+        cluster_type=discovery if isinstance(discovery, cluster_v3.ClusterCustomClusterType) else None,
+        eds_cluster_config=by_eds,
         wait_for_warm_on_init=False,  # or a name that does not resolve withholds the ACK of all clusters
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=traffic.circuit_breakers(kept),
@@ -201,7 +211,8 @@ def _encoded(
         transport_socket=tls.upstream(proven, protocol) if proven else None,
         typed_extension_protocol_options={PROTOCOL_OPTIONS: _http(protocol)} if _is_http(protocol) else {},
     )
-    return resources.encoded(resources.CLUSTER, name, wire.encode(message), tls.REFERENCES if proven else ())
+    needed = (*(tls.REFERENCES if proven else ()), *([(resources.ENDPOINTS, name)] if by_eds else ()))
+    return resources.encoded(resources.CLUSTER, name, wire.encode(message), needed)
 
 
 def _is_http(protocol: Protocol) -> bool:
@@ -223,6 +234,13 @@ def _group(address: str, port: int) -> endpoint_v3.LocalityLbEndpoints:
 def _endpoint(address: str, port: int) -> endpoint_v3.LbEndpoint:
     socket = core_v3.SocketAddress(address=address, port_value=port)
     return endpoint_v3.LbEndpoint(endpoint=endpoint_v3.Endpoint(address=core_v3.Address(socket_address=socket)))
+
+
+@functools.cache
+def _eds(name: str = "") -> cluster_v3.ClusterEdsClusterConfig:
+    """Return where endpoints come from: this very stream, by the name of the cluster if not by another."""
+    source = core_v3.ConfigSource(ads=core_v3.AggregatedConfigSource(), resource_api_version=core_v3.ApiVersion.V3)
+    return cluster_v3.ClusterEdsClusterConfig(eds_config=source, service_name=name)
 
 
 @functools.cache

@@ -12,7 +12,18 @@ from typing import Any
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
 from mesh.problems import Ref
-from translator import captured_sidecar, clusters, egress, gateway, outbound, proxyless, sidecar, traffic, upstreams
+from translator import (
+    captured_sidecar,
+    clusters,
+    egress,
+    endpoints,
+    gateway,
+    outbound,
+    proxyless,
+    sidecar,
+    traffic,
+    upstreams,
+)
 from translator import proxies as kinds
 from translator.bundles import Bundle
 from translator.proxies import Explicit, Gateway, Proxy, Proxyless, Sidecar, Transparent
@@ -54,6 +65,7 @@ class Compilation:
     doors: gateway.Sites
     behind: Behind
     upstreams: upstreams.Upstreams
+    loads: endpoints.Loads
     outbound: outbound.Outbound
     sidecars: sidecar.Sidecars
     captured: captured_sidecar.CapturedSidecars
@@ -72,10 +84,11 @@ NOTHING = Compilation(
     _NOTHING,
     Behind(NEVER, NEVER),
     upstreams.Upstreams(*[NEVER] * 3),
-    outbound.Outbound(egress.NOBODY, *[NEVER] * 7),
+    endpoints.NOTHING,
+    outbound.Outbound(egress.NOBODY, endpoints.NOBODYS, *[NEVER] * 7),
     sidecar.NOBODY,
     captured_sidecar.NOBODY,
-    gateway.Gateways(*[_NOTHING] * 5),
+    gateway.Gateways(_NOTHING, endpoints.NOBODYS, *[_NOTHING] * 4),
     proxyless.NOBODY,
 )
 """The compile of nothing for nobody."""
@@ -96,10 +109,13 @@ def compiled(
     behind = _behind(of, reach, doors, before.behind)
     build = functools.partial(clusters.of_deployment, kept=kept)
     found = upstreams.upstreams(behind.sites.values, of, build, before.upstreams)
-    shared = outbound.outbound(of, reach, found.by_site.values, kept, before.outbound)
+    loads = endpoints.loads(behind.sites.values, of, before.loads)
+    near = loads.by_deployment.values
+    shared = outbound.outbound(of, reach, found.by_site.values, near, kept, before.outbound)
     sidecars = sidecar.sidecars(of, asked.explicit.values, reach, shared, kept, before.sidecars)
     captured = captured_sidecar.sidecars(of, asked.transparent.values, reach, shared, kept, before.captured)
-    gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, kept, before.gateways)
+    by_gateway = endpoints.shared((behind.gateways.values,), gateway.deployments, near, before.gateways.endpoints)
+    gateways = gateway.gateways(of, edges, doors.values, found.by_site.values, by_gateway, kept, before.gateways)
     clients = proxyless.clients(of, asked.proxyless.values, before.proxyless)
     joined: Stage[Any, Bundle] = layers.united(
         before.joined,
@@ -109,7 +125,20 @@ def compiled(
         clients.bundles.values,
     )
     return Compilation(
-        joined.values, joined, asked, reach, doors, behind, found, shared, sidecars, captured, gateways, clients, kept
+        joined.values,
+        joined,
+        asked,
+        reach,
+        doors,
+        behind,
+        found,
+        loads,
+        shared,
+        sidecars,
+        captured,
+        gateways,
+        clients,
+        kept,
     )
 
 

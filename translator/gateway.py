@@ -15,6 +15,7 @@ from mesh.problems import Ref
 from translator import (
     access_log,
     bundles,
+    endpoints,
     gateway_doors,
     gateway_routes,
     listeners,
@@ -40,9 +41,12 @@ Doors = tuple[tuple[int, Door], ...]
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """Clusters, routes (filters of connections among them) and doors by gateway; listeners and bundles by proxy."""
+    """Clusters, endpoints, routes (filters of connections among them) and doors by gateway; listeners and bundles by
+    proxy.
+    """
 
     clusters: Layer[Ref, Part]
+    endpoints: endpoints.Shared[Ref]
     routes: Layer[Ref, Part]
     doors: Layer[Ref, Doors]
     listeners: Layer[Gateway, Part]
@@ -92,10 +96,13 @@ def gateways(
     proxies: Collection[Gateway],
     virtual: Mapping[SiteKey, Site],
     clusters: Mapping[SiteKey, Part],
+    near: endpoints.Shared[Ref],
     kept: Traffic,
     previous: Gateways,
 ) -> Gateways:
-    """Return what these gateways get; `virtual` and `clusters` are the sites of all and the clusters of each site."""
+    """Return what these gateways get; `virtual` and `clusters` are the sites of all and the clusters of each site,
+    `near` the endpoints of each gateway.
+    """
     found = [of.gateways[ref] for ref in dict.fromkeys(proxy.gateway for proxy in proxies)]
     cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
     own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
@@ -107,10 +114,21 @@ def gateways(
     bound = layers.refreshed(previous.listeners, bound_inputs, _listeners)
     running = {item.ref: runtimes.part(item.access_log) for item in found}
     parts = {
-        proxy: (own.values[proxy.gateway], routes.values[proxy.gateway], bound.values[proxy], running[proxy.gateway])
+        proxy: (
+            own.values[proxy.gateway],
+            near.parts.values.get(proxy.gateway, ()),
+            routes.values[proxy.gateway],
+            bound.values[proxy],
+            running[proxy.gateway],
+        )
         for proxy in proxies
     }
-    return Gateways(own, routes, doors, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
+    return Gateways(own, near, routes, doors, bound, layers.refreshed(previous.bundles, parts, bundles.bundle))
+
+
+def deployments(behind: Mapping[SiteKey, tuple[Ref, ...]]) -> dict[Ref, tuple[Ref, ...]]:
+    """Return the deployments behind the sites of each gateway."""
+    return endpoints.behind_each(layers.readers((key, (key[0],)) for key in behind), behind)
 
 
 def _outline(port: graph.GatewayPort) -> graph.GatewayPort:

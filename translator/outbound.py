@@ -16,7 +16,7 @@ from mesh.external import NOTHING, External
 from mesh.hosts import Host
 from mesh.layers import Stage, same
 from mesh.problems import Ref
-from translator import bundles, egress, route_configurations, virtual_hosts
+from translator import bundles, egress, endpoints, route_configurations, virtual_hosts
 from translator.bundles import Part
 from translator.egress import Egress, Fronts
 from translator.proxies import Proxyless, Sidecar
@@ -161,11 +161,12 @@ def _by_hosts(key: SiteKey, service: graph.Service) -> Called:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What each site is to sidecars; the parts that those of one scope share: clusters and routes, by its digest;
-    `outside` is, by digest, what is not of the mesh, and `egress` how calls get there.
+    """What each site is to sidecars; the parts that those of one scope share: clusters, endpoints and routes, by its
+    digest; `outside` is, by digest, what is not of the mesh, and `egress` how calls get there.
     """
 
     egress: Egress
+    endpoints: endpoints.Shared[str]
     outside: Stage[str, External]
     elsewhere: Stage[SiteKey, Elsewhere]
     sites: Stage[SiteKey, Site]
@@ -176,9 +177,16 @@ class Outbound:
 
 
 def outbound(
-    of: graph.Graph, given: Reach, clusters: Mapping[SiteKey, Part], kept: Traffic, previous: Outbound
+    of: graph.Graph,
+    given: Reach,
+    clusters: Mapping[SiteKey, Part],
+    loads: Mapping[Ref, Part],
+    kept: Traffic,
+    previous: Outbound,
 ) -> Outbound:
-    """Return the shared parts of all scopes; `clusters` are those of each site."""
+    """Return the shared parts of all scopes; `clusters` are those of each site, `loads` the endpoints of each
+    deployment.
+    """
     keys, routeless = given.keys.values, given.routeless.values
     elsewhere = layers.staged(previous.elsewhere, (keys, routeless), called_each, virtual_hosts.elsewhere, (same, same))
     build = functools.partial(virtual_hosts.of_service, kept=kept)
@@ -186,6 +194,8 @@ def outbound(
     sites = layers.staged(previous.sites, sources, _site_inputs, build, reads)
     outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
     merged = joined(given, clusters, bundles.merged, previous.clusters)
+    placed = (given.distinct.values, given.behind.values)
+    near = endpoints.shared(placed, endpoints.behind_each, loads, previous.endpoints)
     outside = layers.grouped(previous.outside, (given.scopes.values,), _outside)
     leaving = egress.egress(outside.values, previous.egress)
     around = (given.distinct.values, leaving.fronts.values, outlines.values)
@@ -194,7 +204,7 @@ def outbound(
     framed = (given.distinct.values, sites.values, frames.values)
     holding = (same, layers.among(given.holders.values), same)
     routes = layers.staged(previous.routes, framed, _framed, _routes, holding)
-    return Outbound(leaving, outside, elsewhere, sites, outlines, merged, frames, routes)
+    return Outbound(leaving, near, outside, elsewhere, sites, outlines, merged, frames, routes)
 
 
 def _outside(scopes: Mapping[Ref, Scoped]) -> dict[str, External]:

@@ -12,12 +12,25 @@ from typing import Any, NamedTuple
 
 from envoy_data_plane.envoy.config.route import v3 as route_v3
 
-from mesh import graph, layers
+from mesh import graph, layers, mtls
 from mesh.hosts import ANY, Host
 from mesh.layers import NEVER, Stage, same
 from mesh.problems import Ref
-from translator import authorities, bundles, clusters, listeners, names, outbound, resources, routes, upstreams, wire
+from translator import (
+    authorities,
+    bundles,
+    clusters,
+    endpoints,
+    listeners,
+    names,
+    outbound,
+    resources,
+    routes,
+    upstreams,
+    wire,
+)
 from translator.bundles import Bundle, Part
+from translator.endpoints import Loads, Shared
 from translator.outbound import Reach, Scoped, SiteKey
 from translator.proxies import Proxyless
 from translator.resources import EncodedResource
@@ -47,12 +60,22 @@ class Clients:
     upstreams: Upstreams
     entrances: Stage[SiteKey, Entrance]
     clusters: Stage[str, Part]
+    loads: Loads
+    endpoints: Shared[str]
     routes: Stage[str, Part]
     digests: Stage[Proxyless, str]
     bundles: Stage[Proxyless, Bundle]
 
 
-NOBODY = Clients(Reach(*[NEVER] * 7), Upstreams(*[NEVER] * 3), *[NEVER] * 5)
+NOBODY = Clients(
+    Reach(*[NEVER] * 7),
+    Upstreams(*[NEVER] * 3),
+    NEVER,
+    NEVER,
+    endpoints.NOTHING,
+    endpoints.NOBODYS,
+    *[NEVER] * 3,
+)
 """What there is without such clients: no past either."""
 
 
@@ -65,11 +88,26 @@ def clients(of: graph.Graph, proxies: Proxies, previous: Clients) -> Clients:
     sources, reads = (reach.keys.values, of.services), (same, layers.among(reach.of_service.values))
     entrances = layers.staged(previous.entrances, sources, outbound.called, entrance, reads)
     shared = outbound.joined(reach, found.by_site.values, bundles.merged, previous.clusters)
+    loads = endpoints.loads(reach.behind.values, of, previous.loads)
+    placed = (reach.distinct.values, reach.behind.values, reach.routeless.values)
+    near = endpoints.shared(placed, _open, loads.by_deployment.values, previous.endpoints)
     leading = outbound.joined(reach, entrances.values, first_come, previous.routes)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
-    given = (digests.values, shared.values, leading.values)
+    given = (digests.values, shared.values, near.parts.values, leading.values)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle)
-    return Clients(reach, found, entrances, shared, leading, digests, made)
+    return Clients(reach, found, entrances, shared, loads, near, leading, digests, made)
+
+
+def _open(
+    scopes: Mapping[str, tuple[SiteKey, ...]],
+    behind: Mapping[SiteKey, tuple[Ref, ...]],
+    services: Mapping[SiteKey, graph.Service],
+) -> dict[str, tuple[Ref, ...]]:
+    """Return by scope the deployments that can be called without a certificate: of the others no address is given."""
+    called = {
+        digest: [key for key in keys if services[key].mode is not mtls.Mode.STRICT] for digest, keys in scopes.items()
+    }
+    return endpoints.behind_each(called, behind)
 
 
 def entrance(service: graph.Service, called_by: tuple[Host, ...]) -> Entrance:
@@ -145,5 +183,10 @@ def _digests(
     return {proxy: scopes[deployments[proxy.deployment].service].digest for proxy in proxies}
 
 
-def _parts(digests: Mapping[Proxyless, str], clusters: Mapping[str, Part], routes: Mapping[str, Part]) -> Inputs:
-    return {proxy: (clusters[digest], routes[digest]) for proxy, digest in digests.items()}
+def _parts(
+    digests: Mapping[Proxyless, str],
+    clusters: Mapping[str, Part],
+    near: Mapping[str, Part],
+    routes: Mapping[str, Part],
+) -> Inputs:
+    return {proxy: (clusters[digest], near[digest], routes[digest]) for proxy, digest in digests.items()}

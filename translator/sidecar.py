@@ -107,10 +107,10 @@ def sidecars(
     own = layers.staged(previous.own, bound, _own_inputs, _own)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)
     of_digest = layers.grouped(previous.of_digest, (digests.values,), _of_digest)
-    common = (shared.clusters.values, shared.egress.parts.values, shared.routes.values)
+    common = (shared.clusters.values, shared.endpoints.parts.values, shared.egress.parts.values, shared.routes.values)
     holders = layers.among(of_digest.values)
     given = (digests.values, *common, routes.values, own.values, running.values)
-    reads = (same, holders, holders, holders, None, same, None)
+    reads = (same, holders, holders, holders, holders, None, same, None)
     made = layers.staged(previous.bundles, given, _parts, bundles.bundle, reads)
     return Sidecars(
         found, owners, calls, tcp, modes, of_service, inbound, routes, running, own, digests, of_digest, made
@@ -261,6 +261,7 @@ def _of_digest(digests: Mapping[Sidecar, str]) -> dict[str, tuple[Sidecar, ...]]
 def _parts(
     digests: Mapping[Sidecar, str],
     clusters: Mapping[str, Part],
+    endpoints: Mapping[str, Part],
     exits: Mapping[str, Part],
     routes: Mapping[str, Part],
     inbound: Mapping[Ref, Part],
@@ -270,6 +271,7 @@ def _parts(
     return {
         proxy: (
             clusters[digest],
+            endpoints[digest],
             exits[digest],
             routes[digest],
             inbound[proxy.deployment],

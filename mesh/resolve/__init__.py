@@ -140,7 +140,7 @@ def _stages(run: Run) -> Stages:
     core = core_stages.service_stages(run, base)
     allowed = edge_stages.access_stages(run, base, core)
     edge = edge_stages.gateway_stages(run, base, core, allowed)
-    return {**base, **core, **allowed, **edge, **rival_stages.rival_stages(run, base)}
+    return {**base, **core, **allowed, **edge, **rival_stages.rival_stages(run, base, core)}
 
 
 # ---------------------------------------------------------------------------- the graph

@@ -5,9 +5,10 @@ Law: these are findings; the graph is built whether or not there are any.
 
 from collections.abc import Iterable, Iterator
 
-from mesh import graph, problems, resources
+from mesh import graph, problems, resources, workloads
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
+from mesh.resolve.references import Settled
 from mesh.rules import names, wording
 
 
@@ -77,6 +78,31 @@ def unserved_host_ports(
         for index, host in enumerate(wanted)
         if ports and host.port not in (None, *ports)
     )
+
+
+def other_ports(binding: Ref, deployment: graph.Deployment, service: workloads.Service) -> Settled[None]:
+    """Rule 2.13.47: a deployment listens on ports of its pods, not on those by which a Service leads to others."""
+    leading = {one.port: one.target_port for one in service.spec.ports if isinstance(one.target_port, int)}
+    reached = {one.target_port or one.port for one in service.spec.ports}
+    return Settled(
+        None,
+        tuple(
+            _other_port(binding, deployment, listener.port, service, leading[listener.port])
+            for listener in deployment.listeners
+            if listener.port in leading and listener.port not in reached
+        ),
+    )
+
+
+def _other_port(
+    binding: Ref, deployment: graph.Deployment, port: int, service: workloads.Service, leads_to: int
+) -> Problem:
+    fault = (
+        f"{deployment.ref} listens on port {port}, which {service.ref} leads to port {leads_to} of the pods; "
+        f"they are called on port {port}"
+    )
+    remedy = f"give both one number: the listener port {leads_to}, or the pods' application port {port}"
+    return problems.warning(binding, "spec.target.service.ref", fault, remedy)
 
 
 def unexposed_gateway(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mesh import graph, hosts, resources, workloads
+from mesh import graph, hosts, layers, resources, workloads
 from mesh.layers import LookedUp, Stage, among, readers, same
 from mesh.problems import Ref
 from mesh.resolve.references import Settled
@@ -77,12 +77,12 @@ def endpoint_stages(
     owners, order = slices["slices, owners"].values, slices["slices, order"].values
     listed = run.stage("slices, endpoints", (run.of(workloads.EndpointSlice),), _alone, _listed, (same,))
     given = (order, listed.values, run.of(workloads.Service))
-    reads = (same, lambda ref: (owners[ref],), LookedUp(same))
+    reads: layers.Reads = (same, lambda ref: (owners[ref],), LookedUp(same))
     found = run.stage("candidates", given, _candidate_inputs, _candidates, reads)
     of_service = run.grouping("bindings, readers", (tied,), _readers)
     narrowed = run.grouping("bindings, narrowed", (tied,), _narrowed)
     sources = (tied, deployments, found.values, run.of(workloads.Pod))
-    by_pod = LookedUp(lambda pod: _holders(pod, narrowed.values, found.values))
+    by_pod: LookedUp[Ref, Ref] = LookedUp(lambda pod: _holders(pod, narrowed.values, found.values))
     reading = (same, same, LookedUp(among(of_service.values)), by_pod)
     made = run.stage("endpoints", sources, _inputs, _endpoints, reading)
     return {

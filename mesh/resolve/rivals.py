@@ -153,14 +153,18 @@ class Selection:
 
 
 def selection(
-    written: resources.VirtualDeploymentBinding, bonds: Bonds, service: workloads.Service | None
+    written: resources.VirtualDeploymentBinding, bonds: Bonds, service: workloads.Service | None, is_listed: bool
 ) -> Settled[Selection | None]:
-    """Return which pods a binding selects, as far as one can tell; None where there can be none."""
+    """Return which pods a binding selects, as far as one can tell; None where there can be none. `is_listed` says that
+    there are EndpointSlices of the Service.
+    """
     if written.spec is None or bonds.refused:
         return Settled(None)
     wanted = written.spec.target.service
     namespace = wanted.ref.namespace or written.ref.namespace
     selector = dict(service.spec.selector) if service else {"": wanted.ref.name}
+    if is_listed and not selector and not wanted.match_labels:
+        return Settled(None)
     fault = _impossible(written, selector, dict(wanted.match_labels), service)
     if fault:
         return Settled(None, fault)
@@ -174,11 +178,11 @@ def _impossible(
     labels: Mapping[str, str],
     service: workloads.Service | None,
 ) -> tuple[Problem, ...]:
-    """Rule 2.12.3: there can be pods that a binding selects."""
+    """Rule 2.12.3: there can be pods that a binding selects, or there are endpoints that are none."""
     if service is not None and not selector:
         fault, remedy = (
             f"{service.ref} has no selector, so that no pod belongs to it",
-            "add spec.selector to the Service",
+            "add spec.selector to the Service, or an EndpointSlice of endpoints that are no pods",
         )
         return (problems.warning(written.ref, "spec.target.service.ref", fault, remedy),)
     against = sorted(key for key in labels.keys() & selector.keys() if labels[key] != selector[key])

@@ -211,6 +211,13 @@ def kubernetes(kind: str, namespace: str, name: str, spec: str) -> Resource:
     return found
 
 
+def listing(owner: str) -> Resource:
+    metadata = {"name": "by-hand", "namespace": "shop", "labels": {"kubernetes.io/service-name": owner}}
+    found = parsed({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata}).resource
+    assert found is not None
+    return found
+
+
 def binding(name: str, service: str = "{name: pets}", labels: str = "{}", more: str = "") -> str:
     return (
         f"VirtualDeploymentBinding: shop/{name}\nvirtualDeployment: {{ref: {{name: pets-v1}}}}\n{more}\n"
@@ -255,12 +262,27 @@ def test_2_12_3_there_are_pods_that_a_binding_can_select() -> None:
     at = "warning: VirtualDeploymentBinding shop/a spec.target.service"
     whole = kubernetes("Service", "shop", "pets", "ports: []")
     assert told(binding("a"), others=(whole,)) == [
-        f"{at}.ref: Service shop/pets has no selector, so that no pod belongs to it; add spec.selector to the Service"
+        f"{at}.ref: Service shop/pets has no selector, so that no pod belongs to it; add spec.selector to the Service, "
+        "or an EndpointSlice of endpoints that are no pods"
     ]
+    assert told(binding("a"), others=(whole, listing("pets"))) == []
     assert told(binding("a", labels="{app: cats}"), others=(PETS,)) == [
         f"{at}.matchLabels: asks for another 'app' than the selector of the Service, so that no pod has both; "
         "write the value of the selector, or leave the label out"
     ]
+
+
+def test_2_13_47_a_deployment_listens_on_ports_of_its_pods() -> None:
+    at = "warning: VirtualDeploymentBinding shop/a spec.target.service.ref"
+    other = kubernetes("Service", "shop", "pets", "selector: {app: pets}, ports: [{port: 9080, targetPort: 8080}]")
+    assert told(binding("a"), others=(other,)) == [
+        f"{at}: VirtualDeployment shop/pets-v1 listens on port 9080, which Service shop/pets leads to port 8080 of the "
+        "pods; they are called on port 9080; give both one number: the listener port 8080, or the pods' application "
+        "port 9080"
+    ]
+    for ports in ("[{port: 80, targetPort: 9080}]", "[{port: 9080}]", "[{port: 9080, targetPort: web}]", "[]"):
+        sound = kubernetes("Service", "shop", "pets", f"selector: {{app: pets}}, ports: {ports}")
+        assert told(binding("a"), others=(sound,)) == []
 
 
 def test_2_12_1_a_binding_without_its_service_is_named() -> None:

@@ -21,12 +21,14 @@ GATEWAYS = ("shop/edge", "zoo/edge")
 PARTS = (
     *(f"service {key}" for key in SERVICES),
     *(f"deployment {key}-{version}" for key in SERVICES for version in ("v1", "v2")),
+    *(f"endpoints {key}-{version}" for key in SERVICES for version in ("v1", "v2")),
     *(f"scope {key}" for key in SERVICES),
     *(f"callers {key}" for key in SERVICES),
     *(f"gateway {key}" for key in GATEWAYS),
 )
 VARIANTS = 6
 WAYS = tuple(proxies.TcpWay("127.0.4.1", 6000 + place, graphs.vs(key)) for place, key in enumerate(SERVICES))
+ENDPOINTS = tuple(graph.Endpoint(zone, f"10.0.{len(zone)}.{last}") for zone in ("", "a") for last in range(3))
 MODES = tuple(mtls.Mode)
 EDGE = Ref("Secret", "shop", "edge")
 GATEWAY_TLS = (graph.GatewayTls(EDGE), graph.GatewayTls(EDGE, EDGE), graph.GatewayTls(EDGE, EDGE, ("a.example",)))
@@ -69,6 +71,7 @@ def graph_of(choices: Choices) -> graph.Graph:
         )
         for ref, item in known.items()
     }
+    bound = (ref for ref, item in deployments.items() if isinstance(item.discovery, graph.Bound))
     return graph.Graph(
         {},
         routed,
@@ -76,6 +79,7 @@ def graph_of(choices: Choices) -> graph.Graph:
         dict(_gateways(choices, routed)),
         {ref: _scope(choices[f"scope {ref.key}"], routed) for ref in routed},
         {ref: _callers(choices[f"callers {ref.key}"]) for ref in routed},
+        {ref: ENDPOINTS[choices[f"endpoints {ref.key}"] :] for ref in bound},
     )
 
 
@@ -101,7 +105,8 @@ def _deployment(key: str, owner: str, variant: int) -> graph.Deployment:
         graphs.listener(82, Protocol.TCP),
         graphs.listener(83, Protocol.TLS_PASSTHROUGH),
     )
-    return graphs.deployment(key, owner, *listeners[: 1 + variant % 4], hostname="pets" if variant % 2 else "")
+    hostname = "pets" if variant % 2 else ""
+    return graphs.deployment(key, owner, *listeners[: 1 + variant % 4], hostname=hostname, is_bound=variant > 3)
 
 
 def _http(

@@ -72,8 +72,11 @@ def listener(port: int, protocol: Protocol = Protocol.HTTP, timeout: int = 15_00
     return graph.Listener(port, protocol, timeout, idle)
 
 
-def deployment(key: str, owner: str, *listeners: graph.Listener, hostname: str = "") -> graph.Deployment:
-    discovery = graph.Dns(hostname) if hostname else graph.Undiscovered()
+def deployment(
+    key: str, owner: str, *listeners: graph.Listener, hostname: str = "", is_bound: bool = False
+) -> graph.Deployment:
+    by_name = graph.Dns(hostname) if hostname else graph.Undiscovered()
+    discovery = graph.Bound(hostname) if is_bound else by_name
     return graph.Deployment(vd(key), key, vs(owner), discovery, listeners, False)
 
 
