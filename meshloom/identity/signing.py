@@ -41,10 +41,10 @@ def signing(folder: pathlib.Path) -> SigningKey:
     except FileNotFoundError:
         pass
     made = ed25519.Ed25519PrivateKey.generate()
-    public = folder / _VERIFYING / f"{key_id(made.public_key())}.pem"
-    kept.added(public, _public_pem(made.public_key()), kept.PUBLIC)  # first, so that no token is ever unverifiable
-    if not kept.added(path, _private_pem(made), kept.PRIVATE):
-        public.unlink(missing_ok=True)  # somebody else has made one in the meantime
+    verified_by = folder / _VERIFYING / f"{key_id(made.public_key())}.pem"
+    kept.added(verified_by, public_pem(made.public_key()), kept.PUBLIC)  # first, so that no token is ever unverifiable
+    if not kept.added(path, private_pem(made), kept.PRIVATE):
+        verified_by.unlink(missing_ok=True)  # somebody else has made one in the meantime
     return _signing(path)
 
 
@@ -62,15 +62,30 @@ def key_id(key: ed25519.Ed25519PublicKey) -> str:
     return hashlib.sha256(raw).hexdigest()[:32]
 
 
+def private(pem: bytes) -> ed25519.Ed25519PrivateKey | None:
+    """Return the key that signs of a PEM text; None if there is none in it."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ed25519.Ed25519PrivateKey) else None
+
+
+def public(pem: bytes) -> ed25519.Ed25519PublicKey | None:
+    """Return the public half of a key of a PEM text; None if there is none in it."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ed25519.Ed25519PublicKey) else None
+
+
 def _signing(path: pathlib.Path) -> SigningKey:
     pem = kept.content(path, _LARGEST)
     if path.stat().st_mode & _OTHERS:
         raise errors.UserError(f"{path} can be read by others, who could make tokens; chmod 600 it, or replace the key")
-    try:
-        key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ed25519.Ed25519PrivateKey):
+    key = private(pem)
+    if key is None:
         raise errors.UserError(f"{path} holds no Ed25519 key in PEM; remove it, and a new key is made")
     named = key_id(key.public_key())
     if not (path.parent / _VERIFYING / f"{named}.pem").exists():
@@ -83,20 +98,20 @@ def _signing(path: pathlib.Path) -> SigningKey:
 
 def _verifying(path: pathlib.Path) -> ed25519.Ed25519PublicKey | None:
     try:
-        key = serialization.load_pem_public_key(kept.content(path, _LARGEST))
+        key = public(kept.content(path, _LARGEST))
     except FileNotFoundError:
         return None  # removed since it was listed
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ed25519.Ed25519PublicKey):
+    if key is None:
         raise errors.UserError(f"{path} holds no public Ed25519 key in PEM; remove it")
     return key
 
 
-def _private_pem(key: ed25519.Ed25519PrivateKey) -> bytes:
+def private_pem(key: ed25519.Ed25519PrivateKey) -> bytes:
+    """Return a key that signs, in PEM."""
     form, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, form, clear)
 
 
-def _public_pem(key: ed25519.Ed25519PublicKey) -> bytes:
+def public_pem(key: ed25519.Ed25519PublicKey) -> bytes:
+    """Return the public half of a key, in PEM."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
