@@ -1,7 +1,7 @@
 """The API server asked from other threads than that of the event loop, which wait for the answer.
 
-Law: never on the event loop, and in few of the loop's own threads, for requests need one now and then. Where nobody has answered, requests fail at once for a while: a thread that has other
-work waits once, and not again and again.
+Law: never on the event loop, and in few of the loop's own threads, for requests need one now and then. Where nobody
+has answered, requests fail at once for a while: a thread that has other work waits once, and not again and again.
 """
 
 import asyncio
