@@ -84,6 +84,10 @@ class Stream(Protocol):
     def waits(self) -> Waits:
         """Return what is held back."""
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it has taken the newest snapshot of its key."""
+
 
 @dataclass(slots=True)
 class _Progress:
@@ -130,14 +134,16 @@ class _Record:
 class Peers:
     """The connected peers, by stream number."""
 
-    __slots__ = ("_open", "_records")
+    __slots__ = ("_open", "_records", "_stirred")
 
     def __init__(self) -> None:
         self._records: dict[int, _Record] = {}
         self._open: Counter[tuple[Hashable, str]] = Counter()
+        self._stirred: set[int] | None = None
 
     def opened(self, peer: Peer, stream: Stream) -> None:
         """Note a stream whose peer is identified."""
+        self._stir(peer.stream)
         self._records[peer.stream] = _Record(peer, stream)
         self._open[peer.key, peer.node_id] += 1
 
@@ -145,6 +151,7 @@ class Peers:
         """Forget a stream; does nothing if it is not known."""
         record = self._records.pop(stream, None)
         if record is not None:
+            self._stir(stream)
             whose = (record.peer.key, record.peer.node_id)
             self._open[whose] -= 1
             if not self._open[whose]:
@@ -158,6 +165,20 @@ class Peers:
             if progress is None:
                 progress = record.types[effect.type_url] = _Progress()
             progress.note(effect, at)
+            self._stir(stream)
+
+    def _stir(self, stream: int) -> None:
+        if self._stirred is not None:
+            self._stirred.add(stream)
+
+    def stirred(self) -> frozenset[int]:
+        """Return the streams that came, went, were sent or said something since this was asked last; at first all.
+
+        For one who asks again and again: nothing is kept until somebody does.
+        """
+        found = frozenset(self._records) if self._stirred is None else frozenset(self._stirred)
+        self._stirred = set()
+        return found
 
     def streams(self, key: Hashable, node_id: str) -> int:
         """Return how many streams a peer has open."""
@@ -166,6 +187,16 @@ class Peers:
     def views(self) -> tuple[PeerView, ...]:
         """Return all connected streams, oldest first."""
         return tuple(record.view() for record in self._records.values())
+
+    def view(self, stream: int) -> PeerView | None:
+        """Return one connected stream, None if it is not connected."""
+        record = self._records.get(stream)
+        return record.view() if record is not None else None
+
+    def is_current(self, stream: int) -> bool:
+        """Return whether a peer has been given the newest snapshot there is for it, so that its standing tells all."""
+        record = self._records.get(stream)
+        return record is not None and record.stream.is_current
 
     def held(self, stream: int, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what a peer has accepted and is still current; empty for an unknown stream."""

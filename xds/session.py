@@ -131,6 +131,11 @@ class Session:
         """Return how far the client is with a type."""
         return self._machine.standing(type_url)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest snapshot has been taken."""
+        return self._watch is None or self._watch.snapshot is self._taken
+
     def waits(self) -> peers.Waits:
         """Return what is held back and by what, each with how many seconds it has been."""
         self._time_waits()
@@ -143,9 +148,7 @@ class Session:
         self._ring()
 
     def leave(self) -> None:
-        """End the stream as `stop` does, but not before something was sent: a client that was answered returns at
-        once, another waits longer each time (rule C14).
-        """
+        """End the stream as `stop` does, but once something was sent: who was answered returns at once (rule C14)."""
         self._leaving = True
         self._ring()
 
@@ -261,9 +264,8 @@ class Session:
         self._observer.sent(response.type_url, len(response.data))
 
     def _came(self, answer: effects.Acked | effects.Nacked) -> None:
-        sent = self._sent.pop(answer.nonce, None)
-        if sent is not None:
-            type_url, at = sent
+        type_url, at = self._sent.pop(answer.nonce, ("", 0.0))
+        if type_url:
             answered = self._observer.acked if isinstance(answer, effects.Acked) else self._observer.nacked
             answered(type_url, self._loop.time() - at)
 

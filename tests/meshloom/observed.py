@@ -33,6 +33,8 @@ class Quiet:
         """Return nothing."""
         return ()
 
+    is_current = True
+
 
 @dataclass
 class Observed:

@@ -19,6 +19,8 @@ class Known:
     def waits(self):
         return ((WAIT, 3.0),)
 
+    is_current = True
+
 
 def known():
     registry = peers.Peers()
@@ -132,3 +134,21 @@ def test_a_stream_says_what_its_client_has_accepted():
 def test_what_a_peer_waits_for_is_asked_of_its_stream():
     assert known().waits(7) == ((WAIT, 3.0),)
     assert known().waits(8) == ()
+
+
+def test_streams_that_are_stirred_are_told_once_and_nothing_is_kept_until_somebody_asks():
+    registry = known()
+    registry.noted(7, sent("a"), 1.0)
+    assert registry.stirred() == {7}
+    assert registry.stirred() == frozenset()
+    registry.noted(7, effects.Acked(model.CLUSTER, "1", "v1", ("a",)), 2.0)
+    assert registry.stirred() == {7}
+    registry.closed(7)
+    assert registry.stirred() == {7}
+    assert (registry.view(7), registry.is_current(7)) == (None, False)
+
+
+def test_one_stream_can_be_looked_at():
+    registry = known()
+    assert registry.view(7) == registry.views()[0]
+    assert registry.is_current(7)
