@@ -133,8 +133,8 @@ class Session:
 
     @property
     def is_current(self) -> bool:
-        """Whether the newest snapshot has been taken."""
-        return self._watch is None or self._watch.snapshot is self._taken
+        """Whether the newest snapshot has been taken, and what follows from it is on its way."""
+        return not self._decided and (self._watch is None or self._watch.snapshot is self._taken)
 
     def waits(self) -> peers.Waits:
         """Return what is held back and by what, each with how many seconds it has been."""

@@ -135,12 +135,12 @@ def expected(connected: Connected, type_url: str) -> Iterator[str]:
 
 def _type(connected: Connected, type_url: str) -> shapes.Type:
     told = connected.told.types.get(type_url, peers.TypeView())
-    state = _state(connected, type_url, told)
+    stands = state(connected, type_url, told)
     held_back = waits(connected, type_url)
     return shapes.Type(
         type=short_names.OF[type_url],
-        state=state,
-        since=None if state == "unused" else moment(_since(state, told, connected.told.peer.since)),
+        state=stands,
+        since=None if stands == "unused" else moment(_since(stands, told, connected.told.peer.since)),
         sent=told.sent,
         acked=told.acked,
         rejections=rejections(told),
@@ -149,7 +149,8 @@ def _type(connected: Connected, type_url: str) -> shapes.Type:
     )
 
 
-def _state(connected: Connected, type_url: str, told: peers.TypeView) -> shapes.TypeState:
+def state(connected: Connected, type_url: str, told: peers.TypeView) -> shapes.TypeState:
+    """Return how far a proxy is with a type."""
     stands = connected.standings[type_url]
     if told.nacks:
         return "rejected"

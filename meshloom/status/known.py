@@ -12,6 +12,7 @@ from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
 from meshloom.status import drafts
 from meshloom.status.draft import Draft
+from meshloom.status.drafts import Drafts
 
 _BITS = 64
 
@@ -23,7 +24,7 @@ class Known:
     """
 
     number: int = 0
-    drafts: drafts.Drafts = field(default_factory=drafts.Drafts)
+    drafts: Drafts = field(default_factory=Drafts)
     since: Mapping[Ref, int] = field(default_factory=dict)
     digest: int = 0
     digest_since: int = 0
