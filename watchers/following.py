@@ -103,6 +103,7 @@ class Following:
         self._path = api_server.path(place.kind.api_version, place.kind.plural, place.namespace)
         self._query = {"fieldSelector": f"metadata.name={place.name}"} if place.name else {}
         self._last: Fault | None = None
+        self._failing = 0.0
         self._said: int | None = None
         self._wrong: frozenset[Ref] = frozenset()
 
@@ -219,11 +220,12 @@ class Following:
 
     async def _failed(self, fault: Fault, lasted: float = 0.0, heard: int = 0) -> None:
         self._reflector.failed(fault, lasted, heard)
-        before, now = self.standing, time.time()
-        since, self._last = before.since or now, fault
+        before, now = self.standing, time.monotonic()
+        self._failing = now if self._last is None else self._failing
+        self._last, since = fault, before.since or time.time()
         self.standing = replace(before, fault=standing.words(fault), since=since, faults=before.faults + 1)
         is_refused = fault.status in standing.REFUSALS
-        if self._said != fault.status and (is_refused or now - since >= self._pace.patience):
+        if self._said != fault.status and (is_refused or now - self._failing >= self._pace.patience):
             self._said = fault.status
             await self._outlet.put(Reported(str(self.place), (standing.problem(self.standing, fault),)))
         if is_refused and self.place.name:

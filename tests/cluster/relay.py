@@ -1,0 +1,89 @@
+"""A way to the API server that can be cut, stalled and slowed down."""
+
+import asyncio
+import contextlib
+import pathlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from tests.cluster import servers
+from watchers import api_server
+
+TRICKLE = 512
+"""Bytes at a time on a slow way."""
+
+
+@dataclass
+class Relay:
+    """Hands bytes on. Stalled: it takes what comes and hands nothing on, as a firewall that forgot the connection."""
+
+    port: int
+    server: asyncio.Server | None = None
+    address: int = 0
+    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    pause: float = 0.0
+    streams: set[asyncio.StreamWriter] = field(default_factory=set)
+    accepted: int = 0
+    is_refusing: bool = False
+
+    async def start(self) -> None:
+        self.flowing.set()
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = self.server.sockets[0].getsockname()[1]
+
+    def stall(self) -> None:
+        """Hand nothing on from now, on any connection."""
+        self.flowing.clear()
+
+    def flow(self) -> None:
+        """Hand everything on again."""
+        self.is_refusing = False
+        self.flowing.set()
+
+    def cut(self) -> None:
+        """Break off every connection, and each new one at once."""
+        self.is_refusing = True
+        for stream in self.streams:
+            stream.transport.abort()
+
+    async def close(self) -> None:
+        assert self.server is not None
+        self.server.close()
+        self.cut()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        if self.is_refusing:
+            writer.transport.abort()
+            return
+        onward, back = await asyncio.open_connection("127.0.0.1", self.port)
+        pair = {writer, back}
+        self.streams |= pair
+        with contextlib.suppress(OSError):
+            await asyncio.gather(self._handed(reader, back), self._handed(onward, writer))
+        self.streams -= pair
+        for each in pair:
+            each.close()
+
+    async def _handed(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(TRICKLE if self.pause else 1 << 16):
+                await asyncio.sleep(self.pause)
+                await self.flowing.wait()
+                target.write(data)
+                await target.drain()
+        target.close()
+
+
+@contextlib.asynccontextmanager
+async def relayed(cluster: servers.Cluster, folder: pathlib.Path) -> AsyncIterator[tuple[Relay, api_server.Access]]:
+    """Yield a relay, and the administrator's way in through it."""
+    relay = Relay(cluster.port)
+    await relay.start()
+    kubeconfig = folder / "relayed.kubeconfig"
+    through = f"https://127.0.0.1:{relay.address}"
+    kubeconfig.write_text(cluster.kubeconfig.read_text().replace(cluster.url, through))
+    try:
+        yield relay, api_server.Access(str(kubeconfig))
+    finally:
+        await relay.close()
