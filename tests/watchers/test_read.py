@@ -219,12 +219,12 @@ def test_the_faults_of_one_document_leave_the_others_in_force(service) -> None:
 
 
 def test_a_kind_of_others_is_ignored_with_a_warning(service) -> None:
-    write("a.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n" + service("a"))
+    write("a.yaml", "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\n" + service("a"))
     found = files.read(["."])
     assert names(found) == ["a"]
     [problem] = found.problems
     assert problem.severity is Severity.WARNING
-    assert "'Deployment' of 'apps/v1' is not a kind that meshloom reads (a.yaml:2)" in problem.fault
+    assert "'StatefulSet' of 'apps/v1' is not a kind that meshloom reads (a.yaml:2)" in problem.fault
 
 
 def test_an_unknown_kind_of_ours_is_an_error_that_names_the_nine() -> None:
