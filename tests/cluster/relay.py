@@ -23,7 +23,7 @@ class Relay:
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     streams: set[asyncio.StreamWriter] = field(default_factory=set)
-    accepted: int = 0
+    serving: set["asyncio.Task[None]"] = field(default_factory=set)
     is_refusing: bool = False
 
     async def start(self) -> None:
@@ -49,21 +49,31 @@ class Relay:
     async def close(self) -> None:
         assert self.server is not None
         self.server.close()
+        self.flow()
         self.cut()
+        await asyncio.gather(*self.serving, return_exceptions=True)
+        await asyncio.sleep(0)  # transports that are aborted close their sockets in the next turn
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        try:
+            await self._serving(reader, writer)
+        finally:
+            self.serving.discard(task)
+
+    async def _serving(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_refusing:
             writer.transport.abort()
             return
         onward, back = await asyncio.open_connection("127.0.0.1", self.port)
         pair = {writer, back}
         self.streams |= pair
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._handed(reader, back), self._handed(onward, writer))
+        await asyncio.gather(self._handed(reader, back), self._handed(onward, writer))
         self.streams -= pair
         for each in pair:
-            each.close()
+            each.transport.abort()
 
     async def _handed(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
