@@ -19,6 +19,7 @@ _KINDS = {
     resources.ROUTES: "routes",
     resources.CLUSTER: "clusters",
     resources.FILTER: "filters",
+    resources.ENDPOINTS: "endpoints",
 }
 
 

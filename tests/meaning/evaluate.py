@@ -4,7 +4,7 @@ Law: what Envoy's documentation says a proxy does with its configuration, and no
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from types import MappingProxyType
 from typing import Any
@@ -50,6 +50,7 @@ class Proxy:
     clusters: Mapping[str, Message]
     filters: Mapping[str, Message]
     secrets: tls.Secrets
+    endpoints: Mapping[str, Message] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,17 +241,24 @@ def upstream(network: Network, proxy: Proxy, name: str, payload: Payload, resolv
     cluster = proxy.clusters.get(name)
     if cluster is None:
         return surely(Closed("cluster_not_found"))
-    if cluster.get("type", "STATIC") != "STATIC":
+    if cluster.get("type", "STATIC") not in ("STATIC", "EDS"):
         raise NotUnderstoodError(f"a cluster of type {cluster['type']}")
     if kind_of(cluster.get("cluster_type", {}).get("typed_config", {"@type": ""})) == DYNAMIC:
         return sent(network, resolved, payload) if resolved else surely(Closed("no_healthy_upstream"))
-    groups = cluster.get("load_assignment", {}).get("endpoints", ())
+    groups = _assignment(proxy, name, cluster).get("endpoints", ())
     endpoints = [one["endpoint"]["address"] for group in groups for one in group["lb_endpoints"]]
     if not endpoints:
         return surely(Closed("no_healthy_upstream"))
     if "transport_socket" in cluster:
         payload = tls.greeting(_typed(cluster["transport_socket"], UPSTREAM), payload, proxy.secrets)
     return mixed((1, _dialled(network, proxy, endpoint, payload)) for endpoint in endpoints)
+
+
+def _assignment(proxy: Proxy, name: str, cluster: Message) -> Message:
+    """Return the endpoints of a cluster: its own, or those that came beside it."""
+    if cluster.get("type") != "EDS":
+        return cluster.get("load_assignment", {})
+    return proxy.endpoints[cluster["eds_cluster_config"].get("service_name", name)]
 
 
 def _dialled(network: Network, proxy: Proxy, address: Message, payload: Payload) -> Chances:

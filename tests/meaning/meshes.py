@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mesh import inventory, resolve
+from mesh import inventory, resolve, resources, workloads
 from mesh.problems import Ref
 from tests import written
 from tests.meaning import configuration, evaluate
@@ -54,12 +54,17 @@ NOTHING = Outside()
 
 
 def compiled(shorts: Iterable[Short], block: str = BLOCK, outside: Outside = NOTHING) -> Compiled:
-    """Return a mesh in which each deployment has a sidecar and each gateway a proxy, at addresses of this block."""
+    """Return a mesh in which each deployment has a sidecar and each gateway a proxy, at addresses of this block. Every
+    second deployment is bound to a Service, the others are found by name.
+    """
     mesh = meshes.read(shorts)
     objects = (written.resource(dict(one)) for kind in mesh.objects.values() for one in kind.values())
-    graph = resolve.resolve(inventory.inventory_of(objects)).graph
+    unbound = resolve.resolve(inventory.inventory_of(objects))
     ways = {way: FIRST_WAY + place for place, way in enumerate(_ways(mesh))}
-    sidecars = {_key(ref): _sidecar(ref, block, number, ways) for number, ref in enumerate(graph.deployments, 1)}
+    refs = enumerate(unbound.graph.deployments, 1)
+    sidecars = {_key(ref): _sidecar(ref, block, number, ways) for number, ref in refs}
+    tied = (one for number, sidecar in enumerate(sidecars.values()) if number % 2 for one in _bound(sidecar))
+    graph = resolve.resolve(unbound.inventory.with_changes(tied)).graph
     gates = {
         _key(ref): proxies.Gateway(ref, f"{block}{GATES + number}") for number, ref in enumerate(graph.gateways, 1)
     }
@@ -78,6 +83,18 @@ def compiled(shorts: Iterable[Short], block: str = BLOCK, outside: Outside = NOT
         {key: one.address for key, one in gates.items()},
         ways,
     )
+
+
+def _bound(sidecar: proxies.Sidecar) -> Iterable[resources.Resource]:
+    """Return a Service with one endpoint, where a sidecar is, and what binds its deployment to it."""
+    space, name = _key(sidecar.deployment)
+    target = {"service": {"ref": {"name": f"bound-{name}"}}}
+    short = {"VirtualDeploymentBinding": f"{space}/{name}", "virtualDeployment": {"ref": {"name": name}}}
+    yield written.resource({**short, "target": target})
+    yield workloads.Service(metadata={"namespace": space, "name": f"bound-{name}"})
+    owner = {"kubernetes.io/service-name": f"bound-{name}"}
+    listed = workloads.Endpoint(addresses=(sidecar.capture.workload_address,))
+    yield workloads.EndpointSlice(metadata={"namespace": space, "name": name, "labels": owner}, endpoints=(listed,))
 
 
 def _ways(mesh: Written) -> list[Way]:

@@ -115,6 +115,7 @@ _CHAIN = {
     "transport_socket_connect_timeout": BESIDE,
 }
 
+_ASSIGNMENT = {"cluster_name": BESIDE, "endpoints": {"lb_endpoints": {"endpoint": {"address": _ADDRESS}}}}
 _ROUTES = {
     "name": READ,
     "virtual_hosts": {
@@ -231,10 +232,8 @@ TABLE: Mapping[str, Fields] = {
     "envoy.config.cluster.v3.Cluster": {
         "name": READ,
         "cluster_type": _EXTENSION,
-        "load_assignment": {
-            "cluster_name": BESIDE,
-            "endpoints": {"lb_endpoints": {"endpoint": {"address": _ADDRESS}}},
-        },
+        "load_assignment": _ASSIGNMENT,
+        "eds_cluster_config": {"eds_config": _SOURCE, "service_name": READ},
         "transport_socket": _EXTENSION,
         "lb_policy": BESIDE,
         "outlier_detection": BESIDE,
@@ -244,6 +243,10 @@ TABLE: Mapping[str, Fields] = {
         "circuit_breakers": BESIDE,
         "connect_timeout": BESIDE,
         "wait_for_warm_on_init": BESIDE,
+    },
+    "envoy.config.endpoint.v3.ClusterLoadAssignment": {
+        **_ASSIGNMENT,
+        "endpoints": {**_ASSIGNMENT["endpoints"], "locality": BESIDE, "load_balancing_weight": BESIDE},
     },
     "envoy.extensions.clusters.dns.v3.DnsCluster": {
         "dns_failure_refresh_rate": BESIDE,
