@@ -227,7 +227,7 @@ EDITS = st.one_of(SLICES, SLICES, PODS, BINDINGS, SERVICES, GONE)
 WHOLE = written.of(MESH + binding("a", labels="{version: v1}")).with_changes([service(), service("shop/more")])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(EDITS, min_size=1, max_size=2), min_size=1, max_size=12))
 def test_after_any_edits_the_endpoints_are_those_of_a_fresh_run(steps: list[list[resources.Resource | Ref]]) -> None:
     seen, last = WHOLE, resolve.resolve(WHOLE)
