@@ -12,7 +12,7 @@ PROTOC := $(CURDIR)/.venv-protoc
 LOCKING := $(CURDIR)/.venv-lock
 ENVOY_OLDEST := $(CURDIR)/build/envoy-oldest
 BIN := $(VENV)/bin
-CASES := tests/translator/cases tests/meshloom/gateways/cases
+CASES := tests/translator/cases tests/meshloom/gateways/cases tests/meshloom/injector/cases
 
 # Each environment has a stamp that is younger than the files it was made from.
 INSTALLED := $(VENV)/.installed
@@ -85,8 +85,9 @@ format: install ## put sources into the one format
 DEPLOY_DIGEST = find deploy -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 CASES_DIGEST = find $(CASES) -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum
 
-goldens: install ## write what is expected of proxies and gateways (the cases of the tests) anew
-	@$(BIN)/python -m pytest tests/translator/test_goldens.py tests/meshloom/gateways/test_manifests.py -q --update-golden
+goldens: install ## write what is expected of proxies, gateways and pods (the cases of the tests) anew
+	@$(BIN)/python -m pytest tests/translator/test_goldens.py tests/meshloom/gateways/test_manifests.py \
+		tests/meshloom/injector/test_goldens.py -q --update-golden
 
 bench: install ## measure compile and delivery, write build/bench.json
 	@mkdir -p build

@@ -18,6 +18,7 @@ from mesh.rules import names
 from meshloom import addresses, errors
 from meshloom.identity.authority import rotation
 from meshloom.identity.authority.rotation import DAY
+from meshloom.injector import wishes
 from translator import traffic
 from watchers import files
 
@@ -76,6 +77,7 @@ class Kubernetes(_Settings):
     """A watch on which nothing has come for so long is begun anew; an API server says something every minute."""
     patience_seconds: Seconds = 10.0
     """A kind that cannot be followed for so long is a problem; what does not pass by itself is one at once."""
+    injection: wishes.Injection = wishes.Injection()
 
 
 def _listened(text: str) -> str:

@@ -31,6 +31,9 @@ class Asked:
     """Whether it is about a sub-resource, such as the status."""
     new: Object | None = field(default=None, repr=False)
     old: Object | None = field(default=None, repr=False)
+    namespace: str = ""
+    is_rehearsal: bool = False
+    """Whether nothing comes of it (a dry run)."""
 
 
 def asked(document: object) -> Asked:
@@ -60,6 +63,8 @@ def _asked(request: Object) -> Asked:
         bool(request.get("subResource")),
         _object(request.get("object")),
         _object(request.get("oldObject")),
+        _text(request.get("namespace")),
+        request.get("dryRun") is True,
     )
 
 

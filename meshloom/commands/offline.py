@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mesh import inventory, resolve
+from mesh import documents, inventory, resolve
 from mesh.problems import Problem, Severity
 from meshloom import edge_secrets, errors
 from meshloom import settings as settings_model
@@ -32,12 +32,15 @@ class Offline:
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def read(paths: Sequence[str], settings: settings_model.Settings) -> Offline:
-    """Return what files, folders and `-` for standard input say. Raises errors.UserError for a path to nowhere."""
+def read(paths: Sequence[str], settings: settings_model.Settings, parse: sheets.Parse = documents.parsed) -> Offline:
+    """Return what files, folders and `-` for standard input say; `parse` reads each object.
+
+    Raises errors.UserError for a path to nowhere.
+    """
     for path in paths:
         if path != files.STDIN and not pathlib.Path(path).exists():
             raise errors.UserError(f"{path} does not exist; name a file or folder of YAML, or - for standard input")
-    reading = files.read(paths, largest=settings.files.largest_bytes)
+    reading = files.read(paths, largest=settings.files.largest_bytes, parse=parse)
     resolution = resolve.resolve(inventory.inventory_of(reading.resources), settings=settings.model())
     endings = edge_secrets.endings(resolution, time.time())
     return Offline(reading, resolution, (*reading.problems, *resolution.problems, *endings))
