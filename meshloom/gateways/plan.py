@@ -50,7 +50,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Another's object is in the way; `words` say whose."""
+    """Something is in the way, another's object or one that is ending; `words` say what."""
 
     words: str
 
@@ -70,14 +70,15 @@ def places(owner: Ref) -> tuple[Ref, ...]:
 
 
 def step(owner_uid: str, wanted: Mapping[str, Any] | None, found: Mapping[str, Any] | None) -> Step | None:
-    """Return what is to be done about one object; None: nothing, or nothing until what ends has ended."""
+    """Return what is to be done about one object; None: nothing."""
     if found is None:
         return Apply(wanted) if wanted else None
-    if controller(found).get("uid") != owner_uid:
-        return Leave(_whose(found)) if wanted else None
-    if found["metadata"].get("deletionTimestamp"):
-        return None
-    return Apply(wanted, found) if wanted else Remove(found)
+    is_ours, is_ending = controller(found).get("uid") == owner_uid, "deletionTimestamp" in found["metadata"]
+    if not wanted:
+        return Remove(found) if is_ours and not is_ending else None
+    if is_ours and is_ending:
+        return Leave(f"{ref(found)} is being deleted; then it is made anew")
+    return Apply(wanted, found) if is_ours else Leave(_whose(found))
 
 
 def controller(found: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,12 +102,25 @@ def ref(found: Mapping[str, Any]) -> Ref:
     return Ref(str(found.get("kind", "")), metadata.get("namespace", ""), metadata["name"])
 
 
-def fingerprint(found: Mapping[str, Any]) -> str:
-    """Return what tells whether somebody has changed an object: all but its status, and how many pods there are."""
+def fingerprint(found: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """Return what tells whether somebody has changed what we applied as `body`: not its status, not how many pods there
+    are, not what others noted on it.
+    """
     metadata = found["metadata"]
+    noted = [_part(metadata.get(key), body["metadata"].get(key)) for key in ("labels", "annotations")]
     spec = {key: value for key, value in (found.get("spec") or {}).items() if key != "replicas"}
-    kept = [metadata.get(key) for key in ("uid", "labels", "annotations", "ownerReferences", "deletionTimestamp")]
-    return hashlib.blake2b(json.dumps([kept, spec], sort_keys=True).encode(), digest_size=16).hexdigest()
+    kept = [metadata.get("uid"), metadata.get("ownerReferences"), "deletionTimestamp" in metadata, noted, spec]
+    return hashlib.blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def is_older(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    """Return whether one state of an object was there before another, as far as versions can be compared."""
+    versions = [str((each or {}).get("metadata", {}).get("resourceVersion", "")) for each in (one, other)]
+    return all(version.isdecimal() for version in versions) and int(versions[0]) < int(versions[1])
+
+
+def _part(noted: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {key: (noted or {}).get(key) for key in wanted or {}}
 
 
 def _whose(found: Mapping[str, Any]) -> str:

@@ -26,6 +26,11 @@ class Wanted:
     objects: tuple[Mapping[str, Any], ...] = field(repr=False)
     fault: str = ""
 
+    @property
+    def least_pods(self) -> int:
+        """How many pods there always are."""
+        return self.owner.spec.deployment.autoscaling.min_pods if self.owner.spec else 0
+
 
 Wishes = Mapping[Ref, Wanted]
 

@@ -55,7 +55,8 @@ def test_what_is_of_somebody_else_is_left_and_it_is_said_whose_it_is(found: dict
 def test_what_is_ending_is_waited_for() -> None:
     ending = copy.deepcopy(owned())
     ending["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z"
-    assert plan.step("u1", WANTED, ending) is None
+    step = plan.step("u1", WANTED, ending)
+    assert step == plan.Leave("Service shop/front-service is being deleted; then it is made anew")
     assert plan.step("u1", None, ending) is None
 
 
@@ -73,8 +74,27 @@ def test_objects_of_one_deployment_have_names_of_their_own(name: str) -> None:
     assert len({place.name for place in places}) == len(places)
 
 
-def test_a_fingerprint_tells_changes_but_not_the_number_of_pods_nor_what_is_said_of_them() -> None:
-    first = plan.fingerprint(owned())
-    assert plan.fingerprint({**owned(), "status": {"x": 1}, "spec": {"type": "NodePort", "replicas": 7}}) == first
-    assert plan.fingerprint({**owned(), "spec": {"type": "ClusterIP"}}) != first
-    assert plan.fingerprint({**owned(), "metadata": {**owned()["metadata"], "labels": {"a": "b"}}}) != first
+def test_a_fingerprint_tells_changes_but_not_the_number_of_pods_nor_what_others_note() -> None:
+    def printed(**more: Any) -> str:
+        return plan.fingerprint({**owned(), **more}, WANTED)
+
+    metadata = owned()["metadata"]
+    assert printed(status={"x": 1}, spec={"type": "NodePort", "replicas": 7}) == printed()
+    assert printed(metadata={**metadata, "annotations": {"a": "b"}, "resourceVersion": "8"}) == printed()
+    assert printed(spec={"type": "ClusterIP"}) != printed()
+    assert printed(metadata={**metadata, "ownerReferences": []}) != printed()
+
+
+def test_a_fingerprint_tells_when_labels_that_we_applied_are_changed() -> None:
+    body = {**WANTED, "metadata": {"labels": {"ours": "x"}}}
+    one, other = ({**WANTED, "metadata": {"labels": {"ours": said, "others": "y"}}} for said in "xz")
+    assert plan.fingerprint(one, body) != plan.fingerprint(other, body)
+    assert plan.fingerprint(one, body) == plan.fingerprint({**one, "metadata": {"labels": {"ours": "x"}}}, body)
+
+
+def test_versions_tell_which_state_is_older_where_they_can_be_compared() -> None:
+    old, new, odd = ({"metadata": {"resourceVersion": version}} for version in ("99", "100", "x"))
+    assert plan.is_older(old, new)
+    assert not plan.is_older(new, old)
+    assert not plan.is_older(odd, new)
+    assert not plan.is_older(new, None)
