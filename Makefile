@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose test-node check format \
-	goldens bench protos envoy-oldest proto crds lock clean python
+	goldens bench protos envoy-oldest proto crds chart lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,7 +66,7 @@ test-node: install ## install on a Kubernetes with a node and test that (KUBECON
 test-compose: install ## run the demo in containers and test that (needs an engine; COMPOSE='docker compose')
 	@MESHLOOM_COMPOSE='$(COMPOSE)' $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)
 
-check: install ## lint, format, types, import contracts, goldens and CRDs up to date
+check: install ## lint, format, types, import contracts, goldens, CRDs and chart up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -74,7 +74,7 @@ check: install ## lint, format, types, import contracts, goldens and CRDs up to 
 	@before=$$($(CASES_DIGEST)); $(MAKE) --no-print-directory goldens || exit 1; \
 	if [ "$$before" != "$$($(CASES_DIGEST))" ]; then \
 		echo 'The goldens in $(CASES) were out of date and are rewritten now: look at the difference.' >&2; exit 1; fi
-	@before=$$($(DEPLOY_DIGEST)); $(MAKE) --no-print-directory crds || exit 1; \
+	@before=$$($(DEPLOY_DIGEST)); $(MAKE) --no-print-directory crds chart || exit 1; \
 	if [ "$$before" != "$$($(DEPLOY_DIGEST))" ]; then \
 		echo 'What is made in deploy was out of date and is rewritten now: look at the difference.' >&2; exit 1; fi
 
@@ -138,6 +138,9 @@ proto: $(PROTOC)/.installed ## generate xds/wire from proto
 
 crds: install ## write the CustomResourceDefinitions of deploy/crds anew from the models
 	@$(BIN)/python -m meshloom.crds deploy/crds
+
+chart: install ## write the Helm chart of deploy/helm anew from the objects that `meshloom install` applies
+	@$(BIN)/python -m meshloom.install deploy/helm/meshloom
 
 $(PROTOC)/.installed: requirements-protoc.txt | python
 	@$(PYTHON) -m venv $(PROTOC)

@@ -1,0 +1,91 @@
+"""What the control plane may do in a cluster, and what each permission is for.
+
+Law: nothing is granted that is not used; what can be limited to a name or to the control plane's own namespace is.
+"""
+
+from typing import Any, NamedTuple
+
+from mesh import resources
+from meshloom.admission import configuration
+
+Document = dict[str, Any]
+
+FOLLOW = ("get", "list", "watch")
+NAME = "meshloom"
+ROOT_MAP = "meshloom-root"
+LEASE = "meshloom-leader"
+
+_KINDS = tuple(configuration.plurals())
+
+
+class Grant(NamedTuple):
+    """Verbs on resources of one API group, for a reason; with names: on the objects of these names only."""
+
+    why: str
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    def rule(self) -> Document:
+        """Return it as a rule of a role."""
+        found: Document = {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
+        return {**found, "resourceNames": list(self.names)} if self.names else found
+
+
+EVERYWHERE: tuple[Grant, ...] = (
+    Grant("follow the mesh", resources.GROUP, _KINDS, FOLLOW),
+    Grant("hold back and release deletions by finalizers", resources.GROUP, _KINDS, ("patch",)),
+    Grant(
+        "see whether a kind is being removed, or only cannot be read",
+        "apiextensions.k8s.io",
+        ("customresourcedefinitions",),
+        ("get",),
+        tuple(f"{each}.{resources.GROUP}" for each in _KINDS),
+    ),
+    Grant("write statuses", resources.GROUP, tuple(f"{each}/status" for each in _KINDS), ("patch",)),
+    Grant("follow Services, the pods behind them, and namespaces", "", ("namespaces", "pods", "services"), FOLLOW),
+    Grant("follow endpoints", "discovery.k8s.io", ("endpointslices",), FOLLOW),
+    Grant("recognise the pods of gateways by who owns them", "apps", ("deployments", "replicasets"), FOLLOW),
+    Grant(
+        "give namespaces the roots that proxies know the control plane by",
+        "",
+        ("configmaps",),
+        (*FOLLOW, "create", "patch", "delete"),
+        (ROOT_MAP,),
+    ),
+    Grant("tell events", "", ("events",), ("create", "get", "patch")),
+    Grant("check the tokens of proxies and operators", "authentication.k8s.io", ("tokenreviews",), ("create",)),
+    Grant("ask what operators may do", "authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
+    Grant(
+        "keep the webhook's certificate authority up to date",
+        "admissionregistration.k8s.io",
+        ("validatingwebhookconfigurations",),
+        ("get", "patch"),
+        (configuration.NAME,),
+    ),
+)
+"""In all namespaces, beside Secrets."""
+
+SECRETS: tuple[Grant, ...] = (
+    Grant("read certificates that gateways and settings name, one by one", "", ("secrets",), FOLLOW),
+)
+"""In the namespaces that the values list, or in all."""
+
+AT_HOME: tuple[Grant, ...] = (
+    Grant("keep authorities and join tokens", "", ("secrets",), (*FOLLOW, "create", "patch")),
+    Grant("tell other replicas of one's proxies", "", ("configmaps",), (*FOLLOW, "create", "patch", "delete")),
+    Grant("elect the replica that writes", "coordination.k8s.io", ("leases",), ("get", "create", "update")),
+)
+"""In its own namespace."""
+
+EDITING: tuple[Grant, ...] = (
+    Grant(
+        "edit the mesh",
+        resources.GROUP,
+        _KINDS,
+        (*FOLLOW, "create", "update", "patch", "delete", "deletecollection"),
+    ),
+)
+VIEWING: tuple[Grant, ...] = (Grant("view the mesh", resources.GROUP, _KINDS, FOLLOW),)
+"""Of people, by the roles that a cluster has for them."""

@@ -1,0 +1,80 @@
+"""Roles, and who has them.
+
+Law: pure; the grants are those of `grants`, and each role is bound to the control plane's own account alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from meshloom.install import grants
+from meshloom.install.grants import NAME, Grant
+
+Document = dict[str, Any]
+
+LABELS = {"app.kubernetes.io/name": NAME}
+READER = f"{NAME}-secrets"
+"""The role that reads Secrets: bound everywhere, or where the values say."""
+
+_GROUP = "rbac.authorization.k8s.io"
+_API = f"{_GROUP}/v1"
+
+
+def account(namespace: str) -> Document:
+    """Return the account that the control plane has."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": _named(NAME, namespace),
+        "automountServiceAccountToken": False,
+    }
+
+
+def cluster_roles(namespace: str) -> Iterator[Document]:
+    """Yield what holds in all namespaces."""
+    yield _role("ClusterRole", NAME, grants.EVERYWHERE)
+    yield _binding("ClusterRoleBinding", NAME, "ClusterRole", NAME, namespace)
+    yield _role("ClusterRole", READER, grants.SECRETS)
+
+
+def home_roles(namespace: str) -> Iterator[Document]:
+    """Yield what holds in the control plane's own namespace."""
+    yield _role("Role", NAME, grants.AT_HOME, namespace)
+    yield _binding("RoleBinding", NAME, "Role", NAME, namespace, namespace)
+
+
+def secrets_everywhere(namespace: str) -> Document:
+    """Return the permission to read Secrets in all namespaces."""
+    return _binding("ClusterRoleBinding", READER, "ClusterRole", READER, namespace)
+
+
+def secrets_in(there: str, namespace: str) -> Document:
+    """Return the permission to read Secrets of one namespace."""
+    return _binding("RoleBinding", READER, "ClusterRole", READER, namespace, there)
+
+
+def user_roles(aggregated: str) -> Iterator[Document]:
+    """Yield the roles of people; `aggregated` ("true" or "false") says whether the cluster's own roles include them."""
+    editing = _role("ClusterRole", f"{NAME}-edit", grants.EDITING)
+    viewing = _role("ClusterRole", f"{NAME}-view", grants.VIEWING)
+    for role, into in ((editing, ("admin", "edit")), (viewing, ("view",))):
+        labels = {f"{_GROUP}/aggregate-to-{each}": aggregated for each in into}
+        yield {**role, "metadata": {**role["metadata"], "labels": {**LABELS, **labels}}}
+
+
+def _named(name: str, namespace: str = "") -> Document:
+    return {"name": name, **({"namespace": namespace} if namespace else {}), "labels": dict(LABELS)}
+
+
+def _role(kind: str, name: str, granted: tuple[Grant, ...], namespace: str = "") -> Document:
+    rules = [each.rule() for each in granted]
+    return {"apiVersion": _API, "kind": kind, "metadata": _named(name, namespace), "rules": rules}
+
+
+def _binding(kind: str, name: str, of: str, role: str, namespace: str, there: str = "") -> Document:
+    return {
+        "apiVersion": _API,
+        "kind": kind,
+        "metadata": _named(name, there),
+        "roleRef": {"apiGroup": _GROUP, "kind": of, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+    }
