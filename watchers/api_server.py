@@ -173,7 +173,10 @@ class ApiServer:
                 fault = _fault(answer, await answer.read())
                 await self._reload(fault)
                 raise fault
-            yield answer
+            try:
+                yield answer
+            finally:
+                _abandon(answer)
 
     async def _authorize(self, headers: dict[str, str], path: str, method: str) -> None:
         settings = await self._client.configuration.auth_settings()
@@ -190,6 +193,13 @@ class ApiServer:
             oldest, self._former, self._client = self._former, self._client, new
             if oldest is not None:  # whose requests have ended long ago, which those of the one before need not
                 await oldest.close()
+
+
+def _abandon(answer: aiohttp.ClientResponse) -> None:
+    """Close the connection of an answer that has not been read to its end, without waiting for the server's goodbye."""
+    held = answer.connection
+    if held is not None and held.transport is not None:
+        held.transport.abort()
 
 
 # ---------------------------------------------------------------------------- who is asked
