@@ -6,9 +6,10 @@ Law: names and selector are those of the original operator, so that what it made
 from collections.abc import Mapping
 from typing import Final
 
+from meshloom.injector import contract
+
 DEPLOYMENT_LABEL: Final = "servicemesh.oci.oracle.com/ingress-gateway-deployment"
 """On every object of a gateway, with the name of the IngressGatewayDeployment; selectors hold nothing else."""
-INJECTION_LABEL: Final = "servicemesh.oci.oracle.com/sidecar-injection"
 OURS: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": "meshloom"}
 
 WATCHED: Final = f"{DEPLOYMENT_LABEL},app.kubernetes.io/managed-by=meshloom"
@@ -47,4 +48,4 @@ def of_object(name: str, wished: Mapping[str, str]) -> dict[str, str]:
 
 def of_pod(name: str, wished: Mapping[str, str]) -> dict[str, str]:
     """Return the labels of a pod; a gateway is a proxy, and none is put beside it."""
-    return {**wished, INJECTION_LABEL: "disabled", **selector(name)}
+    return {**wished, contract.LABEL: contract.DISABLED, **selector(name)}

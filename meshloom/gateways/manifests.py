@@ -8,8 +8,9 @@ from typing import Any
 
 from mesh.problems import Ref
 from mesh.resources import GatewayPort, GatewayService, IngressGatewayDeployment, IngressGatewayDeploymentSpec
-from meshloom import proxy_pods
 from meshloom.gateways import labels, pods
+from meshloom.injector import contract
+from meshloom.injector.terms import Terms
 
 Json = dict[str, Any]
 
@@ -18,32 +19,28 @@ BUSY_PERCENT = 50
 
 
 def objects(
-    owner: IngressGatewayDeployment,
-    spec: IngressGatewayDeploymentSpec,
-    gateway: Ref,
-    gateway_id: str,
-    options: pods.Options,
+    owner: IngressGatewayDeployment, spec: IngressGatewayDeploymentSpec, gateway: Ref, gateway_id: str, terms: Terms
 ) -> tuple[Json, ...]:
     """Return the objects of a deployment of this gateway, in the order in which they are applied.
 
     Raises ValueError if its annotation names no level of a log.
     """
-    level = proxy_pods.log_level(owner.metadata.annotations)
-    container = pods.container(spec, gateway.key, gateway_id, level, options)
+    level = pods.log_level(owner.metadata.annotations.get(contract.LOG_LEVEL, contract.DEFAULT_LOG_LEVEL))
+    env = pods.variables(gateway.key, gateway_id, level, pods.resources(spec), terms)
     return (
-        _deployment(owner, spec, container),
+        _deployment(owner, spec, pods.template(owner.metadata.name, spec, env, terms)),
         _autoscaler(owner, spec),
         *_service(owner, spec),
         *_budget(owner, spec),
     )
 
 
-def _deployment(owner: IngressGatewayDeployment, spec: IngressGatewayDeploymentSpec, container: Json) -> Json:
+def _deployment(owner: IngressGatewayDeployment, spec: IngressGatewayDeploymentSpec, template: Json) -> Json:
     name = owner.metadata.name
     described = {
         "selector": {"matchLabels": labels.selector(name)},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
-        "template": pods.template(name, spec, container),
+        "template": template,
     }
     made = _object("apps/v1", "Deployment", labels.deployment_name(name), owner, described)
     return _labelled(made, labels.of_object(name, spec.deployment.labels))

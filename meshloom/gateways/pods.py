@@ -1,16 +1,17 @@
 """The pods of a gateway: one proxy, with no more rights than it takes to listen and to ask its control plane.
 
-Law: pure. A pod that ends first stops being called, then drains; what it still holds, it answers.
+Law: pure, and of the same parts as sidecars. A pod that is to end first stops being called, then drains; what it still
+holds, it answers.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from mesh.resources import GatewayPods, GatewayPort, IngressGatewayDeploymentSpec, ResourceRequirements
-from mesh.rules import ports
-from meshloom import bootstrap, proxy_pods
+from mesh.resources import GatewayPort, IngressGatewayDeploymentSpec, ResourceRequirements
+from mesh.rules import ports, wording
+from meshloom import bootstrap
 from meshloom.gateways import labels
+from meshloom.injector import containers, contract, environment, volumes
+from meshloom.injector.terms import Terms
 
 Json = dict[str, Any]
 
@@ -21,49 +22,56 @@ ENDING_SECONDS: Final = LEAVING_SECONDS + bootstrap.DRAIN_SECONDS + MARGIN_SECON
 """How long a pod may take to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is the same for all gateways of a control plane: the proxy's image, and where proxies ask (`host:port`)."""
-
-    image: str
-    control_plane: str
-
-
-def template(name: str, spec: IngressGatewayDeploymentSpec, proxy: Json) -> Json:
-    """Return the template of pods that run this container."""
+def template(name: str, spec: IngressGatewayDeploymentSpec, env: list[Json], terms: Terms) -> Json:
+    """Return the template of the pods of a deployment of this name, whose proxies have this environment."""
+    mounted = volumes.of_proxy(with_pki=spec.deployment.mount_certificate_chain_from_host)
+    proxy = containers.proxy(terms, env, [mount for _, mount in mounted], resources(spec))
     return {
         "metadata": {"labels": labels.of_pod(name, spec.deployment.labels)},
         "spec": {
             "automountServiceAccountToken": False,
-            "containers": [proxy],
+            "containers": [{**proxy, **_listening(spec), "lifecycle": _LEAVING}],
             "enableServiceLinks": False,
             "securityContext": {
-                "fsGroup": proxy_pods.USER,
+                "fsGroup": contract.PROXY_UID,
                 "runAsNonRoot": True,
-                "runAsUser": proxy_pods.USER,
+                "runAsUser": contract.PROXY_UID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "terminationGracePeriodSeconds": ENDING_SECONDS,
-            "volumes": proxy_pods.volumes(has_host_certificates=spec.deployment.mount_certificate_chain_from_host),
+            "volumes": [volume for volume, _ in mounted],
         },
     }
 
 
-def container(spec: IngressGatewayDeploymentSpec, gateway: str, gateway_id: str, level: str, options: Options) -> Json:
-    """Return the container of a gateway's proxy; `gateway` is `namespace/name` of the IngressGateway."""
-    pods = spec.deployment
-    return {
-        "name": proxy_pods.CONTAINER,
-        "image": options.image,
-        "env": proxy_pods.variables(gateway_id, level, options.control_plane, {proxy_pods.GATEWAY_VARIABLE: gateway}),
-        "ports": [proxy_pods.statistics_port(), *map(_port, distinct(spec.ports))],
-        "resources": _resources(pods),
-        "readinessProbe": {**_asked(), "periodSeconds": 5, "failureThreshold": 2, "timeoutSeconds": 2},
-        "livenessProbe": {"tcpSocket": {"port": ports.HEALTH}, "initialDelaySeconds": 5, "periodSeconds": 10},
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LEAVING_SECONDS)]}}},
-        "securityContext": proxy_pods.confinement(),
-        "volumeMounts": proxy_pods.mounts(has_host_certificates=pods.mount_certificate_chain_from_host),
+_LEAVING: Final[Json] = {"preStop": {"exec": {"command": ["sleep", str(LEAVING_SECONDS)]}}}
+
+
+def variables(gateway: str, gateway_id: str, level: str, limits: Json, terms: Terms) -> list[Json]:
+    """Return the environment of a gateway's proxy; `gateway` is `namespace/name` of the IngressGateway."""
+    told = {
+        "DEPLOYMENT_ID": gateway_id,
+        contract.LEVEL_VARIABLE: level,
+        "MDS_ENDPOINT": terms.mds_endpoint,
+        contract.GATEWAY_VARIABLE: gateway,
+        contract.ADS_VARIABLE: terms.ads,
+        contract.CONCURRENCY_VARIABLE: str(environment.concurrency(limits)),
+        contract.DRAIN_VARIABLE: str(bootstrap.DRAIN_SECONDS),
     }
+    return [*({"name": name, "value": value} for name, value in told.items() if value), *environment.POD]
+
+
+def resources(spec: IngressGatewayDeploymentSpec) -> Json:
+    """Return what a proxy is given of processors and memory."""
+    wished = spec.deployment.autoscaling.resources
+    return _written(wished) if wished else dict(containers.RESOURCES)
+
+
+def log_level(written: str) -> str:
+    """Return the level of a log as proxies know it. Raises ValueError with what is wrong with it."""
+    if written.lower() not in contract.LOG_LEVELS:
+        raise ValueError(f"is {wording.quoted(written)}, which is no level of a log")
+    return written.lower()
 
 
 def distinct(given: tuple[GatewayPort, ...]) -> tuple[GatewayPort, ...]:
@@ -72,18 +80,14 @@ def distinct(given: tuple[GatewayPort, ...]) -> tuple[GatewayPort, ...]:
     return tuple(port for port in given if first.get((port.port, port.protocol)) is port)
 
 
-def _asked() -> Mapping[str, Any]:
-    return {"httpGet": {"path": "/health", "port": ports.HEALTH}}
+def _listening(spec: IngressGatewayDeploymentSpec) -> Json:
+    statistics = {"containerPort": ports.STATISTICS, "protocol": "TCP"}
+    return {"ports": [statistics, *map(_port, distinct(spec.ports))]}
 
 
 def _port(port: GatewayPort) -> Json:
     named = {"name": port.name} if port.name else {}
     return {"containerPort": port.port, "protocol": port.protocol, **named}
-
-
-def _resources(pods: GatewayPods) -> Json:
-    wished = pods.autoscaling.resources
-    return _written(wished) if wished else {part: dict(amounts) for part, amounts in proxy_pods.RESOURCES.items()}
 
 
 def _written(wished: ResourceRequirements) -> Json:

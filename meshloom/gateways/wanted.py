@@ -11,8 +11,9 @@ from mesh import identity, rules
 from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
 from mesh.resources import IngressGateway, IngressGatewayDeployment
-from meshloom import proxy_pods
-from meshloom.gateways import manifests, pods
+from meshloom.gateways import manifests
+from meshloom.injector import contract
+from meshloom.injector.terms import Terms
 
 GATEWAY_FIELD = "spec.ingressGateway"
 
@@ -35,15 +36,15 @@ class Wanted:
 Wishes = Mapping[Ref, Wanted]
 
 
-def wishes(resolution: Resolution, options: pods.Options, before: Wishes) -> Wishes:
-    """Return what is wanted of each deployment that is not being deleted; `before` was made with the same options."""
+def wishes(resolution: Resolution, terms: Terms, before: Wishes) -> Wishes:
+    """Return what is wanted of each deployment that is not being deleted; `before` was made on the same terms."""
     found: dict[Ref, Wanted] = {}
     for ref, owner in resolution.inventory.of(IngressGatewayDeployment).items():
         gateway = _gateway(ref, resolution)
         former = before.get(ref)
         is_same = former is not None and former.owner is owner and former.gateway is gateway
         if not owner.is_terminating:
-            found[ref] = former if former is not None and is_same else _wanted(owner, gateway, options)
+            found[ref] = former if former is not None and is_same else _wanted(owner, gateway, terms)
     return found
 
 
@@ -52,7 +53,7 @@ def _gateway(ref: Ref, resolution: Resolution) -> IngressGateway | None:
     return resolution.inventory.of(IngressGateway).get(target) if target else None
 
 
-def _wanted(owner: IngressGatewayDeployment, gateway: IngressGateway | None, options: pods.Options) -> Wanted:
+def _wanted(owner: IngressGatewayDeployment, gateway: IngressGateway | None, terms: Terms) -> Wanted:
     def without(fault: str) -> Wanted:
         return Wanted(owner, gateway, (), fault)
 
@@ -60,15 +61,13 @@ def _wanted(owner: IngressGatewayDeployment, gateway: IngressGateway | None, opt
         return without(str(refused[0]))
     if owner.spec is None or gateway is None:
         return without(f"{owner.ref} {GATEWAY_FIELD}: leads to no IngressGateway; create it or correct the reference")
-    if not options.image:
-        return without("no image of a proxy is known; set kubernetes.proxy_image in the settings of the control plane")
     try:
-        made = manifests.objects(owner, owner.spec, gateway.ref, identity.issued_id(gateway), options)
+        made = manifests.objects(owner, owner.spec, gateway.ref, identity.issued_id(gateway), terms)
     except ValueError as fault:
         return without(str(_odd_level(owner.ref, str(fault))))
     return Wanted(owner, gateway, made)
 
 
 def _odd_level(subject: Ref, fault: str) -> Problem:
-    remedy = f"write one of {', '.join(proxy_pods.LOG_LEVELS)}"
-    return Problem(subject, f"metadata.annotations[{proxy_pods.LOG_LEVEL}]", fault, remedy)
+    remedy = f"write one of {', '.join(contract.LOG_LEVELS)}"
+    return Problem(subject, f"metadata.annotations[{contract.LOG_LEVEL}]", fault, remedy)

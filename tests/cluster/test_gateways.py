@@ -16,12 +16,13 @@ import yaml
 
 from mesh import documents, inventory, resolve
 from mesh.problems import Ref
-from meshloom.gateways import hands, operator, plan, pods, states, wanted
+from meshloom.gateways import hands, operator, plan, states, wanted
 from meshloom.gateways.states import Standing
+from meshloom.injector.terms import Terms
 from tests.cluster import servers, waiting
 from watchers import api_server
 
-OPTIONS = pods.Options("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
+TERMS = Terms("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
 GROUP = "servicemesh.oci.oracle.com/v1beta1"
 PLURALS = {
     "Mesh": "meshes",
@@ -84,7 +85,7 @@ class World:
             items = (await self.api.request("GET", api_server.path(GROUP, plural, self.namespace)))["items"]
             found += [documents.parsed({**item, "apiVersion": GROUP, "kind": kind}).resource for item in items]
         resolution = resolve.resolve(inventory.inventory_of(one for one in found if one))
-        return wanted.wishes(resolution, OPTIONS, {})
+        return wanted.wishes(resolution, TERMS, {})
 
     async def get(self, ref: Ref) -> Mapping[str, Any] | None:
         return await hands.found(self.api, ref)
@@ -173,7 +174,7 @@ async def test_a_deployment_begins_with_the_least_number_of_pods_which_is_the_au
 async def test_what_somebody_changes_is_put_right_at_once(world: World) -> None:
     spoilt = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "other:1"}]
     await world.api.request("PATCH", hands.path(world.deployment), body=spoilt, content_type=api_server.JSON_PATCH)
-    await world.until(world.deployment, lambda found: image(found) == OPTIONS.image)
+    await world.until(world.deployment, lambda found: image(found) == TERMS.image)
     await world.patch(world.autoscaler, {"spec": {"maxReplicas": 9}})
     await world.until(world.autoscaler, lambda found: found["spec"]["maxReplicas"] == 4)
     await world.patch(world.service, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
@@ -237,7 +238,7 @@ async def test_where_something_is_wrong_what_there_was_stays_and_it_is_said(worl
     await world.wish()
     await waiting.until(lambda: world.state.standing is Standing.FAULTY)
     assert "chatty" in world.state.words
-    assert image(await world.there(world.deployment)) == OPTIONS.image
+    assert image(await world.there(world.deployment)) == TERMS.image
 
 
 # ---------------------------------------------------------------------------- others' objects
@@ -270,7 +271,7 @@ async def test_what_the_original_operator_made_is_taken_over_in_place(
     left = await _left_by_the_original(world, uid)
     async with running(world):
         await world.wish()
-        await world.until(world.deployment, lambda found: image(found) == OPTIONS.image)
+        await world.until(world.deployment, lambda found: image(found) == TERMS.image)
         await world.until(world.service, lambda found: found["metadata"].get("labels") is not None)
     deployment, service = await world.there(world.deployment), await world.there(world.service)
     assert [deployment["metadata"]["uid"], service["metadata"]["uid"]] == [one["metadata"]["uid"] for one in left]

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from mesh import documents, inventory, resolve
-from meshloom.gateways import plan, pods, wanted
+from meshloom.gateways import plan, wanted
+from meshloom.injector.terms import Terms
 
 FOLDER = pathlib.Path(__file__).with_name("cases")
 CASES = sorted(path.name for path in FOLDER.iterdir())
-OPTIONS = pods.Options("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
+TERMS = Terms("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
 
 
 class Dumper(yaml.SafeDumper):
@@ -29,7 +30,7 @@ def resolution(text: str) -> resolve.Resolution:
 
 
 def wishes(case: str) -> wanted.Wishes:
-    return wanted.wishes(resolution((FOLDER / case / "given.yaml").read_text()), OPTIONS, {})
+    return wanted.wishes(resolution((FOLDER / case / "given.yaml").read_text()), TERMS, {})
 
 
 def produced(case: str) -> str:
@@ -85,16 +86,10 @@ def test_a_selector_holds_the_name_of_its_owner_and_its_pods_carry_it(case: str)
 def test_what_is_wanted_stays_the_same_object_until_its_owner_or_gateway_changes() -> None:
     text = (FOLDER / "two-deployments" / "given.yaml").read_text()
     first = resolution(text)
-    before = wanted.wishes(first, OPTIONS, {})
+    before = wanted.wishes(first, TERMS, {})
     changed = documents.parsed(yaml.safe_load(text.split("---\n")[-1].replace("ClusterIP", "NodePort"))).resource
     assert changed is not None
     second = resolve.resolve(first.inventory.with_changes([changed]), first, {changed.ref})
-    after = wanted.wishes(second, OPTIONS, before)
+    after = wanted.wishes(second, TERMS, before)
     assert [after[ref] is before[ref] for ref in sorted(after)] == [True, False]
-    assert after == wanted.wishes(second, OPTIONS, {})
-
-
-def test_without_an_image_nothing_is_made_and_it_is_said_what_to_do() -> None:
-    given = resolution((FOLDER / "least" / "given.yaml").read_text())
-    (only,) = wanted.wishes(given, pods.Options("", OPTIONS.control_plane), {}).values()
-    assert (only.objects, "kubernetes.proxy_image" in only.fault) == ((), True)
+    assert after == wanted.wishes(second, TERMS, {})
