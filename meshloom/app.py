@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from meshloom import addresses, errors, listening, logs, memory, metrics, pipeline, senses, ways_in, worker
+from meshloom import addresses, company, errors, listening, logs, memory, metrics, pipeline, senses, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.health import conditions, port
 from meshloom.identity import acknowledged, authorities
@@ -26,15 +26,26 @@ _log = structlog.get_logger()
 class Program:
     """The control plane on what its senses follow, with the ways in to its ADS."""
 
-    def __init__(self, followed: senses.Senses, ads: ways_in.Ads, settings: settings_model.Settings) -> None:
-        self._ads, self._settings, self._senses = ads, settings, followed
+    def __init__(
+        self,
+        followed: senses.Senses,
+        ads: ways_in.Ads,
+        settings: settings_model.Settings,
+        beside: company.Company = company.Alone(),  # noqa: B008 - it holds nothing
+    ) -> None:
+        self._ads, self._settings, self._senses, self._company = ads, settings, followed, beside
         self._ways_in = ways_in.WaysIn(ads)
         self._metrics = metrics.Metrics(importlib.metadata.version("meshloom"), followed.standings)
         authority = self._ways_in.overheard(
             _authorities(ads.state.authorities, settings.certificates, self._metrics.certificates)
         )
         self._pipeline = pipeline.Pipeline(
-            _Told(self._metrics.passes), settings.model(), authority, self._held, settings.traffic.kept()
+            _Told(self._metrics.passes),
+            settings.model(),
+            authority,
+            self._held,
+            settings.traffic.kept(),
+            beside.onlookers(self._metrics),
         )
         interest = cache.Interest(self._pipeline.wanted, self._pipeline.unwanted)
         self._cache = cache.Cache(interest)
@@ -48,7 +59,13 @@ class Program:
         memory.prepare()
         observing = self._settings.observing
         observations = feed.observations([self._senses.source], observing.settle_seconds, observing.at_most_seconds)
-        async with self._watched_over(), self._ways_in.kept(self._server), contextlib.aclosing(observations):
+        premises = company.Premises(self._server.peers, self._cache)
+        async with (
+            self._watched_over(),
+            self._ways_in.kept(self._server),
+            self._company.kept(premises),
+            contextlib.aclosing(observations),
+        ):
             following = asyncio.create_task(self._pipeline.run(observations, self._cache))
             stopping = asyncio.create_task(stop.wait())
             try:

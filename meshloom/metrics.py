@@ -171,6 +171,18 @@ class Admission:
         self._seconds.observe(seconds)
 
 
+class Leading:
+    """Whether this replica leads (`meshloom.cluster.leader.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        told = "Whether this replica is the one that writes to the cluster."
+        self._leads = prometheus_client.Gauge("meshloom_leads", told, registry=into)
+
+    def leads(self, is_leading: bool) -> None:
+        """Note that leading has begun or ended."""
+        self._leads.set(is_leading)
+
+
 class Metrics:
     """All of them, and their text."""
 
@@ -179,6 +191,7 @@ class Metrics:
         self._registry.register(watch_counts.WatchCounts(standings))
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
+        self.leading = Leading(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

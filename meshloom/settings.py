@@ -68,22 +68,26 @@ class Files(_Settings):
     """Between looks at the folder where the system gives no notice of changes, as on a network file system."""
 
 
+def _listened(text: str) -> str:
+    if text != OFF:
+        addresses.parsed(text)
+    return text
+
+
 class Kubernetes(_Settings):
     """How a cluster is followed."""
 
     namespaces: tuple[Annotated[str, pydantic.AfterValidator(_label)], ...] = ()
     """Those that are followed; none: the whole cluster."""
+    webhook: Annotated[str, pydantic.AfterValidator(_listened)] = OFF
+    """Where the API server asks whether a change is let in: `IP:PORT`, as `0.0.0.0:9443`."""
+    operator: Annotated[str, pydantic.AfterValidator(_listened)] = OFF
+    """Where the operator API is served to whoever shows a token: a loopback address, as `127.0.0.1:15016`."""
     silence_seconds: Annotated[float, pydantic.Field(ge=5, le=3600)] = 150.0
     """A watch on which nothing has come for so long is begun anew; an API server says something every minute."""
     patience_seconds: Seconds = 10.0
     """A kind that cannot be followed for so long is a problem; what does not pass by itself is one at once."""
     injection: wishes.Injection = wishes.Injection()
-
-
-def _listened(text: str) -> str:
-    if text != OFF:
-        addresses.parsed(text)
-    return text
 
 
 class Operating(_Settings):

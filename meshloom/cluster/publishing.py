@@ -22,7 +22,7 @@ from meshloom.identity.authority.faults import AuthorityError
 from watchers import api_server
 from watchers.api_server import JSON_PATCH, ApiError, ApiServer
 
-LOOK_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 10.0
 """Between two looks at what somebody else may have changed."""
 AGAIN_SECONDS: Final = 2.0
 """After something went wrong."""
@@ -118,7 +118,11 @@ class Publisher:
 
     async def _there(self) -> dict[str, roots.Held]:
         """Raises ApiError."""
-        asked = {"fieldSelector": f"metadata.name={roots.NAME}", "labelSelector": roots.SELECTOR}
+        asked = {
+            "fieldSelector": f"metadata.name={roots.NAME}",
+            "labelSelector": roots.SELECTOR,
+            "resourceVersion": "0",
+        }
         return roots.held((await self._api.request("GET", api_server.path("v1", "configmaps"), asked))["items"])
 
     async def _apply(self, document: dict[str, Any]) -> str:

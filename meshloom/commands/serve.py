@@ -10,11 +10,13 @@ import pathlib
 import resource
 import signal
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mesh.rules import names
 from meshloom import addresses, app, choices, errors, logs, plain, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom import state as states
+from meshloom.cluster import residence
 from meshloom.commands import whereabouts
 from meshloom.identity import home
 from watchers import api_server
@@ -57,10 +59,12 @@ def run(
     """Serve until SIGTERM or SIGINT. Raises errors.UserError."""
     _check(followed)
     chosen = _with_namespaces(_with_doors(settings_model.loaded(settings), given), followed.namespaces)
-    ads = _ads(given, state, chosen)
+    is_at_home = followed.kubernetes and state is None and not chosen.state
+    folder = None if is_at_home else states.folder(state, chosen)
+    listens = _listens(given)
     logs.configure(lines, debug)
     _allow_many_connections()
-    asyncio.run(_served(followed, ads, chosen))
+    asyncio.run(_served(followed, listens, folder, chosen))
 
 
 def _check(followed: Followed) -> None:
@@ -82,15 +86,23 @@ def _check(followed: Followed) -> None:
             raise errors.UserError(f"{option} says something of a cluster; give --kubernetes instead of --files")
 
 
-async def _served(followed: Followed, ads: ways_in.Ads, chosen: settings_model.Settings) -> None:
-    """Serve what is followed until a signal comes. Raises errors.UserError."""
-    if followed.files is not None:
+async def _served(
+    followed: Followed, listens: "_Listens", folder: pathlib.Path | None, chosen: settings_model.Settings
+) -> None:
+    """Serve what is followed until a signal comes. Raises errors.UserError.
+
+    Without a folder, what must not be forgotten is kept in the cluster.
+    """
+    if followed.files is not None and folder is not None:
+        ads = ways_in.Ads(home.folder(folder), *listens)
         await _until_stopped(app.Program(senses.folder(followed.files, chosen.files), ads, chosen))
         return
     access = api_server.Access(followed.kubeconfig, followed.context)
     try:
         async with api_server.connected(access) as api:
-            await _until_stopped(app.Program(senses.cluster(api, chosen), ads, chosen))
+            resident = residence.Residence(api, chosen.kubernetes)
+            ads = resident.ads(ways_in.Ads(home.folder(folder) if folder else resident.home, *listens))
+            await _until_stopped(app.Program(senses.cluster(api, chosen), ads, chosen, resident))
     except api_server.ApiError as fault:
         raise errors.UserError(f"--kubernetes: {fault.message}") from None
 
@@ -104,7 +116,16 @@ def _with_namespaces(settings: settings_model.Settings, said: tuple[str, ...]) -
     return settings.model_copy(update={"kubernetes": followed}) if said else settings
 
 
-def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Settings) -> ways_in.Ads:
+class _Listens(NamedTuple):
+    """Where ADS is served, as `ways_in.Ads` has it."""
+
+    in_clear: addresses.Address | None
+    by_token: addresses.Socket | None
+    by_certificate: addresses.Socket | None
+    names: tuple[str, ...]
+
+
+def _listens(given: Doors) -> _Listens:
     """Return the ways in that are asked for. Raises errors.UserError."""
     in_clear = None if given.ads_plaintext is None else whereabouts.address("--ads-plaintext", given.ads_plaintext)
     if in_clear is not None and not addresses.is_private(in_clear):
@@ -114,15 +135,11 @@ def _ads(given: Doors, state: pathlib.Path | None, settings: settings_model.Sett
         )
     by_token = _over_tls("--ads", given.ads, BY_TOKEN if in_clear is None else settings_model.OFF)
     by_certificate = _over_tls("--ads-mtls", given.ads_mtls, BY_CERTIFICATE if in_clear is None else settings_model.OFF)
-    kept = home.folder(states.folder(state, settings))
-    if not (by_token or by_certificate):
-        if in_clear is None:
-            raise errors.UserError(
-                "--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect"
-            )
-        return ways_in.Ads(kept, in_clear)
-    names = (*given.ads_names, *(each.host for each in (by_token, by_certificate) if each and not _is_any(each)))
-    return ways_in.Ads(kept, in_clear, by_token, by_certificate, names)
+    over_tls = tuple(each for each in (by_token, by_certificate) if each)
+    if not over_tls and in_clear is None:
+        raise errors.UserError("--ads and --ads-mtls are off, and there is no --ads-plaintext: nobody could connect")
+    names = (*given.ads_names, *(each.host for each in over_tls if not _is_any(each))) if over_tls else ()
+    return _Listens(in_clear, by_token, by_certificate, names)
 
 
 def _is_any(address: addresses.Socket) -> bool:

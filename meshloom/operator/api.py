@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import pydantic
-from aiohttp import web
+from aiohttp import typedefs, web
 
 from meshloom import listening, short_names
 from meshloom.identity import claim
@@ -48,10 +48,12 @@ class Snapshots(Protocol):
         """Return the newest snapshot of a proxy."""
 
 
-def application(connected: Peers, snapshots: Snapshots) -> web.Application:
-    """Return what answers on the operator socket."""
+def application(
+    connected: Peers, snapshots: Snapshots, guards: tuple[typedefs.Middleware, ...] = ()
+) -> web.Application:
+    """Return what answers on the operator socket; `guards` are asked before each answer."""
     desk = _Desk(connected, snapshots)
-    made = web.Application(middlewares=[listening.bounded])
+    made = web.Application(middlewares=[listening.bounded, *guards])
     made.add_routes(
         [
             web.get("/proxies", desk.proxies),

@@ -1,0 +1,98 @@
+"""The program at home in a cluster: its state in Secrets, its webhook, its operator API, and its duties if it leads.
+
+Law: all of a replica that is in the cluster is put together here; what each part does is its own affair.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from typing import Final
+
+from meshloom import addresses, company, listening, metrics, ways_in, worker
+from meshloom import settings as settings_model
+from meshloom.admission import configuration, judge, webhook
+from meshloom.cluster import access_reviews, home, leader, permits, publishing, token_reviews
+from meshloom.identity import entrance
+from meshloom.operator import api as operator_api
+from watchers.api_server import ApiServer
+
+NAMESPACE: Final = "meshloom-system"
+"""Where it is not said otherwise."""
+OPTION: Final = "kubernetes.operator"
+
+
+def namespace() -> str:
+    """Return the namespace of the control plane: that of its pod, if it runs in one."""
+    return os.environ.get("POD_NAMESPACE") or NAMESPACE
+
+
+def identity() -> str:
+    """Return a name that no other process has."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"
+
+
+def names(of: str) -> tuple[str, ...]:
+    """Return the DNS names of the control plane's Service in a namespace."""
+    short = f"{configuration.SERVICE}.{of}"
+    return (short, f"{short}.svc", f"{short}.svc.cluster.local")
+
+
+class Residence:
+    """One replica in its namespace (`company.Company`). Belongs to the event loop."""
+
+    def __init__(self, api: ApiServer, settings: settings_model.Kubernetes) -> None:
+        self._api, self._settings = api, settings
+        self._place = leader.Place(namespace(), identity())
+        self._publisher = publishing.Publisher(api, self._place.namespace)
+        self._whose = token_reviews.TokenReviews(api)
+        self._shown = webhook.Shown()
+        self.home = home.namespaced(api, self._place.namespace)
+        self._judge: judge.Judge | None = None
+        self._counted: metrics.Metrics | None = None
+
+    def ads(self, given: ways_in.Ads) -> ways_in.Ads:
+        """Return the ways in to ADS with what they are in a cluster beside."""
+        return dataclasses.replace(
+            given, names=(*names(self._place.namespace), *given.names), beside=(self._publisher.take, self._show)
+        )
+
+    def onlookers(self, counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
+        """Return who looks at what each pass finds."""
+        self._counted, self._judge = counted, judge.Judge(counted.admission)
+        return (self._judge, self._publisher)
+
+    @contextlib.asynccontextmanager
+    async def kept(self, premises: company.Premises, /) -> AsyncIterator[None]:
+        """Serve the webhook and the operator API, and lead if it is our turn, until the block ends."""
+        if self._counted is None or self._judge is None:
+            raise RuntimeError("ask for the onlookers first")
+        candidate = leader.Leader(self._api, self._place, self._duties(), self._counted.leading)
+        async with contextlib.AsyncExitStack() as doors:
+            await self._open(doors, self._judge, premises)
+            standing = asyncio.create_task(candidate.run())
+            try:
+                yield
+            finally:
+                standing.cancel()
+                await asyncio.gather(standing, return_exceptions=True)
+
+    def _duties(self) -> dict[str, leader.Duty]:
+        return {"roots": self._publisher.run}
+
+    async def _open(self, doors: contextlib.AsyncExitStack, answering: judge.Judge, premises: company.Premises) -> None:
+        doors.callback(answering.close)
+        if self._settings.webhook != settings_model.OFF:
+            at = addresses.parsed(self._settings.webhook)
+            await doors.enter_async_context(webhook.served(answering, self._shown, at))
+        if self._settings.operator != settings_model.OFF:
+            guard = permits.Permits(self._whose, access_reviews.AccessReviews(self._api)).guard
+            told = operator_api.application(premises.peers, premises.snapshots, (guard,))
+            at = addresses.parsed(self._settings.operator)
+            await doors.enter_async_context(listening.served(told, at, OPTION))
+
+    def _show(self, own: entrance.Own) -> None:
+        self._shown.show(own.chain, own.key)

@@ -1,0 +1,183 @@
+"""A real API server asks the real webhook: what users see of it, and what holds while nobody answers."""
+
+import asyncio
+import subprocess
+import time
+
+import pytest
+import structlog
+import yaml
+
+from meshloom.admission import configuration
+from meshloom.cluster import publishing, roots, webhook_certificate
+from tests import written
+from tests.cluster import replicas
+from tests.meshloom import running
+from watchers import api_server
+
+MESH = "Mesh: shop/main\nmtls: {minimum: PERMISSIVE}"
+PETS = "VirtualService: shop/pets\nmesh: {ref: {name: main}}\nhosts: [pets]\nmtls: {mode: PERMISSIVE}"
+LOW = "VirtualService: shop/low\nmesh: {ref: {name: main}}\nmtls: {mode: DISABLED}"
+
+
+@pytest.fixture
+def log():
+    made, before = running.Log(), structlog.get_config()
+    structlog.configure(processors=[made])
+    yield made
+    structlog.configure(**before)
+
+
+@pytest.fixture
+async def plane(cluster, api, namespace, log, monkeypatch):
+    monkeypatch.setenv("POD_NAMESPACE", namespace)
+    monkeypatch.setattr(publishing, "LOOK_SECONDS", 0.5)
+    async with replicas.replica(api, namespace, log) as replica, replicas.asked(api, replica.url, namespace):
+        yield replica
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def document(text, namespace):
+    return written.document(yaml.safe_load(text.replace("shop/", f"{namespace}/")))
+
+
+class Kubectl:
+    """`kubectl` as users have it."""
+
+    def __init__(self, cluster, namespace):
+        self._command = [str(cluster.assets / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), "-n", namespace]
+        self._namespace = namespace
+
+    async def apply(self, text, *options):
+        return await self("apply", *options, "-f", "-", text=yaml.safe_dump(document(text, self._namespace)))
+
+    async def __call__(self, *arguments, text=None):
+        """Return exit code, output and errors."""
+        done = await asyncio.to_thread(
+            subprocess.run, [*self._command, *arguments], input=text, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def kubectl(cluster, namespace):
+    return Kubectl(cluster, namespace)
+
+
+async def until(holds, within=30.0):
+    async with asyncio.timeout(within):
+        while not (found := await holds()):  # noqa: ASYNC110 - it is the API server that changes
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def test_users_are_told_what_is_wrong_and_what_to_do(plane, kubectl, namespace):
+    code, out, err = await kubectl.apply(MESH)
+    assert (code, err) == (0, ""), err
+
+    async def refused():
+        code, _, err = await kubectl.apply(LOW, "--dry-run=server")
+        return err if code else ""
+
+    err = await until(refused)  # the mesh has to be seen first
+    assert (
+        'admission webhook "admission.meshloom.dev" denied the request: '
+        f"VirtualService {namespace}/low spec.mtls.mode: DISABLED is below PERMISSIVE, the minimum of Mesh "
+        f"{namespace}/main; raise it, or lower spec.mtls.minimum of Mesh {namespace}/main" in err
+    )
+    code, out, err = await kubectl.apply("VirtualService: shop/odd\nmesh: {ref: {name: nowhere}}\nhosts: [odd]")
+    assert code == 0
+    assert f"Warning: VirtualService {namespace}/odd spec.mesh: Mesh {namespace}/nowhere does not exist" in err
+    assert "created" in out
+
+
+async def test_immutable_fields_and_removals(plane, kubectl, namespace):
+    assert (await kubectl.apply(MESH))[0] == 0
+    assert (await kubectl.apply(PETS))[0] == 0
+    code, _, err = await kubectl.apply(PETS.replace("name: main", "name: other"))
+    assert code == 1
+    assert "spec.mesh" in err
+
+    async def warned():
+        code, _, err = await kubectl("delete", "mesh", "main", "--dry-run=server")
+        assert code == 0
+        return "Warning: Mesh" in err and f"is still referred to by VirtualService {namespace}/pets" in err
+
+    assert await until(warned)
+
+
+async def test_objects_without_a_name_of_their_own_are_judged_too(plane, api, namespace):
+    made = document(LOW.replace("DISABLED", "STRICT"), namespace)
+    made["metadata"] = {"generateName": "some-"}
+    created = await api.request("POST", api_server.path(made["apiVersion"], "virtualservices", namespace), body=made)
+    assert created["metadata"]["name"].startswith("some-")
+
+
+async def test_while_nobody_answers_changes_wait_but_finalizers_labels_and_removals_do_not(
+    cluster, api, kubectl, namespace, log, monkeypatch
+):
+    monkeypatch.setenv("POD_NAMESPACE", namespace)
+    mesh = document(MESH, namespace)
+    mesh["metadata"]["finalizers"] = ["example.com/any"]
+    path = api_server.path(mesh["apiVersion"], "meshes", namespace)
+    async with replicas.replica(api, namespace, log) as replica:
+        url = replica.url
+        await api.request("POST", path, body=mesh)
+    configured = configuration.configured({"url": url})
+    for webhook in configured["webhooks"]:
+        webhook["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    await api.request("POST", webhook_certificate.PATH.rpartition("/")[0], body=configured)
+    try:
+
+        async def refused():
+            code, _, err = await kubectl.apply(PETS)
+            if code == 0:
+                await kubectl("delete", "virtualservice", "pets")
+            return err if code else ""
+
+        assert "failed calling webhook" in await until(refused)
+        code, _, err = await kubectl("label", "mesh", "main", "a=b")
+        assert code == 0, err
+        code, _, err = await kubectl("delete", "mesh", "main", "--wait=false")
+        assert code == 0, err
+        code, _, err = await kubectl("patch", "mesh", "main", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        assert code == 0, err
+        assert (await kubectl("get", "mesh", "main"))[0] == 1
+    finally:
+        await api.request("DELETE", webhook_certificate.PATH)
+
+
+async def test_what_somebody_takes_out_of_the_bundle_and_the_config_map_is_put_back(plane, api, kubectl, namespace):
+    before = await replicas.bundled(api)
+    steps = [{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]
+    await api.request("PATCH", webhook_certificate.PATH, body=steps, content_type="application/json-patch+json")
+    await api.request(
+        "PATCH",
+        api_server.path("v1", "configmaps", namespace, roots.NAME),
+        body={"data": {"root.pem": "x"}},
+        content_type="application/merge-patch+json",
+    )
+    assert await replicas.bundled(api) == before
+
+    async def is_right():
+        found = await api.request("GET", api_server.path("v1", "configmaps", namespace, roots.NAME))
+        return found["data"]["root.pem"].encode() == before
+
+    assert await until(is_right)
+    assert (await kubectl.apply(MESH))[0] == 0
+
+
+async def test_large_objects_are_judged_in_time(plane, api, namespace):
+    made = document(MESH, namespace)
+    path = api_server.path(made["apiVersion"], "virtualservices", namespace)
+    await api.request("POST", api_server.path(made["apiVersion"], "meshes", namespace), body=made)
+    service = document(PETS, namespace)
+    service["metadata"]["annotations"] = {"long": "x" * 200_000}
+    took = []
+    for number in range(20):
+        service["metadata"]["name"] = f"pets-{number}"
+        service["spec"]["hosts"] = [f"pets-{number}"]
+        begun = time.perf_counter()
+        await api.request("POST", path, {"dryRun": "All"}, service)
+        took.append(time.perf_counter() - begun)
+    assert sorted(took)[-2] < 5.0
