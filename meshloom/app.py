@@ -59,7 +59,7 @@ class Program:
         memory.prepare()
         observing = self._settings.observing
         observations = feed.observations([self._senses.source], observing.settle_seconds, observing.at_most_seconds)
-        premises = company.Premises(self._server.peers, self._cache)
+        premises = company.Premises(self._server.peers, self._cache, self._server.review)
         async with (
             self._watched_over(),
             self._ways_in.kept(self._server),

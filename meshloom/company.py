@@ -4,6 +4,7 @@ Law: they look at what the program has, and change nothing of it.
 """
 
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,10 +15,14 @@ from xds import cache, peers
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """What they may look at on the event loop: who is connected, and what each proxy should have."""
+    """What they may look at on the event loop: who is connected, and what each proxy should have.
+
+    `review` has every stream judged again, by what its proof is worth now.
+    """
 
     peers: peers.Peers
     snapshots: cache.Cache
+    review: Callable[[], None]
 
 
 class Company(Protocol):

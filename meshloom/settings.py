@@ -69,7 +69,7 @@ class Files(_Settings):
 
 
 def _listened(text: str) -> str:
-    if text != OFF:
+    if text not in ("", OFF):
         addresses.parsed(text)
     return text
 
@@ -79,10 +79,10 @@ class Kubernetes(_Settings):
 
     namespaces: tuple[Annotated[str, pydantic.AfterValidator(_label)], ...] = ()
     """Those that are followed; none: the whole cluster."""
-    webhook: Annotated[str, pydantic.AfterValidator(_listened)] = OFF
-    """Where the API server asks whether a change is let in: `IP:PORT`, as `0.0.0.0:9443`."""
-    operator: Annotated[str, pydantic.AfterValidator(_listened)] = OFF
-    """Where the operator API is served to whoever shows a token: a loopback address, as `127.0.0.1:15016`."""
+    webhook: Annotated[str, pydantic.AfterValidator(_listened)] = ""
+    """Where the API server asks whether a change is let in; empty: `0.0.0.0:9443` in a pod, otherwise nowhere."""
+    operator: Annotated[str, pydantic.AfterValidator(_listened)] = ""
+    """Where the operator API is served to who shows a token; empty: `127.0.0.1:15016` in a pod, otherwise nowhere."""
     silence_seconds: Annotated[float, pydantic.Field(ge=5, le=3600)] = 150.0
     """A watch on which nothing has come for so long is begun anew; an API server says something every minute."""
     patience_seconds: Seconds = 10.0

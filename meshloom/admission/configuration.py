@@ -21,6 +21,8 @@ SECONDS: Final = 5
 """How long the API server waits for an answer."""
 
 SERVICE: Final = "meshloom"
+PORT: Final = 9443
+"""Of the pods of the Service, whose own is 443."""
 LABELS: Mapping[str, str] = {"app.kubernetes.io/name": "meshloom", "app.kubernetes.io/managed-by": "meshloom"}
 
 SPEC_CHANGES: Final = (

@@ -9,20 +9,23 @@ import dataclasses
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from meshloom import addresses, company, listening, metrics, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.admission import configuration, judge, webhook
-from meshloom.cluster import access_reviews, home, leader, permits, publishing, token_reviews
-from meshloom.identity import entrance
+from meshloom.cluster import access_reviews, home, leader, permits, pods, publishing, token_reviews
+from meshloom.identity import entrance, proofs
 from meshloom.operator import api as operator_api
 from watchers.api_server import ApiServer
 
 NAMESPACE: Final = "meshloom-system"
 """Where it is not said otherwise."""
 OPTION: Final = "kubernetes.operator"
+WEBHOOK: Final = f"0.0.0.0:{configuration.PORT}"
+OPERATOR: Final = "127.0.0.1:15016"
+"""In a pod, where it is not said otherwise."""
 
 
 def namespace() -> str:
@@ -41,6 +44,22 @@ def names(of: str) -> tuple[str, ...]:
     return (short, f"{short}.svc", f"{short}.svc.cluster.local")
 
 
+def _on_loop(done: Callable[[], None]) -> Callable[[], None]:
+    """Return what has this done on the running loop, from any thread."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(done)
+
+    return asked
+
+
+def _address(said: str, in_a_pod: str) -> addresses.Address | None:
+    text = said or (in_a_pod if os.environ.get("POD_NAMESPACE") else settings_model.OFF)
+    return None if text == settings_model.OFF else addresses.parsed(text)
+
+
 class Residence:
     """One replica in its namespace (`company.Company`). Belongs to the event loop."""
 
@@ -49,6 +68,7 @@ class Residence:
         self._place = leader.Place(namespace(), identity())
         self._publisher = publishing.Publisher(api, self._place.namespace)
         self._whose = token_reviews.TokenReviews(api)
+        self._pods = pods.Pods()
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)
         self._judge: judge.Judge | None = None
@@ -57,13 +77,16 @@ class Residence:
     def ads(self, given: ways_in.Ads) -> ways_in.Ads:
         """Return the ways in to ADS with what they are in a cluster beside."""
         return dataclasses.replace(
-            given, names=(*names(self._place.namespace), *given.names), beside=(self._publisher.take, self._show)
+            given,
+            names=(*names(self._place.namespace), *given.names),
+            kubernetes=proofs.Kubernetes(self._whose, self._pods),
+            beside=(self._publisher.take, self._show),
         )
 
     def onlookers(self, counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
         """Return who looks at what each pass finds."""
         self._counted, self._judge = counted, judge.Judge(counted.admission)
-        return (self._judge, self._publisher)
+        return (self._judge, self._publisher, self._pods)
 
     @contextlib.asynccontextmanager
     async def kept(self, premises: company.Premises, /) -> AsyncIterator[None]:
@@ -73,6 +96,7 @@ class Residence:
         candidate = leader.Leader(self._api, self._place, self._duties(), self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._judge, premises)
+            self._pods.when_lost(_on_loop(premises.review))
             standing = asyncio.create_task(candidate.run())
             try:
                 yield
@@ -85,13 +109,11 @@ class Residence:
 
     async def _open(self, doors: contextlib.AsyncExitStack, answering: judge.Judge, premises: company.Premises) -> None:
         doors.callback(answering.close)
-        if self._settings.webhook != settings_model.OFF:
-            at = addresses.parsed(self._settings.webhook)
+        if (at := _address(self._settings.webhook, WEBHOOK)) is not None:
             await doors.enter_async_context(webhook.served(answering, self._shown, at))
-        if self._settings.operator != settings_model.OFF:
+        if (at := _address(self._settings.operator, OPERATOR)) is not None:
             guard = permits.Permits(self._whose, access_reviews.AccessReviews(self._api)).guard
             told = operator_api.application(premises.peers, premises.snapshots, (guard,))
-            at = addresses.parsed(self._settings.operator)
             await doors.enter_async_context(listening.served(told, at, OPTION))
 
     def _show(self, own: entrance.Own) -> None:
