@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import rich.console
 
+from bench import cluster, load, rows, wire
 from bench import compile as compiler
-from bench import load, rows, wire
 
 RESULTS = pathlib.Path("build/bench.json")
 Say = Callable[[str], None]
@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, Callable[[Say], Iterable[rows.Row]]] = {
     "wire": wire.measure,
     "compile": compiler.measure,
     "load": load.measure,
+    "cluster": cluster.measure,
 }
 
 

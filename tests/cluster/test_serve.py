@@ -1,61 +1,19 @@
 """`meshloom serve --kubernetes`: what proxies get of a cluster, from whichever replica, before and after a restart."""
 
-import contextlib
-import json
-import os
 import pathlib
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 import yaml
 
 from meshloom.identity import claim
 from tests import written
-from tests.cluster import servers, watched
+from tests.cluster import servers, serving, watched
 from tests.meshloom import ads, shop
 from watchers import api_server
 
 ROUTES = ("inbound/9080", "outbound")
-
-
-class Served:
-    """A control plane in a process of its own."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: pathlib.Path) -> None:
-        self.process, self.folder = process, folder
-
-    @property
-    def address(self) -> str:
-        return f"unix:{self.folder}/ads.sock"
-
-    async def asked(self, path: str) -> tuple[int, str]:
-        """Return what its health port answers."""
-        way = aiohttp.UnixConnector(str(self.folder / "health.sock"))
-        async with aiohttp.ClientSession(connector=way) as session, session.get(f"http://meshloom{path}") as answer:
-            return answer.status, await answer.text()
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-
-@contextlib.contextmanager
-def served(cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0) -> Iterator[Served]:
-    """Run `meshloom serve --kubernetes` until the block ends, with a hash seed of its own."""
-    folder.mkdir(exist_ok=True)
-    doors = ["--ads-plaintext", f"unix:{folder}/ads.sock", "--health", f"unix:{folder}/health.sock"]
-    places = ["--operator-socket", "off", "--state", str(folder / "state"), "--kubeconfig", str(cluster.kubeconfig)]
-    command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places, *options]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": str(seed)}, stderr=log)
-    try:
-        yield Served(process, folder)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
@@ -82,13 +40,13 @@ async def test_a_rolling_restart_sends_nothing_again(
     cluster: servers.Cluster, api: api_server.ApiServer, mesh: str, tmp_path: pathlib.Path, delta: bool
 ) -> None:
     client = front(mesh, delta, ("outbound",))
-    with served(cluster, tmp_path, "--namespace", mesh, seed=1) as program:
+    with serving.served(cluster, tmp_path, "--namespace", mesh, seed=1) as program:
         async with client.connected(program.address):
             await client.complete()
             program.process.send_signal(signal.SIGKILL)
             program.process.wait()
     client.received.clear()
-    with served(cluster, tmp_path, "--namespace", mesh, seed=2) as program:
+    with serving.served(cluster, tmp_path, "--namespace", mesh, seed=2) as program:
         async with client.connected(program.address):
             await client.ask("inbound/9080")
             assert [received.names for received in client.received] == [("inbound/9080",)], "what is asked for alone"
@@ -100,8 +58,8 @@ async def test_a_rolling_restart_sends_nothing_again(
 async def test_two_replicas_serve_the_same(cluster: servers.Cluster, mesh: str, tmp_path: pathlib.Path) -> None:
     found = []
     with (
-        served(cluster, tmp_path / "one", "--namespace", mesh, seed=1) as one,
-        served(cluster, tmp_path / "two", seed=2) as two,
+        serving.served(cluster, tmp_path / "one", "--namespace", mesh, seed=1) as one,
+        serving.served(cluster, tmp_path / "two", seed=2) as two,
     ):
         for program in (one, two):
             client = front(mesh)
@@ -115,12 +73,12 @@ async def test_two_replicas_serve_the_same(cluster: servers.Cluster, mesh: str, 
 async def test_readiness_tells_of_every_kind_and_metrics_count_it(
     cluster: servers.Cluster, mesh: str, tmp_path: pathlib.Path
 ) -> None:
-    with served(cluster, tmp_path, "--namespace", mesh) as program:
+    with serving.served(cluster, tmp_path, "--namespace", mesh) as program:
         client = front(mesh)
         async with client.connected(program.address):
             await client.complete()
-        status, text = await program.asked("/readyz")
-        told = {each["name"]: each["reason"] for each in json.loads(text)["conditions"]}
+        status, _ = await program.asked("/readyz")
+        told = await program.reasons()
         _, metrics = await program.asked("/metrics")
         program.process.terminate()
         program.process.wait(20)

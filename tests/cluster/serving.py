@@ -1,0 +1,56 @@
+"""`meshloom serve --kubernetes` as a process of its own."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import aiohttp
+
+from tests.cluster import servers
+
+
+class Served:
+    """A control plane that runs."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: pathlib.Path) -> None:
+        self.process, self.folder = process, folder
+
+    @property
+    def address(self) -> str:
+        """Return where it serves ADS in clear."""
+        return f"unix:{self.folder}/ads.sock"
+
+    async def asked(self, path: str) -> tuple[int, str]:
+        """Return what its health port answers."""
+        way = aiohttp.UnixConnector(str(self.folder / "health.sock"))
+        async with aiohttp.ClientSession(connector=way) as session, session.get(f"http://meshloom{path}") as answer:
+            return answer.status, await answer.text()
+
+    async def reasons(self) -> dict[str, str]:
+        """Return what readiness says of each condition."""
+        _, text = await self.asked("/readyz")
+        return {each["name"]: each["reason"] for each in json.loads(text)["conditions"]}
+
+    def log(self) -> str:
+        """Return what it has logged."""
+        return (self.folder / "log").read_text()
+
+
+@contextlib.contextmanager
+def served(cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0) -> Iterator[Served]:
+    """Run a control plane until the block ends, with a hash seed of its own."""
+    folder.mkdir(exist_ok=True)
+    doors = ["--ads-plaintext", f"unix:{folder}/ads.sock", "--health", f"unix:{folder}/health.sock"]
+    places = ["--operator-socket", "off", "--state", str(folder / "state"), "--kubeconfig", str(cluster.kubeconfig)]
+    command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places, *options]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": str(seed)}, stderr=log)
+    try:
+        yield Served(process, folder)
+    finally:
+        process.kill()
+        process.wait()
