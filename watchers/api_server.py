@@ -18,6 +18,8 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config import incluster_config
 
+from watchers import lifelines
+
 MANAGER: Final = "meshloom"
 """The field manager of what is applied (https://kubernetes.io/docs/reference/using-api/server-side-apply/)."""
 
@@ -99,7 +101,7 @@ class ApiServer:
 
     def __init__(self, access: Access, configuration: client.Configuration) -> None:
         self._access = access
-        self._client = client.ApiClient(configuration)
+        self._client = lifelines.api_client(configuration)
         self._former: client.ApiClient | None = None
         self._loaded = asyncio.get_running_loop().time()
 
@@ -189,7 +191,7 @@ class ApiServer:
             return
         self._loaded = now
         with contextlib.suppress(ApiError):
-            new = client.ApiClient(await _configuration(self._access))
+            new = lifelines.api_client(await _configuration(self._access))
             oldest, self._former, self._client = self._former, self._client, new
             if oldest is not None:  # whose requests have ended long ago, which those of the one before need not
                 await oldest.close()

@@ -93,11 +93,9 @@ class Following:
         dropped: Callable[[kinds.Kind], Awaitable[Fault | None]],
     ) -> None:
         self.place = place
-        self.standing = standing.Standing(place.kind, place.namespace)
+        self.standing = standing.Standing(place.kind, place.namespace, place.name)
         self.answered = asyncio.Event()
-        """Set once the server has said what there is, or that we may not know."""
-        self.synced = asyncio.Event()
-        """Set once it has said what there is."""
+        """Set once the server has said what there is; of one object also that we may not know."""
         self._api, self._outlet, self._pulse, self._pace, self._dropped = api, outlet, pulse, pace, dropped
         self._reflector = reflector.Reflector()
         self._path = api_server.path(place.kind.api_version, place.kind.plural, place.namespace)
@@ -197,7 +195,6 @@ class Following:
             case Complete():
                 self.standing = replace(self.standing, is_synced=True)
                 self.answered.set()
-                self.synced.set()
             case Fault():
                 return  # over before anything is told
 
@@ -229,6 +226,7 @@ class Following:
             self._said = fault.status
             await self._outlet.put(Reported(str(self.place), (standing.problem(self.standing, fault),)))
         if is_refused and self.place.name:
+            self.standing = replace(self.standing, is_synced=True)
             self.answered.set()
 
     async def _reached(self) -> None:

@@ -117,7 +117,7 @@ class KubeSource:
 
     async def _syncing(self, of: secrets.Secrets) -> None:
         for one in self._followings:
-            await one.synced.wait()
+            await one.answered.wait()
         await of.answered()
         self._is_synced = True
         await self.put(Synced(self.name))
@@ -154,9 +154,10 @@ _OURS: Final = frozenset(kind.name for kind in kinds.FOLLOWED if kind.is_ours)
 
 
 def _places(wanted: Wanted) -> Iterator[following.Place]:
-    """Yield what is followed for its own sake: every kind, everywhere or in each of the namespaces."""
+    """Yield what is followed for its own sake: every kind, everywhere, or of the namespaces and in each of them."""
     if not wanted.namespaces:
         yield from map(following.Place, wanted.followed)
         return
-    within = tuple(kind for kind in wanted.followed if kind.is_namespaced)
-    yield from (following.Place(kind, namespace) for kind in within for namespace in wanted.namespaces)
+    for kind in wanted.followed:
+        of_all = kind.is_namespaced
+        yield from (following.Place(kind, at) if of_all else following.Place(kind, "", at) for at in wanted.namespaces)

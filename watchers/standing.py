@@ -17,7 +17,8 @@ REFUSALS = (UNAUTHORIZED, FORBIDDEN, NOT_FOUND)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How well one kind is followed, everywhere or in one namespace.
+    """How well one kind is followed: everywhere, in one namespace, or one object of a name. Where that may not be
+    known, one is synced too: nothing waits for it, it counts as absent.
 
     `fault` is empty while all is well; `since` and `contact` are seconds since the epoch, of the first fault in a row
     and of the last word of the server, 0 where there was none.
@@ -25,6 +26,7 @@ class Standing:
 
     kind: kinds.Kind
     namespace: str = ""
+    name: str = ""
     is_synced: bool = False
     objects: int = 0
     fault: str = ""
@@ -47,8 +49,9 @@ def words(fault: Fault) -> str:
 
 def problem(of: Standing, fault: Fault) -> Problem:
     """Return what is wrong and what to do; the same for every kind where it is the same fault of the server."""
+    subject = Ref(of.kind.name, of.namespace, of.name) if of.name else Ref("Resource", of.namespace, of.kind.resource)
     meanwhile = "what was seen last is served" if of.is_synced else "nothing is served before it has been listed"
-    subject = Ref("Resource", of.namespace, of.kind.resource)
+    meanwhile = "it counts as absent unless it was seen before" if of.name else meanwhile
     match fault.status:
         case 403:
             said = f"meshloom may not list and watch it, so {meanwhile}"

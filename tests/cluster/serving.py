@@ -1,16 +1,19 @@
 """`meshloom serve --kubernetes` as a process of its own."""
 
+import asyncio
 import contextlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import aiohttp
 
 from tests.cluster import servers
+
+PATIENCE = 60.0
 
 
 class Served:
@@ -34,6 +37,22 @@ class Served:
         """Return what readiness says of each condition."""
         _, text = await self.asked("/readyz")
         return {each["name"]: each["reason"] for each in json.loads(text)["conditions"]}
+
+    async def until(self, expected: Callable[[dict[str, str]], bool]) -> None:
+        """Wait until readiness says something."""
+        async with asyncio.timeout(PATIENCE):
+            reasons = await self.reasons()
+            while not expected(reasons):
+                await asyncio.sleep(0.05)
+                reasons = await self.reasons()
+
+    async def until_logged(self, *texts: str) -> None:
+        """Wait for a line that holds all of these texts."""
+        async with asyncio.timeout(PATIENCE):
+            lines = self.log().splitlines()
+            while not any(all(text in line for text in texts) for line in lines):
+                await asyncio.sleep(0.05)
+                lines = self.log().splitlines()
 
     def log(self) -> str:
         """Return what it has logged."""

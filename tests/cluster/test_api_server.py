@@ -2,12 +2,13 @@
 
 import contextlib
 import pathlib
+import socket
 import time
 
 import pytest
 
 from tests.cluster import servers
-from watchers import api_server
+from watchers import api_server, lifelines
 
 MAPS = "configmaps"
 
@@ -97,3 +98,21 @@ async def test_a_token_that_was_replaced_in_the_kubeconfig_is_taken_up(
         with pytest.raises(api_server.ApiError):
             await api.request("GET", "/api/v1/namespaces/default")
         assert (await api.request("GET", "/api/v1/namespaces/default"))["kind"] == "Namespace"
+
+
+async def test_the_system_asks_whether_the_other_side_lives(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def noted(address: tuple[int, ...]) -> socket.socket:
+        made.append(kept_alive(address))
+        return made[-1]
+
+    kept_alive = lifelines._kept_alive
+    monkeypatch.setattr(lifelines, "_kept_alive", noted)
+    async with api_server.connected(cluster.access) as other:
+        await other.request("GET", "/version")
+        (one,) = made
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000

@@ -1,5 +1,6 @@
 """`meshloom serve --kubernetes`: what proxies get of a cluster, from whichever replica, before and after a restart."""
 
+import asyncio
 import pathlib
 import signal
 from collections.abc import AsyncIterator
@@ -88,3 +89,32 @@ async def test_readiness_tells_of_every_kind_and_metrics_count_it(
     assert told[f"pods in {mesh}"] == "is followed"
     assert 'meshloom_watch_objects{kind="VirtualDeployment"} 3.0' in metrics
     assert "Traceback" not in program.log()
+
+
+async def test_a_server_that_is_away_is_said_once_and_what_was_seen_is_served(
+    cluster: servers.Cluster, api: api_server.ApiServer, mesh: str, tmp_path: pathlib.Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("kubernetes: {patience_seconds: 0.1}\n")
+    client, late = front(mesh), front(mesh)
+    with serving.served(cluster, tmp_path, "--namespace", mesh, "--settings", str(settings)) as program:
+        async with client.connected(program.address):
+            await client.complete()
+            await asyncio.to_thread(cluster.stop, "kube-apiserver", signal.SIGKILL)
+            try:
+                await program.until(lambda reasons: "no answer" in reasons["pods in " + mesh])
+                await program.until_logged("Server Kubernetes API", "does not answer")
+                status, _ = await program.asked("/readyz")
+                assert status == 200, "the last good configuration is served"
+                async with late.connected(program.address):
+                    await late.complete()
+                assert late.held == client.held
+            finally:
+                await asyncio.to_thread(cluster.start)
+            await program.until(lambda reasons: reasons["pods in " + mesh] == "is followed")
+            await apply(api, shop.weights(50, 50), mesh)
+            before = dict(client.held[ads.ROUTES])
+            await client.until(lambda client: client.held[ads.ROUTES] != before)
+        lines = program.log().splitlines()
+        assert len([line for line in lines if "does not answer" in line and "resolved" not in line]) <= 2, lines
+        assert [line for line in lines if "resolved" in line and "does not answer" in line]

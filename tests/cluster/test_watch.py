@@ -163,3 +163,35 @@ async def test_an_object_that_cannot_be_read_is_a_problem_and_keeps_its_last_goo
         await seen.until_synced()
         assert seen.names("EndpointSlice") == {"good"}
         assert not seen.problems()
+
+
+async def test_of_chosen_namespaces_each_is_followed_by_its_name(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
+) -> None:
+    wanted = kube.Wanted((namespace,), followed=watched.kinds_of("Namespace"), pace=watched.EAGER)
+    async with watched.watching(cluster.access, wanted) as seen:
+        await seen.until_synced()
+        assert seen.names("Namespace") == {namespace}
+        labels = {"metadata": {"labels": {"team": "pets"}}}
+        path = api_server.path("v1", "namespaces", name=namespace)
+        await api.request("PATCH", path, body=labels, content_type=api_server.MERGE_PATCH)
+        await seen.until(lambda: seen.get("Namespace", "", namespace).metadata.labels.get("team") == "pets")
+
+
+async def test_a_secret_that_may_not_be_read_holds_nothing_up_and_is_said(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
+) -> None:
+    await applied(api, documents(GATEWAY.format(namespace=namespace, secret="hidden"))[0])
+    verbs = ("--verb=get,list,watch", "--resource=ingressgateways.servicemesh.oci.oracle.com")
+    cluster.kubectl("-n", namespace, "create", "role", "gateways", *verbs)
+    user = f"gateways-{namespace}"
+    cluster.kubectl("-n", namespace, "create", "rolebinding", "gateways", "--role=gateways", f"--user={user}")
+    wanted = kube.Wanted((namespace,), gateway_secrets, followed=watched.kinds_of("IngressGateway"), pace=watched.EAGER)
+    async with watched.watching(api_server.Access(str(cluster.kubeconfig_of(user))), wanted) as seen:
+        await seen.until_synced()
+        assert seen.names("IngressGateway") == {"door"}
+        assert seen.standing("Secret").is_synced
+        assert seen.problems() == [
+            f"Secret {namespace}/hidden: meshloom may not list and watch it, so it counts as absent unless it was seen "
+            "before; give its ServiceAccount the verbs get, list and watch for it"
+        ]

@@ -15,9 +15,9 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 REF = problems.Ref("Mesh", "shop", "main")
 MESHES, SERVICES = (kind for kind in kinds.FOLLOWED if kind.name in ("Mesh", "Service"))
 STANDINGS = (
-    standing.Standing(MESHES, "shop", True, 2, contact=40.0, lists=1, watches=3, events=7),
-    standing.Standing(MESHES, "pets", False, 1, fault="403 Forbidden", since=9.0, contact=30.0, events=1, faults=4),
-    standing.Standing(SERVICES, "shop", True, 5, contact=50.0),
+    standing.Standing(MESHES, "shop", "", True, 2, contact=40.0, lists=1, watches=3, events=7),
+    standing.Standing(MESHES, "pets", "", False, 1, fault="403 Forbidden", since=9.0, contact=30.0, events=1, faults=4),
+    standing.Standing(SERVICES, "shop", "", True, 5, contact=50.0),
 )
 
 

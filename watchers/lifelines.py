@@ -1,0 +1,45 @@
+"""Connections to an API server whose end is noticed though nobody says so: the system asks whether the other lives.
+
+Law: what is noticed here is a dead machine or network; one that lives and says nothing is noticed by its silence.
+"""
+
+import socket
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import client
+from kubernetes.aio.client import rest
+
+_OPTIONS: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),  # seconds without a word, after which it is asked
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),  # seconds between two questions
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),  # questions without an answer, after which it is dead
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),  # milliseconds for what was sent to be acknowledged
+)
+"""As tcp(7) has them."""
+
+
+class _Lifelines(rest.RESTClientObject):
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, socket_factory=_kept_alive)
+
+
+def api_client(configuration: client.Configuration) -> client.ApiClient:
+    """Return a client all of whose connections are such."""
+    made = client.ApiClient(configuration)
+    made.rest_client = _Lifelines(configuration)  # the one it had has not made a connection yet
+    return made
+
+
+def _kept_alive(address: Any) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)
+        for level, option, value in _OPTIONS:
+            made.setsockopt(level, option, value)
+    except OSError:
+        made.close()
+        raise
+    return made
