@@ -34,7 +34,11 @@ def parts(previous: Parts, before: Bundles, after: Bundles, changed: Iterable[pr
     known = {id(part): part for move in moves for part in move if part is not None}
     more = Counter(id(new) for _, new in moves if new is not None)
     less = Counter(id(old) for old, _ in moves if old is not None)
-    made = {key: _held(previous.get(key), part, more[key] - less[key]) for key, part in known.items()}
+    place = {id(new): old for old, new in moves if new is not None}
+    made = {
+        key: _held(previous.get(key), part, more[key] - less[key], _of(previous, place.get(key)))
+        for key, part in known.items()
+    }
     left = previous.copy()
     left.update(made)
     for key, held in made.items():
@@ -43,10 +47,16 @@ def parts(previous: Parts, before: Bundles, after: Bundles, changed: Iterable[pr
     return left
 
 
-def _held(before: Held | None, compiled: bundles.Part, more: int) -> Held:
-    if before is None:
-        return Held(compiled, snapshots.Part.of(compiled), more)
-    return Held(compiled, before.part, before.holders + more)
+def _of(previous: Parts, compiled: bundles.Part | None) -> Held | None:
+    return previous.get(id(compiled)) if compiled is not None else None
+
+
+def _held(before: Held | None, compiled: bundles.Part, more: int, place: Held | None) -> Held:
+    """Return a part with what is known of it, and of the one whose place it takes."""
+    if before is not None:
+        return Held(compiled, before.part, before.holders + more)
+    made = place.part.followed(place.compiled, compiled) if place is not None else snapshots.Part.of(compiled)
+    return Held(compiled, made, more)
 
 
 def moved(before: tuple[V, ...], after: tuple[V, ...]) -> list[tuple[V | None, V | None]]:

@@ -7,6 +7,7 @@ whatever order they come; what snapshots share, they share by identity, and comp
 import functools
 import hashlib
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -109,6 +110,22 @@ class Part:
         first, *others = [entry.references for named in entries.values() for entry in named.values()] or [_NO_NAMES]
         return cls(entries, digests, first.union(*others))
 
+    def followed(self, before: Sequence[Resource], after: Sequence[Resource]) -> "Part":
+        """Return `of` what is `after` the resources that this part is of, at a cost of those that took the place of
+        others, if they have the same names and references.
+        """
+        is_other = map(operator.is_not, before, after)
+        pairs = tuple(itertools.compress(zip(before, after, strict=False), is_other))
+        if len(before) != len(after) or not all(_stands_in(new, old) for old, new in pairs):
+            return Part.of(after)
+        entries, digests = {**self.entries}, {**self.digests}
+        for type_url in {new.type_url for _, new in pairs}:
+            named = {new.name: _entry(new) for _, new in pairs if new.type_url == type_url}
+            entries[type_url] = {**self.entries[type_url], **named}
+            gone = total([self.entries[type_url][name].mark for name in named])
+            digests[type_url] = (digests[type_url] - gone + total([one.mark for one in named.values()])) % _MODULUS
+        return Part(entries, digests, self.references)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
@@ -174,8 +191,7 @@ class Snapshot:
 
     def mark(self, type_url: str, name: str) -> int:
         """Return the mark of a resource, ABSENT if there is no such name."""
-        entry = self.get(type_url, name)
-        return entry.mark if entry is not None else ABSENT
+        return _mark(self.get(type_url, name))
 
     def entries(self, type_url: str) -> Iterator[Entry]:
         """Yield all resources of a type, in no particular order."""
@@ -232,13 +248,26 @@ def moves(old: Snapshot, new: Snapshot, type_url: str) -> Moves:
 
 def between(parts: Moves, type_url: str) -> dict[str, int]:
     """Return `changed` for snapshots that differ in these parts."""
-    gone, come = (_marks(several, type_url) for several in parts)
-    return {name: gone.get(name, ABSENT) for name in {**gone, **come} if gone.get(name) != come.get(name)}
+    gone, come = (_named(several, type_url) for several in parts)
+    others = itertools.compress(come, map(operator.is_not, come.values(), map(gone.get, come)))
+    marks = {name: (_mark(gone.get(name)), come[name].mark) for name in others}
+    left = {name: gone[name].mark for name in itertools.filterfalse(come.__contains__, gone)}
+    return {**{name: old for name, (old, new) in marks.items() if old != new}, **left}
 
 
-def _marks(parts: Iterable[Part], type_url: str) -> dict[str, int]:
-    several = [part.entries[type_url] for part in parts if type_url in part.entries]
-    return {name: entry.mark for named in several for name, entry in named.items()}
+def _named(parts: Iterable[Part], type_url: str) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for part in parts:
+        found.update(part.entries.get(type_url, {}))
+    return found
+
+
+def _mark(entry: Entry | None) -> int:
+    return entry.mark if entry is not None else ABSENT
+
+
+def _stands_in(new: Resource, old: Resource) -> bool:
+    return (new.type_url, new.name, new.references) == (old.type_url, old.name, old.references)
 
 
 def _entry(resource: Resource) -> Entry:

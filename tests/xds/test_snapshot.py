@@ -86,6 +86,27 @@ def test_a_snapshot_with_other_parts_is_the_one_of_those_parts(parts, data):
         )
 
 
+RESOURCES = st.dictionaries(
+    st.tuples(st.sampled_from([model.CLUSTER, model.SECRET]), st.sampled_from("abc")),
+    st.tuples(st.sampled_from("12"), st.sampled_from([frozenset(), frozenset({(model.SECRET, "a")})])),
+    max_size=5,
+)
+
+
+@hypothesis.given(RESOURCES, RESOURCES, st.booleans())
+def test_a_part_that_follows_another_is_the_one_of_its_resources(one, other, is_like_it):
+    """Whether its resources have the names of those before, which costs little, or not."""
+    other = {key: other.get(key, given) for key, given in one.items()} if is_like_it else other
+    before = [model.Resource(*key, version, b"", needs) for key, (version, needs) in one.items()]
+    after = [
+        model.Resource(*key, version, b"", needs) if one.get(key) != (version, needs) else before[[*one].index(key)]
+        for key, (version, needs) in other.items()
+    ]
+    found, fresh = snapshot.Part.of(before).followed(before, after), snapshot.Part.of(after)
+    assert (found.entries, found.digests, found.references) == (fresh.entries, fresh.digests, fresh.references)
+    assert [*map(list, found.entries.values())] == [*map(list, fresh.entries.values())]
+
+
 def test_parts_may_change_places():
     one, other = (snapshot.Part.of([model.cluster(name)]) for name in "ab")
     turned = snapshot.Snapshot.of(one, other).replaced((other, one))
