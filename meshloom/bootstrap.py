@@ -10,6 +10,7 @@ from typing import Any
 
 from meshloom import addresses, secure_ads, stats_tags
 from meshloom.identity import claim
+from meshloom.injector import targets
 from meshloom.stats_tags import Tags
 from translator import names, proxies
 
@@ -66,10 +67,16 @@ def admin_address(host: str) -> addresses.Socket:
     return here if addresses.is_private(here) else addresses.Socket("127.0.0.1", ADMIN_PORT)
 
 
-def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DELTA, more: Tags = ()) -> Json:
+def bootstrap(
+    proxy: proxies.Envoy,
+    place: Place,
+    variant: Variant = Variant.DELTA,
+    more: Tags = (),
+    probes: addresses.Pipe | None = None,
+) -> Json:
     """Return the bootstrap of a proxy as Envoy's JSON form of `envoy.config.bootstrap.v3.Bootstrap`.
 
-    Its statistics have these tags and those of its place.
+    Its statistics have these tags and those of its place. At `probes` somebody answers for its application.
     """
     tags = (*stats_tags.of_proxy(proxy), *more)
     return {
@@ -77,8 +84,12 @@ def bootstrap(proxy: proxies.Envoy, place: Place, variant: Variant = Variant.DEL
         "admin": {"address": _address(place.admin)},
         "dynamic_resources": _dynamic_resources(variant),
         "static_resources": {
-            "clusters": [_control_plane(place), _cluster("admin", place.admin)],
-            "listeners": [_statistics(place.host), _health(place.host)],
+            "clusters": [
+                _control_plane(place),
+                _cluster("admin", place.admin),
+                *([_cluster("probes", probes)] if probes else []),
+            ],
+            "listeners": [_statistics(place.host), _health(place.host, has_probes=probes is not None)],
             **({"secrets": secrets} if (secrets := place.proof.secrets() if place.proof else []) else {}),
         },
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in tags]},
@@ -148,21 +159,37 @@ def _cluster(name: str, address: addresses.Dialled) -> Json:
 
 def _statistics(host: str) -> Json:
     """Return the listener that serves the admin interface's `/stats/prometheus`, to GET, and nothing else."""
-    return _window("statistics", addresses.Socket(host, STATISTICS_PORT), "/stats/prometheus", "/stats/prometheus")
+    path = "/stats/prometheus"
+    return _window("statistics", addresses.Socket(host, STATISTICS_PORT), [_route(path, _asked_of_admin(path))])
 
 
-def _health(host: str) -> Json:
-    """Return the listener whose `/health` is 200 once the first configuration is loaded, until the proxy drains."""
-    return _window("health", addresses.Socket(host, HEALTH_PORT), "/health", "/ready")
+def _health(host: str, *, has_probes: bool) -> Json:
+    """Return the listener whose `/health` is 200 once the first configuration is loaded, until the proxy drains.
+
+    Behind `/healthproxy` the application is asked, by somebody who knows for how long.
+    """
+    probes = [_route(targets.PATH, {"cluster": "probes", "timeout": "0s"})] if has_probes else []
+    routes = [_route("/health", _asked_of_admin("/ready")), *probes]
+    return _window("health", addresses.Socket(host, HEALTH_PORT), routes)
 
 
-def _window(name: str, address: addresses.Socket, path: str, admin_path: str) -> Json:
-    """Return a listener that answers GET of one path from one path of the admin interface; all else is 404."""
+def _asked_of_admin(path: str) -> Json:
+    return {"cluster": "admin", "prefix_rewrite": path, "timeout": "10s"}
+
+
+def _route(path: str, action: Json) -> Json:
+    get = {"name": ":method", "string_match": {"exact": "GET"}}
+    return {"match": {"path": path, "headers": [get]}, "route": action}
+
+
+def _window(name: str, address: addresses.Socket, routes: list[Json]) -> Json:
+    """Return a listener that answers GET of these paths; all else is 404."""
+    host = {"name": name, "domains": ["*"], "routes": routes}
     return {
         "name": f"meshloom-{name}",
         "address": _bound(address),
         "ignore_global_conn_limit": True,
-        "filter_chains": [{"filters": [_connection_manager(name, _routes(name, path, admin_path))]}],
+        "filter_chains": [{"filters": [_connection_manager(name, {"name": name, "virtual_hosts": [host]})]}],
     }
 
 
@@ -185,15 +212,6 @@ def _connection_manager(name: str, routes: Json) -> Json:
         route_config=routes,
         http_filters=[_typed("envoy.filters.http.router", f"{_FILTERS}.http.router.v3.Router")],
     )
-
-
-def _routes(name: str, path: str, admin_path: str) -> Json:
-    get = {"name": ":method", "string_match": {"exact": "GET"}}
-    route = {
-        "match": {"path": path, "headers": [get]},
-        "route": {"cluster": "admin", "prefix_rewrite": admin_path, "timeout": "10s"},
-    }
-    return {"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]}
 
 
 # ---------------------------------------------------------------------------- limits and shapes

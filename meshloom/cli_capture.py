@@ -3,6 +3,7 @@
 Law: as `meshloom.cli`, to which they belong.
 """
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,6 +65,14 @@ def apply(
     exempt: _Exempt = None,
     tool: _Tool = "iptables",
     ipv4_only: _Ipv4Only = False,
+    in_pod: Annotated[
+        bool,
+        typer.Option(
+            "--in-pod",
+            help="This is a pod: exempt the Kubernetes API and the resolvers as it knows them, and do as the variables "
+            "CONFIGURE_IP_TABLES and ENVOY_PORT say.",
+        ),
+    ] = False,
 ) -> None:
     """Put the rules in place in this network namespace, or bring them up to date. Needs NET_ADMIN.
 
@@ -72,9 +81,13 @@ def apply(
     """
     from meshloom.commands import capture as command
 
+    if in_pod and not command.is_asked(os.environ):
+        return
+    known = command.in_pod(os.environ) if in_pod else ()
+    sockets = [*(exempt or ()), *known]
     command.apply(
         _wishes(
-            proxy_uid, exclude_inbound_port, exclude_inbound_cidr, exclude_outbound_port, exclude_outbound_cidr, exempt
+            proxy_uid, exclude_inbound_port, exclude_inbound_cidr, exclude_outbound_port, exclude_outbound_cidr, sockets
         ),
         command.Where(tool, ipv4_only),
     )

@@ -3,16 +3,22 @@
 Law: nothing is decided here; the rules are those of `meshloom.capture.rules`. What is in place already is not touched.
 """
 
+import contextlib
 import ipaddress
-from collections.abc import Iterable, Sequence
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import typer
 
 from meshloom import addresses, errors
-from meshloom.capture import rules, tables
+from meshloom.capture import pod_knows, rules, tables
+from meshloom.injector import contract
+from translator import names
 
 DIFFERENT = 1
+
+_RESOLVERS = pathlib.Path("/etc/resolv.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,30 @@ def _tables(where: Where) -> tuple[tables.Table, ...]:
         typer.echo("IPv6: no interface here speaks it, so it is left out")
         return (four,)
     return six, four
+
+
+# ---------------------------------------------------------------------------- what a pod knows
+
+
+def is_asked(env: Mapping[str, str]) -> bool:
+    """Return whether a pod is to be captured, as its variables say. Raises errors.UserError."""
+    port = env.get(contract.PORT_VARIABLE) or str(names.OUTBOUND_PORT)
+    if port != str(names.OUTBOUND_PORT):
+        raise errors.UserError(
+            f"{contract.PORT_VARIABLE}: proxies take connections at {names.OUTBOUND_PORT}, not at {port[:60]!r}"
+        )
+    if env.get(contract.CAPTURE_VARIABLE, "true").lower() == "true":
+        return True
+    typer.echo(f"{contract.CAPTURE_VARIABLE} is not true, so nothing is captured")
+    return False
+
+
+def in_pod(env: Mapping[str, str], resolvers: pathlib.Path = _RESOLVERS) -> tuple[str, ...]:
+    """Return what a pod asks beside the mesh, as `--exempt` takes it: the Kubernetes API, and its resolvers."""
+    with contextlib.suppress(OSError):
+        text = resolvers.read_text()
+        return (*pod_knows.api(env), *pod_knows.resolvers(text))
+    return pod_knows.api(env)
 
 
 # ---------------------------------------------------------------------------- what people type

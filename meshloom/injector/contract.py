@@ -41,6 +41,8 @@ PROBES_VARIABLE: Final = "MESHLOOM_PROBES"
 PASSTHROUGH_VARIABLE: Final = "MESHLOOM_PASSTHROUGH_INBOUND_PORTS"
 TAGS_VARIABLE: Final = "MESHLOOM_TAGS"
 LEVEL_VARIABLE: Final = "PROXY_LOG_LEVEL"
+CAPTURE_VARIABLE, PORT_VARIABLE = "CONFIGURE_IP_TABLES", "ENVOY_PORT"
+"""What the container that captures is told: whether, and where connections go."""
 
 LOG_LEVELS: Final = ("debug", "info", "warn", "error", "off")
 DEFAULT_LOG_LEVEL: Final = "error"

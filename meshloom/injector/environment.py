@@ -14,9 +14,6 @@ from meshloom.injector.decision import Chosen
 from meshloom.injector.pods import Json
 from meshloom.injector.terms import Terms
 
-CAPTURE: Final = "CONFIGURE_IP_TABLES"
-ENVOY_PORT: Final = "ENVOY_PORT"
-
 THREADS_WITHOUT_LIMIT: Final = 2
 _SPARE_SECONDS = 3
 """Between the end of a drain and that of the pod."""
@@ -39,7 +36,7 @@ POD: Final[list[Json]] = [
 
 def of_init(port: int) -> list[Json]:
     """Return the variables of the container that captures."""
-    told = {CAPTURE: "true", ENVOY_PORT: str(port)}
+    told = {contract.CAPTURE_VARIABLE: "true", contract.PORT_VARIABLE: str(port)}
     return [*_pairs(told), *(one for one in POD if one["name"] == "POD_IP")]
 
 

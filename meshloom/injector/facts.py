@@ -10,12 +10,12 @@ from typing import Any
 
 from mesh import identity, resources, workloads
 from mesh.problems import Ref
-from mesh.resolve import Resolution
+from mesh.resolve import Resolution, rivals
 from meshloom import stats_tags
 from meshloom.injector import contract
 from translator import proxies
 
-_DEPLOYMENT, _SERVICE = "spec.virtualDeployment", "spec.target.service.ref"
+_DEPLOYMENT, _SELECTIONS = "spec.virtualDeployment", "selections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,75 +46,61 @@ class Facts:
 
 def basis(resolution: Resolution) -> tuple[object, ...]:
     """Return the parts of a resolution that the facts are made of: where all are the same objects, so are the facts."""
-    kinds = (resources.VirtualDeploymentBinding, workloads.Service, workloads.Namespace)
-    graph = resolution.graph
-    return (*(resolution.inventory.of(kind) for kind in kinds), graph.deployments, graph.services, graph.meshes)
+    kinds = (resources.VirtualDeploymentBinding, workloads.Namespace)
+    of = resolution.graph
+    seen = (resolution.inventory.of(kind) for kind in kinds)
+    return (*seen, resolution.stages[_SELECTIONS].values, of.deployments, of.services, of.meshes)
 
 
 def facts(resolution: Resolution) -> Facts:
     """Return what a resolution says of pods."""
     found = resolution.inventory.of(workloads.Namespace)
-    return Facts({ref.name: one.metadata.labels for ref, one in found.items()}, _bindings(resolution))
-
-
-def _bindings(resolution: Resolution) -> Mapping[str, tuple[Binding, ...]]:
     by_namespace: defaultdict[str, list[Binding]] = defaultdict(list)
-    written = resolution.inventory.of(resources.VirtualDeploymentBinding).values()
-    for one in sorted((one for one in written if not one.is_terminating), key=_age):
-        for namespace, binding in _binding(one, resolution):
-            by_namespace[namespace].append(binding)
-    return {namespace: tuple(several) for namespace, several in by_namespace.items()}
+    for selection in sorted(_selections(resolution), key=lambda one: (one.age, one.ref)):
+        by_namespace[selection.namespace].append(_binding(selection, resolution))
+    bindings = {namespace: tuple(several) for namespace, several in by_namespace.items()}
+    return Facts({ref.name: one.metadata.labels for ref, one in found.items()}, bindings)
 
 
-def _age(one: resources.VirtualDeploymentBinding) -> tuple[float, Ref]:
-    born = one.metadata.creation_timestamp
-    return born.timestamp() if born else 0.0, one.ref
+def _selections(resolution: Resolution) -> Iterator[rivals.Selection]:
+    yield from (one.value for one in resolution.stages[_SELECTIONS].values.values() if one.value is not None)
 
 
-def _binding(one: resources.VirtualDeploymentBinding, there: Resolution) -> Iterator[tuple[str, Binding]]:
-    """Yield a binding and the namespace of its pods; nothing if it binds none."""
-    service = there.inventory.get(there.targets(one.ref).get(_SERVICE, one.ref))
-    if one.spec is None or not isinstance(service, workloads.Service) or not service.spec.selector:
-        return
-    labels = frozenset((*service.spec.selector.items(), *one.spec.target.service.match_labels.items()))
-    yield service.metadata.namespace, _told(one, one.spec, labels, there)
-
-
-def _told(
-    one: resources.VirtualDeploymentBinding,
-    spec: resources.VirtualDeploymentBindingSpec,
-    labels: frozenset[tuple[str, str]],
-    there: Resolution,
-) -> Binding:
-    deployment = there.targets(one.ref).get(_DEPLOYMENT)
-    asked = spec.resources.model_dump(exclude_defaults=True) if spec.resources is not None else None
-    level = one.metadata.annotations.get(contract.LOG_LEVEL, "")
-    written = there.inventory.get(deployment) if deployment else None
-    if deployment is None or written is None:
-        fault = f"{_named(one, spec)} is not there, or may not be referred to"
-        return Binding(one.ref, one.ref, labels, fault)
+def _binding(selected: rivals.Selection, there: Resolution) -> Binding:
+    written = there.inventory.of(resources.VirtualDeploymentBinding)[selected.ref]
+    deployment = there.targets(selected.ref).get(_DEPLOYMENT)
+    if deployment is None:
+        return Binding(selected.ref, selected.ref, selected.labels, f"{_named(written)} is not there")
     if deployment not in there.graph.deployments:
-        return Binding(one.ref, deployment, labels, f"{deployment} is not served yet; `meshloom check` says why")
-    proxy = proxies.Sidecar(deployment, proxies.Transparent())
+        fault = f"{deployment} is not served yet; `meshloom check` says why"
+        return Binding(selected.ref, deployment, selected.labels, fault)
+    return _ready(selected, written, deployment, there)
+
+
+def _ready(
+    selected: rivals.Selection, written: resources.VirtualDeploymentBinding, deployment: Ref, there: Resolution
+) -> Binding:
+    spec, proxy = written.spec, proxies.Sidecar(deployment, proxies.Transparent())
+    wished = spec.resources if spec else None
     return Binding(
-        one.ref,
+        selected.ref,
         deployment,
-        labels,
+        selected.labels,
         "",
-        identity.issued_id(written),
+        identity.issued_id(there.inventory.of(resources.VirtualDeployment)[deployment]),
         stats_tags.named(proxy, there.graph, _lineage(deployment, there)),
-        asked,
-        spec.mount_certificate_chain_from_host,
-        level,
+        wished.model_dump(exclude_defaults=True) if wished else None,
+        spec.mount_certificate_chain_from_host if spec else False,
+        written.metadata.annotations.get(contract.LOG_LEVEL, ""),
     )
 
 
-def _named(one: resources.VirtualDeploymentBinding, spec: resources.VirtualDeploymentBindingSpec) -> str:
+def _named(written: resources.VirtualDeploymentBinding) -> str:
     """Return the deployment that a binding names."""
-    ref = spec.virtual_deployment.ref
-    if ref is None:
-        return f"the VirtualDeployment {spec.virtual_deployment.id}"
-    return f"VirtualDeployment {ref.namespace or one.metadata.namespace}/{ref.name}"
+    named = written.spec.virtual_deployment if written.spec else resources.RefOrId()
+    if named.ref is None:
+        return f"VirtualDeployment {named.id}"
+    return f"VirtualDeployment {named.ref.namespace or written.metadata.namespace}/{named.ref.name}"
 
 
 def _lineage(deployment: Ref, there: Resolution) -> Iterator[resources.Resource]:
