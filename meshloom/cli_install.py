@@ -61,6 +61,7 @@ def uninstall(
             "--purge", help="Remove all resources of the nine kinds, the kinds, and the namespace with its keys, too."
         ),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --purge.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
     kubeconfig: options.Kubeconfig = "",
     context: options.Context = "",
@@ -73,4 +74,6 @@ def uninstall(
     from meshloom.commands import install as command
     from watchers import api_server
 
+    if purge and not (yes or dry_run):
+        typer.confirm("All resources of the mesh and all its keys will be lost. Go on?", abort=True)
     command.uninstall(namespace, api_server.Access(kubeconfig, context), dry_run=dry_run, purge=purge)

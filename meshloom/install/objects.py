@@ -36,6 +36,7 @@ def _inner(chosen: Values, namespace: str) -> Iterator[Document]:
     yield from roles.cluster_roles(namespace)
     yield from roles.home_roles(namespace)
     yield from _secret_bindings(chosen, namespace)
+    yield from roles.operators(namespace)
     yield from roles.user_roles(str(chosen.aggregate_roles).lower())
     yield workload.settings_map(namespace, values.canonical(document["settings"], indent=2) + "\n")
     yield workload.service(namespace)

@@ -5,19 +5,22 @@ have removed (finalizers), then the rest. Keys, kinds and people's resources sta
 """
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from mesh import resources
 from meshloom import errors
-from meshloom.install import applying, finalizers, grants, objects, places, values, workload
+from meshloom.cluster import finalizers
+from meshloom.install import applying, grants, objects, places, values, workload
 from meshloom.install.applying import Say
 from meshloom.install.places import Place
 from watchers import api_server
 
 PAGE = 500
 ENDED_SECONDS = 60.0
+GONE_SECONDS = 60.0
 
 _FIRST = ("ValidatingWebhookConfiguration", "Deployment")
 _KEPT = ("Namespace", "CustomResourceDefinition")
@@ -59,6 +62,30 @@ async def remove(api: api_server.ApiServer, namespace: str, say: Say, *, purge: 
 async def _purge(api: api_server.ApiServer, namespace: str, say: Say) -> None:
     for place in (*await applying.labelled(api, "ConfigMap"), *purged(namespace)):
         await applying.delete(api, place, say)
+    for place in purged(namespace):
+        if not await _is_gone(api, place):
+            say(f"{place} is still being deleted; kubectl describe says what it waits for")
+
+
+async def _is_gone(api: api_server.ApiServer, place: Place) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GONE_SECONDS):
+            for _ in itertools.count():
+                with applying.told(f"{place} could not be read"):
+                    if not await _is_there(api, place):
+                        return True
+                await asyncio.sleep(applying.POLL_SECONDS)
+    return False
+
+
+async def _is_there(api: api_server.ApiServer, place: Place) -> bool:
+    try:
+        await api.request("GET", place.path)
+    except api_server.ApiError as fault:
+        if fault.is_absent:
+            return False
+        raise
+    return True
 
 
 async def _wait_ended(api: api_server.ApiServer, namespace: str) -> None:
@@ -110,7 +137,7 @@ async def _items(api: api_server.ApiServer, plural: str) -> AsyncIterator[Mappin
 async def _released(api: api_server.ApiServer, kind: type[resources.Resource], item: Mapping[str, Any]) -> bool:
     metadata = item["metadata"]
     at = api_server.path(resources.API_VERSION, kind.plural, metadata["namespace"], metadata["name"])
-    while (left := finalizers.without_ours(kind, metadata.get("finalizers", ()))) is not None:
+    while (left := without_ours(kind.__name__, metadata.get("finalizers", ()))) is not None:
         body = {"metadata": {"finalizers": left, "resourceVersion": metadata["resourceVersion"]}}
         try:
             await api.request("PATCH", at, {}, body, content_type=api_server.MERGE_PATCH)
@@ -123,6 +150,13 @@ async def _released(api: api_server.ApiServer, kind: type[resources.Resource], i
         else:
             return True
     return False
+
+
+def without_ours(kind: str, present: Iterable[str]) -> list[str] | None:
+    """Return the finalizers that stay on an object, those of others; None if none goes."""
+    listed = list(present)
+    left = [each for each in listed if each not in (finalizers.own(kind), finalizers.COMMON)]
+    return left if len(left) < len(listed) else None
 
 
 def described(namespace: str, *, purge: bool) -> list[str]:

@@ -1,11 +1,12 @@
 """Roles, and who has them.
 
-Law: pure; the grants are those of `grants`, and each role is bound to the control plane's own account alone.
+Law: pure; the grants are those of `grants`; each role is bound to one account, and none to people.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from meshloom.cluster import permits
 from meshloom.install import grants
 from meshloom.install.grants import NAME, Grant
 
@@ -19,14 +20,23 @@ _GROUP = "rbac.authorization.k8s.io"
 _API = f"{_GROUP}/v1"
 
 
-def account(namespace: str) -> Document:
-    """Return the account that the control plane has."""
+def account(namespace: str, name: str = NAME) -> Document:
+    """Return an account: by default the one that the control plane has."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": _named(NAME, namespace),
+        "metadata": _named(name, namespace),
         "automountServiceAccountToken": False,
     }
+
+
+def operators(namespace: str) -> Iterator[Document]:
+    """Yield an account whose tokens open the operator API, and the role that anybody may be given for that."""
+    name = permits.ACCOUNT
+    yield account(namespace, name)
+    rules = [{"nonResourceURLs": [f"{permits.PREFIX}/*"], "verbs": ["get"]}]
+    yield {**_role("ClusterRole", name, ()), "rules": rules}
+    yield _binding("ClusterRoleBinding", name, "ClusterRole", name, namespace)
 
 
 def cluster_roles(namespace: str) -> Iterator[Document]:
@@ -70,11 +80,16 @@ def _role(kind: str, name: str, granted: tuple[Grant, ...], namespace: str = "")
     return {"apiVersion": _API, "kind": kind, "metadata": _named(name, namespace), "rules": rules}
 
 
+def account_of(role: str) -> str:
+    """Return the account that a role is bound to."""
+    return permits.ACCOUNT if role == permits.ACCOUNT else NAME
+
+
 def _binding(kind: str, name: str, of: str, role: str, namespace: str, there: str = "") -> Document:
     return {
         "apiVersion": _API,
         "kind": kind,
         "metadata": _named(name, there),
         "roleRef": {"apiGroup": _GROUP, "kind": of, "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": account_of(role), "namespace": namespace}],
     }

@@ -23,6 +23,12 @@ NAMESPACE = "meshloom-system"
 
 Document = dict[str, Any]
 
+SERVED: Document = {
+    "operating": {"health": "0.0.0.0:15014"},
+    "kubernetes": {"webhook": "0.0.0.0:9443", "operator": "127.0.0.1:15016"},
+}
+"""Settings of a control plane in a pod: what is asked from outside is served there."""
+
 
 def _namespace(text: str) -> str:
     if not names.is_label(text):
@@ -85,7 +91,7 @@ class Values(_Values):
     ] = ()
     settings: Annotated[
         Mapping[str, Any], Field(description="The settings of the program, as docs/reference/cli.md lists them.")
-    ] = {}
+    ] = SERVED
 
     @pydantic.field_validator("resources")
     @classmethod

@@ -14,7 +14,7 @@ Document = dict[str, Any]
 USER = 1337
 ADS, ADS_MTLS, WEBHOOK, HEALTH = 15012, 15013, 9443, 15014
 SETTINGS_FOLDER, SETTINGS_FILE = "/etc/meshloom", "settings.yaml"
-FOLDERS = {"temporary": "/tmp", "state": "/var/lib/meshloom", "sockets": "/run/meshloom"}  # noqa: S108 - the pod's own
+TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 GRACE_SECONDS, LEAVING_SECONDS = 30, 5
 SELECTOR = {**LABELS, "app.kubernetes.io/component": "control-plane"}
 
@@ -111,7 +111,7 @@ def _pod(chosen: Document) -> Document:
         "containers": [_container(chosen)],
         "volumes": [
             {"name": "settings", "configMap": {"name": f"{NAME}-settings"}},
-            *({"name": name, "emptyDir": {"sizeLimit": "64Mi"}} for name in FOLDERS),
+            {"name": "temporary", "emptyDir": {"sizeLimit": "64Mi"}},
         ],
     }
 
@@ -145,7 +145,7 @@ def _container(chosen: Document) -> Document:
         },
         "volumeMounts": [
             {"name": "settings", "mountPath": SETTINGS_FOLDER, "readOnly": True},
-            *({"name": name, "mountPath": path} for name, path in FOLDERS.items()),
+            {"name": "temporary", "mountPath": TEMPORARY},
         ],
     }
 
@@ -153,7 +153,8 @@ def _container(chosen: Document) -> Document:
 def _environment() -> list[Document]:
     own = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace", "POD_UID": "metadata.uid"}
     fields = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in own.items()]
-    return [*fields, {"name": "MESHLOOM_HEALTH", "value": f"0.0.0.0:{HEALTH}"}]
+    by_default = [{"name": name, "value": ""} for name in ("MESHLOOM_STATE", "MESHLOOM_OPERATOR_SOCKET")]
+    return [*fields, *by_default]  # which the image sets for containers that keep their state in a volume
 
 
 def _probe(path: str) -> Document:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from mesh import resources
 from meshloom import cli
-from meshloom.install import applying, finalizers, grants, objects, places, removing, values
+from meshloom.cluster import finalizers
+from meshloom.install import applying, grants, objects, places, removing, values
 from tests import written
 from tests.cluster import servers
 from watchers import api_server
@@ -279,7 +280,7 @@ async def stored(own: servers.Cluster, api: api_server.ApiServer) -> str:
     """Store a mesh that is held back by finalizers, ours and that of another; return its path."""
     await removing.remove(api, HOME, lambda _: None, purge=False)  # the webhook, which nobody answers
     own.kubectl("create", "namespace", SHOP)
-    held = sorted([*finalizers.own(resources.Mesh), "example.com/other"])
+    held = [finalizers.own("Mesh"), finalizers.COMMON, "example.com/other"]
     document = written.document({"Mesh": f"{SHOP}/main"})
     document["metadata"]["finalizers"] = held
     at = api_server.path(resources.API_VERSION, "meshes", SHOP)
@@ -309,14 +310,16 @@ async def test_what_is_uninstalled_leaves_meshes_kinds_and_keys_and_holds_nothin
 
 
 async def test_what_is_purged_is_gone_with_all_that_people_wrote(
-    own: servers.Cluster, api: api_server.ApiServer, installed: tuple[Any, ...]
+    own: servers.Cluster, api: api_server.ApiServer, installed: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(removing, "GONE_SECONDS", 2.0)  # there is no controller here that ends a namespace
     listed = await asyncio.to_thread(meshloom, own, "uninstall", "--dry-run", "--purge")
     assert f"Namespace {HOME}" in listed.splitlines()
     at = api_server.path(resources.API_VERSION, "meshes", SHOP)
     bare = {"metadata": {"finalizers": None}}
     await api.request("PATCH", f"{at}/main", {}, bare, content_type=api_server.MERGE_PATCH)
-    said = await asyncio.to_thread(meshloom, own, "uninstall", "--purge")
+    said = await asyncio.to_thread(meshloom, own, "uninstall", "--purge", "--yes")
+    assert f"Namespace {HOME} is still being deleted" in said.splitlines()[-1]
     assert "CustomResourceDefinition meshes.servicemesh.oci.oracle.com deleted" in said
     definitions = [f"crd/{kind.plural}.{resources.GROUP}" for kind in resources.KINDS.values()]
     own.kubectl("wait", "--for=delete", "--timeout=60s", *definitions)

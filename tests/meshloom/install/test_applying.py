@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from mesh import resources
-from meshloom.install import applying, finalizers, removing
+from meshloom.install import applying, removing
 
 
 def definition(established: str, accepted: str = "True") -> dict[str, Any]:
@@ -53,11 +52,11 @@ def test_a_control_plane_is_ready_once_all_new_replicas_are_and_no_old_one_is_le
 
 def test_our_finalizers_go_and_those_of_others_stay() -> None:
     ours = ["finalizers.servicemesh.oci.oracle.com/mesh-resources", "finalizers.oci.oracle.com/oci-resources"]
-    assert finalizers.without_ours(resources.Mesh, ["a.example.com/b", *ours]) == ["a.example.com/b"]
-    assert finalizers.without_ours(resources.Mesh, ours) == []
-    assert finalizers.without_ours(resources.Mesh, ["a.example.com/b"]) is None
-    assert finalizers.without_ours(resources.Mesh, []) is None
-    assert finalizers.without_ours(resources.AccessPolicy, ours[:1]) is None
+    assert removing.without_ours("Mesh", ["a.example.com/b", *ours]) == ["a.example.com/b"]
+    assert removing.without_ours("Mesh", ours) == []
+    assert removing.without_ours("Mesh", ["a.example.com/b"]) is None
+    assert removing.without_ours("Mesh", []) is None
+    assert removing.without_ours("AccessPolicy", ours[:1]) is None
 
 
 def test_the_webhook_goes_first_then_the_control_plane_then_what_it_needed() -> None:
