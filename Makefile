@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+HELM_VERSION ?= v3.18.6
 CLUSTER_WORKERS ?= 2
 PYTEST_ARGS ?=
 COMPOSE ?= docker compose
@@ -29,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo demo-check test test-load test-capture test-cluster test-compose test-node check format \
-	goldens bench protos envoy-oldest proto crds chart lock clean python
+	goldens bench protos envoy-oldest proto crds chart helm lock clean python
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +106,12 @@ $(INSTALLED): requirements-dev.txt pyproject.toml | python
 	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
+
+helm: build/helm ## compile Helm into build/, which checks the chart (needs Go; MESHLOOM_HELM names another)
+
+build/helm:
+	@echo 'Compiling Helm into build ...'
+	@GOBIN='$(CURDIR)/build' go install -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 
 protos: $(PROTOS_INSTALLED) ## make .venv-protos: Google's protobuf with Envoy's messages, which check our encoder
 

@@ -67,7 +67,9 @@ def _templates() -> Mapping[str, str]:
         "account": _stream([roles.account(_NAMESPACE)]),
         "roles": _stream([*roles.cluster_roles(_NAMESPACE), *roles.home_roles(_NAMESPACE)]),
         "secrets": _secrets(),
-        "people": _stream([*roles.operators(_NAMESPACE), *roles.user_roles(_action("$.Values.aggregateRoles | quote"))]),
+        "people": _stream(
+            [*roles.operators(_NAMESPACE), *roles.user_roles(_action("$.Values.aggregateRoles | quote"))]
+        ),
         "settings": _stream([workload.settings_map(_NAMESPACE, _SETTINGS)]),
         "service": _stream([workload.service(_NAMESPACE)]),
         "disruption-budget": _stream([workload.disruption_budget(_NAMESPACE)]),

@@ -23,11 +23,8 @@ NAMESPACE = "meshloom-system"
 
 Document = dict[str, Any]
 
-SERVED: Document = {
-    "operating": {"health": "0.0.0.0:15014"},
-    "kubernetes": {"webhook": "0.0.0.0:9443", "operator": "127.0.0.1:15016"},
-}
-"""Settings of a control plane in a pod: what is asked from outside is served there."""
+SERVED: Document = {"operating": {"health": "0.0.0.0:15014"}}
+"""Settings of a control plane in a pod: kubelets and monitoring ask from outside."""
 
 
 def _namespace(text: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -14,12 +15,13 @@ from meshloom.install import objects, places, values
 from tests.cluster import servers
 from tests.meshloom.install import chosen
 
-HELM = os.environ.get("MESHLOOM_HELM", "")
-CHART = pathlib.Path(__file__).parents[2] / "deploy" / "helm" / "meshloom"
+ROOT = pathlib.Path(__file__).parents[2]
+CHART = ROOT / "deploy" / "helm" / "meshloom"
+HELM = os.environ.get("MESHLOOM_HELM", "") or shutil.which("helm", path=ROOT / "build") or ""
 HOME = "helm-home"
 
 pytestmark = pytest.mark.skipif(
-    not HELM, reason="MESHLOOM_HELM names no helm; `go install helm.sh/helm/v3/cmd/helm` makes one"
+    not HELM, reason="MESHLOOM_HELM names no helm, and there is none in build; `make helm` makes one, where there is Go"
 )
 
 

@@ -1,11 +1,19 @@
 """An installation on a real API server of its own: applied, applied again, changed, removed; and what it may do."""
 
 import asyncio
+import contextlib
 import copy
+import itertools
+import json
+import os
 import pathlib
-from collections.abc import AsyncIterator, Iterator
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -269,6 +277,82 @@ async def _denied_in_time(program: api_server.ApiServer, at: str, asked: dict[st
         for _ in range(1000):
             await program.request("GET", at, asked)
             await asyncio.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running(own: servers.Cluster, folder: pathlib.Path, health: int) -> Iterator[pathlib.Path]:
+    """Run the program as the account that was installed for it; yield its log."""
+    webhook, operator, ads = free_ports(3)
+    inner = {"webhook": f"127.0.0.1:{webhook}", "operator": f"127.0.0.1:{operator}"}
+    document = {"operating": {"health": f"127.0.0.1:{health}"}, "kubernetes": inner}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(document))
+    doors = [f"--ads=127.0.0.1:{ads}", "--ads-mtls=off", "--operator-socket=off", "--log-format=json"]
+    places = ["--kubeconfig", str(own.folder / "program.kubeconfig"), "--settings", str(folder / "settings.yaml")]
+    environment = {**os.environ, "POD_NAMESPACE": HOME, "POD_NAME": "program", "HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield folder / "log"
+        assert process.poll() is None, (folder / "log").read_text()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+async def test_the_program_runs_with_what_it_is_granted(
+    own: servers.Cluster, api: api_server.ApiServer, program: api_server.ApiServer, tmp_path: pathlib.Path
+) -> None:
+    (health,) = free_ports(1)
+    with running(own, tmp_path, health) as log:
+        await until(lambda: answered(f"http://127.0.0.1:{health}/readyz"), log)
+        webhook = places.Place("ValidatingWebhookConfiguration", "", grants.NAME).path
+        await until(lambda: holds(api, webhook, "caBundle"), log)
+        await until(lambda: holds(api, api_server.path("v1", "configmaps", HOME, grants.ROOT_MAP), "root.pem"), log)
+        await until(
+            lambda: holds(api, api_server.path("coordination.k8s.io/v1", "leases", HOME, grants.LEASE), "program"), log
+        )
+        said = log.read_text()
+    assert "forbidden" not in said.lower()
+    assert '"level": "error"' not in said
+
+
+async def answered(url: str) -> bool:
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(url) as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+async def holds(api: api_server.ApiServer, path: str, words: str) -> bool:
+    try:
+        return words in json.dumps(await api.request("GET", path))
+    except api_server.ApiError as fault:
+        if fault.is_absent:
+            return False
+        raise
+
+
+async def until(is_so: Callable[[], Awaitable[bool]], log: pathlib.Path) -> None:
+    """Wait until something is so, or show what the program has said meanwhile."""
+    try:
+        async with asyncio.timeout(60):
+            for _ in itertools.count():
+                if await is_so():
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(await asyncio.to_thread(log.read_text)) from None
 
 
 # ---------------------------------------------------------------------------- removed
