@@ -146,9 +146,12 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
 
 
 def named(namespace: str) -> str:
-    """Return the name of a namespace. Raises errors.UserError."""
+    """Return the name of a namespace that can be meshloom's own. Raises errors.UserError."""
     if not names.is_label(namespace):
         raise errors.UserError(f"--namespace: {namespace} is not the name of a namespace")
+    if namespace == "default" or namespace.startswith("kube-"):
+        fault = f"{namespace} is the cluster's own, and what is installed would change what its pods may"
+        raise errors.UserError(f"--namespace: {fault}; name another, as {NAMESPACE}")
     return namespace
 
 

@@ -44,12 +44,13 @@ def service(namespace: str) -> Document:
 
 
 def disruption_budget(namespace: str) -> Document:
-    """Return how many may be evicted at once."""
+    """Return how many may be evicted at once; one that does not work may always be."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(SELECTOR)}}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": _metadata(namespace),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(SELECTOR)}},
+        "spec": {**spec, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
     }
 
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from mesh import resources
 from meshloom import cli
 from meshloom.cluster import finalizers
+from meshloom.crds import definition
 from meshloom.install import applying, grants, objects, places, removing, values
 from tests import written
 from tests.cluster import servers
@@ -72,6 +73,27 @@ async def state(api: api_server.ApiServer, documents: tuple[Any, ...]) -> dict[s
 
 
 # ---------------------------------------------------------------------------- valid, and the same again
+
+
+async def test_what_the_original_had_defined_is_taken_over_with_all_that_is_stored(
+    own: servers.Cluster, api: api_server.ApiServer
+) -> None:
+    """Stands first: there is no webhook yet."""
+    ours = definition.definition(resources.Mesh)
+    former = copy.deepcopy(ours)
+    former["metadata"]["annotations"] = {"controller-gen.kubebuilder.io/version": "v0.4.1"}
+    whole = former["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    del whole["x-kubernetes-validations"], whole["properties"]["spec"]["x-kubernetes-validations"]
+    former["spec"]["versions"][0]["additionalPrinterColumns"] = []
+    own.kubectl("apply", "-f", "-", text=yaml.safe_dump(former))
+    own.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{ours['metadata']['name']}")
+    own.kubectl("create", "namespace", "former")
+    own.kubectl("apply", "-f", "-", text=yaml.safe_dump(written.document({"Mesh": "former/main"})))
+    await asyncio.to_thread(meshloom, own, "install")
+    found = (await api.request("GET", places.place(ours).path))["spec"]["versions"][0]
+    assert found["schema"] == ours["spec"]["versions"][0]["schema"]
+    assert len(found["additionalPrinterColumns"]) == 5
+    assert own.kubectl("get", "meshes", "-n", "former", "-o", "name") == "mesh.servicemesh.oci.oracle.com/main\n"
 
 
 async def test_every_object_is_valid_to_the_letter(api: api_server.ApiServer, installed: tuple[Any, ...]) -> None:

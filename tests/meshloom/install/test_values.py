@@ -73,6 +73,12 @@ def test_a_namespace_that_cannot_be_is_refused() -> None:
         values.named("Mesh")
 
 
+@pytest.mark.parametrize("namespace", ["default", "kube-system", "kube-public"])
+def test_the_namespaces_of_the_cluster_itself_are_left_alone(namespace: str) -> None:
+    with pytest.raises(errors.UserError, match=f"{namespace} is the cluster's own.*name another, as meshloom-system"):
+        values.named(namespace)
+
+
 def test_json_is_written_as_helm_writes_it() -> None:
     assert values.canonical({"b": 1.0, "a": [0.25, "<&>", "ä", True, None]}) == (
         '{"a":[0.25,"\\u003c\\u0026\\u003e","ä",true,null],"b":1}'
