@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from meshloom import choices, cli_bootstrap, cli_capture, cli_inject, cli_install, cli_proxy, cli_token, errors, options
+from meshloom import (
+    choices,
+    cli_bootstrap,
+    cli_capture,
+    cli_inject,
+    cli_install,
+    cli_migrate,
+    cli_proxy,
+    cli_token,
+    errors,
+    options,
+)
 
 USAGE_ERROR = 2
 INTERNAL_ERROR = 70
@@ -227,6 +238,7 @@ app.command(epilog=cli_bootstrap.EPILOG)(cli_bootstrap.bootstrap)
 app.command(epilog=cli_inject.EPILOG)(cli_inject.inject)
 app.command(epilog=cli_install.INSTALL_EPILOG)(cli_install.install)
 app.command(epilog=cli_install.UNINSTALL_EPILOG)(cli_install.uninstall)
+app.command(epilog=cli_migrate.EPILOG)(cli_migrate.migrate)
 app.command(epilog=cli_proxy.EPILOG)(cli_proxy.proxy)
 app.add_typer(cli_token.app, name="token")
 app.add_typer(cli_capture.app, name="capture")
