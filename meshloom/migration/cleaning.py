@@ -7,9 +7,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mesh import resources
 from mesh.problems import Ref
-from meshloom.install import finalizers
+from meshloom.install import removing
 from meshloom.migration import facts, leftovers
 from meshloom.migration.facts import Document, Facts
 from meshloom.migration.findings import Json
@@ -45,7 +44,7 @@ def _written(document: Document) -> Json:
 
 def _metadata(document: Document) -> Json:
     kept = {key: value for key, value in document["metadata"].items() if key not in _OF_CLUSTERS}
-    left = finalizers.without_ours(resources.KINDS[document["kind"]], kept.get("finalizers") or ())
+    left = removing.without_ours(document["kind"], kept.get("finalizers") or ())
     noted = {key: value for key, value in (kept.get("annotations") or {}).items() if key != _LAST_APPLIED}
     parts: Mapping[str, Any] = {"finalizers": kept.get("finalizers") if left is None else left, "annotations": noted}
     return {**{key: value for key, value in kept.items() if key not in parts}, **{k: v for k, v in parts.items() if v}}

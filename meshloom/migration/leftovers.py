@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mesh import admission, documents, resources
+from mesh import admission, documents
 from mesh.problems import Ref, Severity
 from mesh.resolve import references
-from meshloom.install import finalizers
+from meshloom.install import removing
 from meshloom.migration import facts
 from meshloom.migration.facts import Document, Facts
 from meshloom.migration.findings import Finding, Json, Step, doable, known, pointer, still_open, tested
@@ -88,8 +88,7 @@ def held(of: Facts) -> Iterator[Finding]:
     carrying = 0
     for document in of.written:
         metadata = document["metadata"]
-        kind = resources.KINDS[document["kind"]]
-        left = finalizers.without_ours(kind, metadata.get("finalizers") or ())
+        left = removing.without_ours(document["kind"], metadata.get("finalizers") or ())
         if left is not None and metadata.get("deletionTimestamp"):
             yield _released(of, document, left)
         carrying += left is not None
