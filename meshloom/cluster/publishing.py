@@ -69,7 +69,7 @@ class Publisher:
         said = ""
         while True:
             self._news.clear()
-            fault = await self._published()
+            fault = await self.brought_up_to_date()
             if fault and fault != said:
                 _log.error(f"the roots of the control plane are not public everywhere: {fault}")
             said = fault
@@ -77,7 +77,7 @@ class Publisher:
                 async with asyncio.timeout(AGAIN_SECONDS if fault else LOOK_SECONDS):
                     await self._news.wait()
 
-    async def _published(self) -> str:
+    async def brought_up_to_date(self) -> str:
         """Bring everything up to date; return what is wrong, or nothing."""
         if not self._pem:
             return ""
