@@ -15,6 +15,10 @@ app = typer.Typer(
     epilog="Example: meshloom token create --proxy shop/pets-v1 > pets-v1.token",
 )
 
+_InCluster = Annotated[
+    bool, typer.Option("--kubernetes", help="The tokens of a control plane in a cluster: in a Secret there.")
+]
+_Namespace = Annotated[str, typer.Option("--namespace", "-n", metavar="NAME", help="Where that control plane is.")]
 _Given = Annotated[str, typer.Argument(metavar="FILE", help="The file of a token; - is standard input.")]
 
 
@@ -27,14 +31,20 @@ def create(
     ] = "90d",
     state: options.State = None,
     settings: options.SettingsFile = None,
+    kubernetes: _InCluster = False,
+    kubeconfig: options.Kubeconfig = "",
+    context: options.Context = "",
+    namespace: _Namespace = "meshloom-system",
 ) -> None:
     """Print a new token, and nothing else.
 
     Whoever has it gets the configuration and the keys of this proxy: keep it in a file that only the proxy can read.
     """
     from meshloom.commands import token as command
+    from watchers import api_server
 
-    command.create(proxy, valid, command.folder(state, settings), gateway=gateway)
+    where = command.Where(state, settings, kubernetes, api_server.Access(kubeconfig, context), namespace)
+    command.there(where, lambda kept: command.create(proxy, valid, kept, gateway=gateway))
 
 
 @app.command(epilog="Example: meshloom token inspect pets-v1.token")
@@ -45,14 +55,20 @@ def inspect(
     ] = choices.Listing.TABLE,
     state: options.State = None,
     settings: options.SettingsFile = None,
+    kubernetes: _InCluster = False,
+    kubeconfig: options.Kubeconfig = "",
+    context: options.Context = "",
+    namespace: _Namespace = "meshloom-system",
 ) -> None:
     """Show whose a token is and whether it is accepted, without showing the token.
 
     The exit code is 0 if it is accepted, 1 if not.
     """
     from meshloom.commands import token as command
+    from watchers import api_server
 
-    raise typer.Exit(command.inspect(token, command.folder(state, settings), output))
+    where = command.Where(state, settings, kubernetes, api_server.Access(kubeconfig, context), namespace)
+    raise typer.Exit(command.there(where, lambda kept: command.inspect(token, kept, output)))
 
 
 @app.command(epilog="Examples: meshloom token revoke pets-v1.token   ·   meshloom token revoke 4f0c…")
@@ -60,8 +76,14 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="FILE|ID", help="The file of a token, - or its id.")],
     state: options.State = None,
     settings: options.SettingsFile = None,
+    kubernetes: _InCluster = False,
+    kubeconfig: options.Kubeconfig = "",
+    context: options.Context = "",
+    namespace: _Namespace = "meshloom-system",
 ) -> None:
     """Revoke a token for good; the streams that it opened end within a second."""
     from meshloom.commands import token as command
+    from watchers import api_server
 
-    command.revoke(token, command.folder(state, settings))
+    where = command.Where(state, settings, kubernetes, api_server.Access(kubeconfig, context), namespace)
+    command.there(where, lambda kept: command.revoke(token, kept))

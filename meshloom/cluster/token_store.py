@@ -103,6 +103,9 @@ class TokenSecret:
             except ApiError as fault:
                 self._fault = f"Secret {self._namespace}/{NAME} cannot be watched: {fault.message}"
                 await asyncio.sleep(max(_REST_SECONDS, fault.retry_after))
+            except (LookupError, TypeError, ValueError):
+                self._fault = f"Secret {self._namespace}/{NAME} cannot be watched: what comes cannot be read"
+                await asyncio.sleep(_REST_SECONDS)
 
     async def _listed(self, api: api_server.ApiServer) -> None:
         """See the Secret, and its changes for some minutes. Raises ApiError."""
@@ -116,6 +119,8 @@ class TokenSecret:
         }
         async with contextlib.aclosing(api.lines(self._path(), asked, _SILENCE_SECONDS)) as lines:
             async for line in lines:
+                if not line:  # the watch has begun
+                    continue
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     return

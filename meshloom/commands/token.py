@@ -1,8 +1,9 @@
-"""`meshloom token`: join tokens made, looked at and revoked, in the state folder.
+"""`meshloom token`: join tokens made, looked at and revoked, in the state folder or in a cluster.
 
 Law: a token is printed where it is made and nowhere else.
 """
 
+import asyncio
 import datetime
 import json
 import os
@@ -10,7 +11,9 @@ import pathlib
 import re
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import typer
 
@@ -18,18 +21,44 @@ from mesh.problems import Ref
 from meshloom import choices, errors
 from meshloom import settings as settings_model
 from meshloom import state as states
+from meshloom.cluster import home, residence
 from meshloom.identity import claim, kept, register, tokens
+from watchers import api_server
+
+T = TypeVar("T")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_SECONDS = 3650 * 86400
 
 
-def folder(state: pathlib.Path | None, settings: pathlib.Path | None) -> register.Folder:
-    """Return where tokens are kept. Raises errors.UserError."""
-    return register.Folder(states.folder(state, settings_model.loaded(settings)))
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where tokens are kept, as it was said: in a state folder, or in a namespace of a cluster."""
+
+    state: pathlib.Path | None = None
+    settings: pathlib.Path | None = None
+    is_cluster: bool = False
+    access: api_server.Access = api_server.Access()  # noqa: RUF009 - frozen
+    namespace: str = residence.NAMESPACE
 
 
-def create(proxy: str, valid: str, kept_in: register.Folder, *, gateway: bool) -> None:
+def there(where: Where, work: Callable[[register.Store], T]) -> T:
+    """Return what is made of the tokens that are kept there. Raises errors.UserError, and what the work raises."""
+    if where.is_cluster:
+        return asyncio.run(_in_cluster(where, work))
+    return work(register.Folder(states.folder(where.state, settings_model.loaded(where.settings))))
+
+
+async def _in_cluster(where: Where, work: Callable[[register.Store], T]) -> T:
+    """Do the work in a thread: it waits for answers that come on this loop."""
+    try:
+        async with api_server.connected(where.access) as api:
+            return await asyncio.to_thread(work, home.namespaced(api, where.namespace).tokens)
+    except api_server.ApiError as fault:
+        raise errors.UserError(f"--kubernetes: {fault.message}") from None
+
+
+def create(proxy: str, valid: str, kept_in: register.Store, *, gateway: bool) -> None:
     """Print a new token, with a newline at a terminal only: the oldest Envoy sends the file as it is.
 
     Raises errors.UserError.
@@ -42,7 +71,7 @@ def create(proxy: str, valid: str, kept_in: register.Folder, *, gateway: bool) -
         typer.echo("warning: others can read the file of this token; umask 077 before, or chmod 600 it", err=True)
 
 
-def inspect(given: str, kept_in: register.Folder, form: choices.Listing) -> int:
+def inspect(given: str, kept_in: register.Store, form: choices.Listing) -> int:
     """Print what a token says and whether it is accepted; return the exit code. Raises errors.UserError."""
     known, now = kept_in.read(), time.time()
     try:
@@ -63,7 +92,7 @@ def inspect(given: str, kept_in: register.Folder, form: choices.Listing) -> int:
     return 0 if refused is None else 1
 
 
-def revoke(given: str, kept_in: register.Folder) -> None:
+def revoke(given: str, kept_in: register.Store) -> None:
     """Revoke a token by its file or id. Raises errors.UserError."""
     if tokens.is_id(given):
         kept_in.revoke(given)

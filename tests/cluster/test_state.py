@@ -8,9 +8,10 @@ import time
 from concurrent import futures
 
 import pytest
+from typer import testing
 
 from mesh.problems import Ref
-from meshloom import errors
+from meshloom import cli, errors
 from meshloom.cluster import from_threads, home, publishing, secrets, token_store
 from meshloom.identity import entrance, register, tokens
 from meshloom.identity.authority import rotation, serving, succession
@@ -219,3 +220,30 @@ async def gone(store):
 def test_keys_that_cannot_be_read_are_named():
     with pytest.raises(errors.UserError, match=r"verifying-x\.pem holds no public Ed25519 key"):
         token_store.known({"verifying-x.pem": b"no key"})
+
+
+# ---------------------------------------------------------------------------- the command
+
+
+def typed(cluster, namespace, *words):
+    where = ("--kubernetes", "--kubeconfig", str(cluster.kubeconfig), "--namespace", namespace)
+    return testing.CliRunner().invoke(cli.app, ["token", *words, *where])
+
+
+def test_tokens_are_made_and_revoked_in_a_cluster_by_the_command(cluster, namespace, tmp_path):
+    made = typed(cluster, namespace, "create", "--proxy", "shop/pets-v1")
+    assert made.exit_code == 0, made.output
+    file = tmp_path / "pets-v1.token"
+    file.write_text(made.output)
+    shown = typed(cluster, namespace, "inspect", str(file))
+    assert shown.exit_code == 0, shown.output
+    assert "VirtualDeployment shop/pets-v1" in shown.output
+    assert typed(cluster, namespace, "revoke", str(file)).exit_code == 0
+    assert typed(cluster, namespace, "inspect", str(file)).exit_code == 1
+    assert made.output.strip() not in cluster.kubectl("-n", namespace, "get", "secret", token_store.NAME, "-o", "yaml")
+
+
+def test_a_namespace_that_is_not_there_is_said_in_words(cluster):
+    found = typed(cluster, "no-such-namespace", "create", "--proxy", "shop/pets-v1")
+    assert isinstance(found.exception, errors.UserError)
+    assert 'namespaces "no-such-namespace" not found' in str(found.exception)
