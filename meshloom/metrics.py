@@ -17,6 +17,7 @@ from prometheus_client import metrics_core, registry
 from mesh.problems import Problem, Severity
 from meshloom import response_counts, watch_counts, worker
 from meshloom.identity.authority.credentials import What
+from meshloom.injector import injection
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
 OTHER: Final = "other"
@@ -171,6 +172,23 @@ class Admission:
         self._seconds.observe(seconds)
 
 
+class Injection:
+    """What becomes of pods (`meshloom.injector.injection.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        counter, histogram = prometheus_client.Counter, prometheus_client.Histogram
+        told = "Reviews of pods that are created, by what becomes of them."
+        reviews = counter("meshloom_injection_reviews", told, ["reason"], registry=into)
+        self._reviews = _each(reviews, {reason: reason for reason in injection.REASONS})
+        told = "How long a review of a pod takes, from the last byte of the question."
+        self._seconds = histogram("meshloom_injection_seconds", told, buckets=PASS_SECONDS, registry=into)
+
+    def reviewed(self, reason: str, seconds: float) -> None:
+        """Note an answer."""
+        self._reviews[reason].inc()
+        self._seconds.observe(seconds)
+
+
 class Leading:
     """Whether this replica leads (`meshloom.cluster.leader.Observer`)."""
 
@@ -191,7 +209,7 @@ class Metrics:
         self._registry.register(watch_counts.WatchCounts(standings))
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
-        self.leading = Leading(self._registry)
+        self.leading, self.injection = Leading(self._registry), Injection(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

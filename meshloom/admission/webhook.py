@@ -9,7 +9,7 @@ import contextlib
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from aiohttp import web, web_protocol
@@ -24,11 +24,13 @@ SECONDS: Final = configuration.SECONDS - 0.5
 """How long an answer may take: the API server gives up a little later."""
 
 AT_ONCE: Final = 8
-"""Reviews whose bodies are in memory; others wait."""
+"""Reviews at one path whose bodies are in memory; others wait."""
 WAITING: Final = 64
 """Reviews that wait; others are turned away."""
+WAITING_PODS: Final = 1024
+"""Reviews of pods that wait: they come in bursts, and one that is turned away is a pod without its proxy."""
 
-CONNECTIONS: Final = 256
+CONNECTIONS: Final = 2048
 UNHEARD_SECONDS: Final = 10.0
 """How long a connection may last on which nothing was asked."""
 IDLE_SECONDS: Final = 150.0
@@ -69,22 +71,23 @@ def _in_memory(content: bytes) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def served(answering: Answering, shown: Shown, address: addresses.Address) -> AsyncIterator[int]:
+async def served(desks: Sequence["Desk"], shown: Shown, address: addresses.Address) -> AsyncIterator[int]:
     """Serve until the block ends; yield the port. Raises errors.UserError if the address cannot be opened."""
-    desk = _Desk(answering)
     made = web.Application(client_max_size=LARGEST)
-    made.router.add_post(configuration.PATH, desk.review)
+    hall = _Hall()
+    for desk in desks:
+        made.router.add_post(desk.path, hall.taken_to(desk))
     runner = web.AppRunner(made, access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=SECONDS)
     listening_socket = await asyncio.to_thread(listening.opened, address, "the webhook")
     with contextlib.closing(listening_socket):
         await runner.setup()
         server = await asyncio.get_running_loop().create_server(
-            desk.connections(runner),
+            hall.connections(runner),
             sock=listening_socket,
             ssl=shown.context,
             ssl_handshake_timeout=UNHEARD_SECONDS,
         )
-        looking = asyncio.create_task(desk.close_idle_ones())
+        looking = asyncio.create_task(hall.close_idle_ones())
         try:
             yield listening_socket.getsockname()[1]
         finally:
@@ -93,22 +96,19 @@ async def served(answering: Answering, shown: Shown, address: addresses.Address)
             await runner.cleanup()
 
 
-class _Desk:
-    """Takes reviews in, as many as there is room for, and sees to it that nobody holds connections for nothing."""
+class Desk:
+    """Takes reviews in that are sent to one path, as many as there is room for."""
 
-    def __init__(self, answering: Answering) -> None:
-        self._answering = answering
-        self._room = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, path: str, answering: Answering, waiting: int = WAITING) -> None:
+        self.path, self._answering = path, answering
+        self._room, self._most = asyncio.Semaphore(AT_ONCE), AT_ONCE + waiting
         self._inside = 0
-        self._until: dict[web_protocol.RequestHandler, float] = {}
-        """When each connection is closed if nothing happens on it."""
 
     async def review(self, request: web.Request) -> web.Response:
         """Answer an AdmissionReview."""
-        if self._inside >= AT_ONCE + WAITING:
+        if self._inside >= self._most:
             return _words(web.HTTPServiceUnavailable.status_code, "too many reviews at once; try again in a moment")
         self._inside += 1
-        self._until[request.protocol] = time.monotonic() + SECONDS + UNHEARD_SECONDS
         try:
             async with asyncio.timeout(SECONDS), self._room:
                 return web.Response(body=await self._answered(request), content_type="application/json")
@@ -120,10 +120,29 @@ class _Desk:
             return _words(web.HTTPInternalServerError.status_code, "a fault of meshloom's; its log says which")
         finally:
             self._inside -= 1
-            self._until[request.protocol] = time.monotonic() + IDLE_SECONDS
 
     async def _answered(self, request: web.Request) -> bytes:
         return await self._answering.answer(await request.read())
+
+
+class _Hall:
+    """Sees to it that nobody holds connections for nothing."""
+
+    def __init__(self) -> None:
+        self._until: dict[web_protocol.RequestHandler, float] = {}
+        """When each connection is closed if nothing happens on it."""
+
+    def taken_to(self, desk: Desk) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Return what takes a request to a desk."""
+
+        async def taken(request: web.Request) -> web.Response:
+            self._until[request.protocol] = time.monotonic() + SECONDS + UNHEARD_SECONDS
+            try:
+                return await desk.review(request)
+            finally:
+                self._until[request.protocol] = time.monotonic() + IDLE_SECONDS
+
+        return taken
 
     def connections(self, runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
         """Return what makes the protocol of each connection."""

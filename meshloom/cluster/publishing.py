@@ -83,23 +83,24 @@ class Publisher:
             return ""
         try:
             pem, spaces = self._pem, self._spaces
-            await self._into_webhook(pem)
+            for path in webhook_certificate.PATHS:
+                await self._into_webhook(path, pem)
             return await self._into_namespaces(pem.decode("ascii"), spaces)
         except ApiError as fault:
             return fault.message
 
-    async def _into_webhook(self, pem: bytes) -> None:
+    async def _into_webhook(self, path: str, pem: bytes) -> None:
         """Raises ApiError; a configuration that is not there is none of our business."""
         try:
-            found = await self._api.request("GET", webhook_certificate.PATH)
+            found = await self._api.request("GET", path)
         except ApiError as fault:
             if fault.is_absent:
                 return
             raise
         if steps := webhook_certificate.patch(found, pem):
             asked = {"fieldManager": api_server.MANAGER}
-            await self._api.request("PATCH", webhook_certificate.PATH, asked, steps, content_type=JSON_PATCH)
-            _log.info(f"the webhook configuration {configuration.NAME} has the roots of the control plane")
+            await self._api.request("PATCH", path, asked, steps, content_type=JSON_PATCH)
+            _log.info(f"the {found['kind']} {configuration.NAME} has the roots of the control plane")
 
     async def _into_namespaces(self, pem: str, spaces: frozenset[str]) -> str:
         there = await self._there()

@@ -15,8 +15,10 @@ from typing import Final
 from meshloom import addresses, company, listening, metrics, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.admission import configuration, judge, webhook
-from meshloom.cluster import access_reviews, home, leader, permits, pods, publishing, token_reviews
+from meshloom.cluster import access_reviews, home, leader, permits, pods, publishing, token_reviews, versions
 from meshloom.identity import entrance, proofs
+from meshloom.injector import configuration as injection_configuration
+from meshloom.injector import injection
 from meshloom.operator import api as operator_api
 from watchers.api_server import ApiServer
 
@@ -72,6 +74,7 @@ class Residence:
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)
         self._judge: judge.Judge | None = None
+        self._injection: injection.Injection | None = None
         self._counted: metrics.Metrics | None = None
 
     def ads(self, given: ways_in.Ads) -> ways_in.Ads:
@@ -86,31 +89,50 @@ class Residence:
     def onlookers(self, counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
         """Return who looks at what each pass finds."""
         self._counted, self._judge = counted, judge.Judge(counted.admission)
-        return (self._judge, self._publisher, self._pods)
+        self._injection = injection.Injection(counted.injection)
+        return (self._judge, self._injection, self._publisher, self._pods)
 
     @contextlib.asynccontextmanager
     async def kept(self, premises: company.Premises, /) -> AsyncIterator[None]:
         """Serve the webhook and the operator API, and lead if it is our turn, until the block ends."""
-        if self._counted is None or self._judge is None:
+        if self._counted is None or self._judge is None or self._injection is None:
             raise RuntimeError("ask for the onlookers first")
         candidate = leader.Leader(self._api, self._place, self._duties(), self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
-            await self._open(doors, self._judge, premises)
+            await self._open(doors, self._desks(doors, self._judge, self._injection), premises)
             self._pods.when_lost(_on_loop(premises.review))
             standing = asyncio.create_task(candidate.run())
+            agreeing = asyncio.create_task(self._agree(self._injection))
             try:
                 yield
             finally:
                 standing.cancel()
-                await asyncio.gather(standing, return_exceptions=True)
+                agreeing.cancel()
+                await asyncio.gather(standing, agreeing, return_exceptions=True)
 
     def _duties(self) -> dict[str, leader.Duty]:
         return {"roots": self._publisher.run}
 
-    async def _open(self, doors: contextlib.AsyncExitStack, answering: judge.Judge, premises: company.Premises) -> None:
-        doors.callback(answering.close)
+    def _desks(
+        self, doors: contextlib.AsyncExitStack, judging: judge.Judge, injecting: injection.Injection
+    ) -> tuple[webhook.Desk, ...]:
+        for each in (judging, injecting):
+            doors.callback(each.close)
+        return (
+            webhook.Desk(configuration.PATH, judging),
+            webhook.Desk(injection_configuration.PATH, injecting, webhook.WAITING_PODS),
+        )
+
+    async def _agree(self, injecting: injection.Injection) -> None:
+        """Say on which terms pods get proxies, as soon as it is known what the cluster can do."""
+        version = await versions.known(self._api)
+        injecting.agree(self._settings.injection.terms(version, self._place.namespace))
+
+    async def _open(
+        self, doors: contextlib.AsyncExitStack, desks: tuple[webhook.Desk, ...], premises: company.Premises
+    ) -> None:
         if (at := _address(self._settings.webhook, WEBHOOK)) is not None:
-            await doors.enter_async_context(webhook.served(answering, self._shown, at))
+            await doors.enter_async_context(webhook.served(desks, self._shown, at))
         if (at := _address(self._settings.operator, OPERATOR)) is not None:
             guard = permits.Permits(self._whose, access_reviews.AccessReviews(self._api)).guard
             told = operator_api.application(premises.peers, premises.snapshots, (guard,))

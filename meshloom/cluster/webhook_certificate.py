@@ -1,4 +1,4 @@
-"""The roots by which API servers verify the webhook: the `caBundle` in its configuration.
+"""The roots by which API servers verify the webhooks: the `caBundle` in their configurations.
 
 Law: pure. Nothing else of the configuration is touched, and only what is still as it was seen.
 """
@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from meshloom.admission import configuration
+from meshloom.injector import configuration as injection
 
-PATH: Final = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{configuration.NAME}"
-_OURS: Final = (configuration.CHANGES, configuration.REMOVALS)
+_GROUP: Final = "/apis/admissionregistration.k8s.io/v1"
+PATH: Final = f"{_GROUP}/validatingwebhookconfigurations/{configuration.NAME}"
+INJECTION_PATH: Final = f"{_GROUP}/mutatingwebhookconfigurations/{injection.NAME}"
+PATHS: Final = (PATH, INJECTION_PATH)
+"""Where the configurations are."""
+_OURS: Final = (configuration.CHANGES, configuration.REMOVALS, injection.WEBHOOK)
 
 
 def patch(found: Any, pem: bytes) -> list[dict[str, Any]]:

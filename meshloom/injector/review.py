@@ -23,7 +23,8 @@ class Reviewed(NamedTuple):
     """The answer, and what became of the pod: None if nothing was asked of one, or it is too early to say."""
 
     document: dict[str, Any]
-    outcome: Outcome | None
+    outcome: Outcome | None = None
+    is_too_early: bool = False
 
 
 def reviewed(question: Asked, known: Facts | None, terms: Terms) -> Reviewed:
@@ -31,12 +32,12 @@ def reviewed(question: Asked, known: Facts | None, terms: Terms) -> Reviewed:
     if (question.kind, question.of) != ("Pod", "v1") or question.operation != "CREATE" or question.new is None:
         what = f"{question.operation[:20]} of {question.kind[:60] or 'an object'}"
         refusal = answers.unanswerable(f"{what} is nothing that meshloom injects; leave it out of the webhook's rules")
-        return Reviewed(answers.document(question.uid, refusal), None)
+        return Reviewed(answers.document(question.uid, refusal))
     pod = Pod(question.new, question.namespace or "default")
     if question.is_of_part or is_out_of_question(pod):
-        return Reviewed(answers.document(question.uid, answers.LET_IN), None)
+        return Reviewed(answers.document(question.uid, answers.LET_IN))
     if known is None or is_too_early(pod, known):
-        return Reviewed(answers.document(question.uid, _later(pod)), None)
+        return Reviewed(answers.document(question.uid, _later(pod)), is_too_early=True)
     outcome = patch.patch(pod, known, terms)
     return Reviewed(_answered(question.uid, outcome), outcome)
 

@@ -10,7 +10,11 @@ from typing import Annotated
 
 import pydantic
 
+from meshloom.admission import configuration
 from meshloom.injector.terms import Terms
+
+NAMESPACE = "meshloom-system"
+_ADS_PORT = 15012
 
 NATIVE_SINCE = (1, 29)
 """The Kubernetes in which containers that start first and end last are there without being asked for."""
@@ -53,8 +57,8 @@ class Injection(pydantic.BaseModel):
     pull_policy: PullPolicy | None = None
     """When it is fetched; empty: as Kubernetes does for its tag."""
     sidecars: Sidecars = Sidecars.AUTO
-    ads: str = "meshloom.meshloom-system.svc:15012"
-    """Where proxies in pods find the control plane."""
+    ads: str = ""
+    """Where proxies in pods find the control plane; empty: at its Service."""
     mds_endpoint: str = ""
     """Told to proxies as the variable MDS_ENDPOINT, as the original did."""
     exempt_networks: tuple[Network, ...] = ()
@@ -62,12 +66,14 @@ class Injection(pydantic.BaseModel):
     exempt_ports: tuple[Port, ...] = ()
     """Nor what they dial at these ports."""
 
-    def terms(self, version: tuple[int, int]) -> Terms:
-        """Return them as injection takes them, for a cluster of this version of Kubernetes."""
+    def terms(self, version: tuple[int, int], namespace: str = NAMESPACE) -> Terms:
+        """Return them as injection takes them, for a cluster of this version of Kubernetes, and a control plane in this
+        namespace.
+        """
         is_native = version >= NATIVE_SINCE if self.sidecars is Sidecars.AUTO else self.sidecars is Sidecars.NATIVE
         return Terms(
             self.image,
-            self.ads,
+            self.ads or f"{configuration.SERVICE}.{namespace}.svc:{_ADS_PORT}",
             is_native,
             self.pull_policy.value if self.pull_policy else "",
             self.mds_endpoint,

@@ -14,6 +14,7 @@ import yaml
 
 from meshloom import settings as settings_model
 from meshloom.admission import configuration
+from meshloom.injector import configuration as injection
 from meshloom.install import roles, values, workload
 from meshloom.install.values import Values
 
@@ -75,7 +76,7 @@ def _templates() -> Mapping[str, str]:
         "disruption-budget": _stream([workload.disruption_budget(_NAMESPACE)]),
         "network-policy": _network_policy(),
         "deployment": _stream([workload.deployment(_NAMESPACE, _chosen(), _DIGEST)]),
-        "webhook": _stream([configuration.configuration(_NAMESPACE)]),
+        "webhook": _stream([configuration.configuration(_NAMESPACE), injection.configuration(_NAMESPACE)]),
     }
 
 

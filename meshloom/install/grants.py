@@ -58,9 +58,9 @@ EVERYWHERE: tuple[Grant, ...] = (
     Grant("check the tokens of proxies and operators", "authentication.k8s.io", ("tokenreviews",), ("create",)),
     Grant("ask what operators may do", "authorization.k8s.io", ("subjectaccessreviews",), ("create",)),
     Grant(
-        "keep the webhook's certificate authority up to date",
+        "keep the certificate authority of the webhooks up to date",
         "admissionregistration.k8s.io",
-        ("validatingwebhookconfigurations",),
+        ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
         ("get", "patch"),
         (configuration.NAME,),
     ),

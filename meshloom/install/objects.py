@@ -11,6 +11,7 @@ import yaml
 
 from meshloom.admission import configuration
 from meshloom.crds import definition
+from meshloom.injector import configuration as injection
 from meshloom.install import roles, values, workload
 from meshloom.install.values import Values
 
@@ -20,7 +21,7 @@ _STANDARD = "pod-security.kubernetes.io"
 
 
 def objects(chosen: Values, namespace: str) -> tuple[Document, ...]:
-    """Return the objects: the namespace, the kinds, permissions, the control plane, and last the webhook."""
+    """Return the objects: the namespace, the kinds, permissions, the control plane, and last the webhooks."""
     return (home(namespace), *definition.definitions(), *_inner(chosen, namespace))
 
 
@@ -46,6 +47,7 @@ def _inner(chosen: Values, namespace: str) -> Iterator[Document]:
         yield workload.network_policy(namespace, ports)
     yield workload.deployment(namespace, document, digest(document["settings"]))
     yield configuration.configuration(namespace)
+    yield injection.configuration(namespace)
 
 
 def _secret_bindings(chosen: Values, namespace: str) -> Iterator[Document]:

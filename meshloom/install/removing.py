@@ -1,6 +1,6 @@
 """Take an installation away without taking traffic away: proxies keep what they have.
 
-Law: what could hold others up goes first (the webhook), then who writes (the control plane), then what only it could
+Law: what could hold others up goes first (the webhooks), then who writes (the control plane), then what only it could
 have removed (finalizers), then the rest. Keys, kinds and people's resources stay unless they are asked for.
 """
 
@@ -22,7 +22,7 @@ PAGE = 500
 ENDED_SECONDS = 60.0
 GONE_SECONDS = 60.0
 
-_FIRST = ("ValidatingWebhookConfiguration", "Deployment")
+_FIRST = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Deployment")
 _KEPT = ("Namespace", "CustomResourceDefinition")
 
 

@@ -402,8 +402,9 @@ async def test_what_is_uninstalled_leaves_meshes_kinds_and_keys_and_holds_nothin
     await applying.apply(api, installed, lambda _: None)
     own.kubectl("create", "secret", "generic", "meshloom-authority-x", "-n", HOME)
     said = (await asyncio.to_thread(meshloom, own, "uninstall")).splitlines()
-    assert said[:3] == [
+    assert said[:4] == [
         "ValidatingWebhookConfiguration meshloom deleted",
+        "MutatingWebhookConfiguration meshloom deleted",
         f"Deployment {HOME}/meshloom deleted",
         "1 meshes released of their finalizers",
     ]

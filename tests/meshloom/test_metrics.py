@@ -8,6 +8,7 @@ import pytest
 from mesh import problems
 from meshloom import metrics, short_names, worker
 from meshloom.identity.authority.credentials import What
+from meshloom.injector import injection
 from watchers import kinds, standing
 from xds import resource_types
 
@@ -117,7 +118,7 @@ def test_every_label_has_few_values(measured):
     allowed = {
         "variant": set(metrics.VARIANTS),
         "code": set(metrics.CODES),
-        "reason": {*metrics.REASONS, metrics.OTHER},
+        "reason": {*metrics.REASONS, *injection.REASONS, metrics.OTHER},
         "type": set(short_names.OF.values()),
         "severity": {"error", "warning"},
         "stage": {"resolve", "compile"},

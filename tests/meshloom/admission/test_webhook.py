@@ -67,7 +67,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     shown = shown or webhook.Shown()
     authority.shown_on(shown)
-    async with webhook.served(answering, shown, HERE) as port:
+    async with webhook.served([webhook.Desk(configuration.PATH, answering, webhook.WAITING)], shown, HERE) as port:
         yield f"https://127.0.0.1:{port}"
 
 

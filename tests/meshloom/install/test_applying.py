@@ -59,8 +59,9 @@ def test_our_finalizers_go_and_those_of_others_stay() -> None:
     assert removing.without_ours("AccessPolicy", ours[:1]) is None
 
 
-def test_the_webhook_goes_first_then_the_control_plane_then_what_it_needed() -> None:
-    assert [place.kind for place in removing.first("mesh")] == ["ValidatingWebhookConfiguration", "Deployment"]
+def test_the_webhooks_go_first_then_the_control_plane_then_what_it_needed() -> None:
+    first = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "Deployment"]
+    assert [place.kind for place in removing.first("mesh")] == first
     after = [place.kind for place in removing.rest("mesh")]
     assert after[-1] == "ServiceAccount"
     assert not {"Namespace", "CustomResourceDefinition", "Deployment", "Secret"} & set(after)

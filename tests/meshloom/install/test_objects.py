@@ -34,7 +34,7 @@ def one(kind: str, name: str = "meshloom", **said: Any) -> dict[str, Any]:
 def test_kinds_come_before_what_is_of_them_and_the_webhook_last() -> None:
     kinds = [each["kind"] for each in made()]
     assert kinds[:10] == ["Namespace", *["CustomResourceDefinition"] * 9]
-    assert kinds[-2:] == ["Deployment", "ValidatingWebhookConfiguration"]
+    assert kinds[-3:] == ["Deployment", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]
     assert kinds.index("ServiceAccount") < kinds.index("ClusterRoleBinding") < kinds.index("Deployment")
 
 

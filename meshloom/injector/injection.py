@@ -1,0 +1,153 @@
+"""Who answers reviews of pods: bytes in, bytes out, in a thread of its own, by the newest pass.
+
+Law: as `meshloom.admission.judge`. A pod whose namespace has not been seen yet waits a moment; nobody else does.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from mesh.problems import Problem
+from mesh.resolve import Resolution
+from meshloom.admission import asked
+from meshloom.admission.judge import FaultError
+from meshloom.injector import facts, review
+from meshloom.injector.decision import Reason
+from meshloom.injector.patch import Outcome
+from meshloom.injector.pods import Pod
+from meshloom.injector.terms import Terms
+
+EARLY_SECONDS: Final = 2.0
+"""How long a pod waits for its namespace to be seen."""
+_LOOK_SECONDS = 0.05
+
+TOO_EARLY, FAILED, NOT_ASKED = "TooEarly", "Failed", "NotAsked"
+"""How reviews end that have no outcome: nothing is known yet, a fault of ours, nothing to say of such a pod."""
+REASONS: Final = (*(each.value for each in Reason), TOO_EARLY, FAILED, NOT_ASKED)
+"""All ways in which reviews end."""
+
+_log = structlog.get_logger()
+
+
+class Observer(Protocol):
+    """Who counts what becomes of pods."""
+
+    def reviewed(self, reason: str, seconds: float) -> None:
+        """Note an answer: a `decision.Reason`, or one of those above."""
+
+
+Missed = Callable[[Pod, Outcome], None]
+"""Is told, on the event loop, of pods that are created without the proxy that their labels ask for, or refused."""
+
+
+def nobody(_pod: Pod, _outcome: Outcome) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    text: bytes
+    reason: str
+    pod: Pod | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    basis: tuple[object, ...]
+    facts: facts.Facts
+
+
+class Injection:
+    """Knows the newest pass (`meshloom.worker.Onlooker`), and answers by it (`meshloom.admission.webhook`)."""
+
+    def __init__(self, observer: Observer, missed: Missed = nobody) -> None:
+        self._observer, self._missed = observer, missed
+        self._now: Resolution | None = None
+        self._terms: Terms | None = None
+        self._known: _Known | None = None
+        self._thread = futures.ThreadPoolExecutor(1, "injection")
+
+    def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
+        """Answer by this from now on; called in the worker thread."""
+        self._now = resolution
+
+    def agree(self, terms: Terms) -> None:
+        """Give proxies by these terms from now on; nothing is answered before the first."""
+        self._terms = terms
+
+    def tell(self, missed: Missed) -> None:
+        """Say who is told of pods that go without."""
+        self._missed = missed
+
+    async def answer(self, body: bytes) -> bytes:
+        """Return the answer to an AdmissionReview. Raises asked.UnreadableError, FaultError."""
+        begun = time.perf_counter()
+        try:
+            told = await self._answered(body)
+        except FaultError:
+            self._observer.reviewed(FAILED, time.perf_counter() - begun)
+            raise
+        self._observer.reviewed(told.reason, time.perf_counter() - begun)
+        if told.pod and told.outcome and (told.outcome.is_missed or told.outcome.is_refused):
+            self._missed(told.pod, told.outcome)
+        return told.text
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _answered(self, body: bytes) -> _Told:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + EARLY_SECONDS
+        told = await loop.run_in_executor(self._thread, self._answer, body)
+        while told.reason == TOO_EARLY and loop.time() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            told = await loop.run_in_executor(self._thread, self._answer, body)
+        return told
+
+    def _answer(self, body: bytes) -> _Told:
+        try:
+            question = asked.asked(_read(body))
+            return self._reviewed(question)
+        except asked.UnreadableError:
+            raise
+        except Exception as fault:
+            _log.error("a review of a pod failed. This is a fault of meshloom, please report it", exc_info=fault)
+            raise FaultError from None
+
+    def _reviewed(self, question: asked.Asked) -> _Told:
+        terms, known = self._terms, self._facts()
+        found = review.reviewed(question, known if terms else None, terms or _UNKNOWN)
+        text = json.dumps(found.document).encode()
+        if found.outcome is None:
+            return _Told(text, TOO_EARLY if found.is_too_early else NOT_ASKED)
+        pod = None if question.is_rehearsal else Pod(question.new or {}, question.namespace)
+        return _Told(text, found.outcome.reason.value, pod, found.outcome)
+
+    def _facts(self) -> facts.Facts | None:
+        """Return what is known of pods now; made anew only where what it is made of is new."""
+        now, known = self._now, self._known
+        if now is None:
+            return None
+        basis = facts.basis(now)
+        if known is None or any(one is not other for one, other in zip(basis, known.basis, strict=True)):
+            self._known = known = _Known(basis, facts.facts(now))
+        return known.facts
+
+
+_UNKNOWN = Terms("", "")
+
+
+def _read(body: bytes) -> Any:
+    """Raises asked.UnreadableError."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise asked.UnreadableError("this is not JSON") from None

@@ -1,0 +1,222 @@
+"""A real API server asks the real webhook about pods: what they become, and what holds while nobody answers."""
+
+import asyncio
+import base64
+import contextlib
+
+import pytest
+import structlog
+import yaml
+
+from meshloom.cluster import publishing, webhook_certificate
+from meshloom.injector import configuration
+from tests import written
+from tests.cluster import replicas
+from tests.meshloom import running
+from watchers import api_server
+
+LABEL = "servicemesh.oci.oracle.com/sidecar-injection"
+MESH = """
+Mesh: shop/main
+---
+VirtualService: shop/pets
+mesh: {ref: {name: main}}
+hosts: [pets]
+---
+VirtualDeployment: shop/pets-v1
+virtualService: {ref: {name: pets}}
+listener: [{protocol: HTTP, port: 8080}]
+---
+VirtualDeploymentBinding: shop/pets-v1
+virtualDeployment: {ref: {name: pets-v1}}
+target: {service: {ref: {name: pets}}}
+"""
+SERVICE = {"metadata": {"name": "pets"}, "spec": {"selector": {"app": "pets"}, "ports": [{"port": 8080}]}}
+APP = {"name": "app", "image": "app", "ports": [{"name": "web", "containerPort": 8080}]}
+
+
+@pytest.fixture
+def log():
+    made, before = running.Log(), structlog.get_config()
+    structlog.configure(processors=[made])
+    yield made
+    structlog.configure(**before)
+
+
+@pytest.fixture
+async def space(cluster, api, namespace, log, monkeypatch):
+    """Yield a namespace that is labelled and holds a mesh, of a control plane that is asked about its pods."""
+    monkeypatch.setenv("POD_NAMESPACE", namespace)
+    monkeypatch.setattr(publishing, "LOOK_SECONDS", 0.5)
+    made = Space(api, namespace)
+    await made.label("enabled")
+    await made.write(MESH)
+    async with replicas.replica(api, namespace, log) as replica, asked(api, replica.webhook, namespace):
+        await made.until_injected()
+        yield made
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@contextlib.asynccontextmanager
+async def asked(api, port, namespace):
+    """Have the API server ask this webhook about pods of one namespace, until the block ends."""
+    url = f"https://127.0.0.1:{port}{configuration.PATH}"
+    document = configuration.configured({"url": url}, "nowhere")
+    [webhook] = document["webhooks"]
+    selected = [one for one in webhook["namespaceSelector"]["matchExpressions"] if one["key"] == LABEL]
+    only = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
+    webhook["namespaceSelector"] = {"matchExpressions": [*selected, only]}
+    collection = webhook_certificate.INJECTION_PATH.rpartition("/")[0]
+    await api.request("POST", collection, body=document)
+    try:
+        await until(lambda: bundled(api))
+        yield
+    finally:
+        await api.request("DELETE", webhook_certificate.INJECTION_PATH)
+
+
+async def bundled(api):
+    found = await api.request("GET", webhook_certificate.INJECTION_PATH)
+    return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+
+
+async def until(holds, within=60.0):
+    async with asyncio.timeout(within):
+        while not (found := await holds()):  # noqa: ASYNC110 - it is others that change
+            await asyncio.sleep(0.05)
+    return found
+
+
+class Space:
+    """The namespace, and what is done in it."""
+
+    def __init__(self, api, name):
+        self.api, self.name = api, name
+
+    async def label(self, value):
+        patch = {"metadata": {"labels": {LABEL: value}}}
+        path = api_server.path("v1", "namespaces", "", self.name)
+        await self.api.request("PATCH", path, body=patch, content_type=api_server.MERGE_PATCH)
+
+    async def write(self, text):
+        service = {"apiVersion": "v1", "kind": "Service", **SERVICE}
+        await self.api.request("POST", api_server.path("v1", "services", self.name), body=service)
+        for short in yaml.safe_load_all(text.replace("shop/", f"{self.name}/")):
+            one = written.document(short)
+            plural = {"Mesh": "meshes"}.get(one["kind"], f"{one['kind'].lower()}s")
+            await self.api.request("POST", api_server.path(one["apiVersion"], plural, self.name), body=one)
+
+    async def pod(self, labels=None, query=api_server.NOTHING, **spec):
+        """Create a pod; return what became of it."""
+        document = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"generateName": "pets-", "labels": {"app": "pets", **(labels or {})}},
+            "spec": {"serviceAccountName": "default", "containers": [APP], **spec},
+        }
+        return await self.api.request("POST", api_server.path("v1", "pods", self.name), query, document)
+
+    async def until_injected(self):
+        """Wait until the whole mesh has been seen."""
+        await until(self._is_injected)
+
+    async def _is_injected(self):
+        with contextlib.suppress(api_server.ApiError):  # it has not been seen yet
+            return proxy_of(await self.pod(query={"dryRun": "All"}))
+        return None
+
+
+def proxy_of(pod):
+    return next((one for one in pod["spec"].get("initContainers", ()) if one["name"] == "oci-sm-proxy"), None)
+
+
+async def test_a_pod_gets_its_proxy_and_the_api_server_takes_it(space):
+    probe = {"httpGet": {"path": "/live", "port": "web"}, "timeoutSeconds": 3}
+    pod = await space.pod(containers=[{**APP, "livenessProbe": probe}])
+    assert [one["name"] for one in pod["spec"]["initContainers"]] == ["init", "oci-sm-proxy"]
+    proxy = proxy_of(pod)
+    env = {one["name"]: one.get("value") for one in proxy["env"]}
+    assert proxy["restartPolicy"] == "Always"
+    assert env["MESHLOOM_PROXY"] == f"{space.name}/pets-v1"
+    assert env["MESHLOOM_ADS"] == f"meshloom.{space.name}.svc:15012"
+    assert env["MESHLOOM_PROBES"] == '[["http","localhost",8080,"/live",3]]'
+    [app] = pod["spec"]["containers"]
+    assert (app["livenessProbe"]["httpGet"]["port"], app["livenessProbe"]["timeoutSeconds"]) == (15010, 3)
+    annotations = pod["metadata"]["annotations"]
+    assert annotations["servicemesh.oci.oracle.com/virtual-deployment-binding-ref"] == f"{space.name}/pets-v1"
+
+
+LABELS = [
+    ("enabled", "enabled", True),
+    ("enabled", "disabled", False),
+    ("enabled", "yes", False),
+    ("disabled", None, False),
+    ("disabled", "enabled", True),
+    ("sometimes", "enabled", False),
+]
+
+
+async def test_labels_of_namespace_and_pod_decide(space):
+    for of_namespace, of_pod, is_injected in LABELS:
+        await space.label(of_namespace)
+
+        async def is_so(of_pod=of_pod, is_injected=is_injected):
+            with contextlib.suppress(api_server.ApiError):  # the label has not been seen everywhere yet
+                pod = await space.pod({LABEL: of_pod} if of_pod else {}, {"dryRun": "All"})
+                return (proxy_of(pod) is not None) == is_injected
+            return False
+
+        await until(is_so)
+
+
+async def test_a_pod_is_refused_in_words_or_goes_without(space):
+    with pytest.raises(api_server.ApiError) as fault:
+        await space.pod(securityContext={"runAsUser": 1337})
+    assert (
+        'admission webhook "injection.meshloom.dev" denied the request: '
+        f"Pod {space.name}/pets- spec.containers[0].securityContext.runAsUser: container app runs as user 1337, "
+        "which is the proxy's alone" in fault.value.message
+    )
+    assert proxy_of(await space.pod({"app": "dogs"})) is None
+
+
+async def test_every_sort_of_pod_is_taken_by_the_api_server_with_its_proxy(space):
+    tcp, grpc = {"tcpSocket": {"port": "web"}}, {"grpc": {"port": 8080, "service": "pets"}}
+    many = [{**APP, "readinessProbe": tcp, "startupProbe": grpc}, {"name": "b", "image": "app"}]
+    specs = [
+        {"containers": many, "initContainers": [{"name": "init", "image": "app"}]},
+        {"restartPolicy": "Never"},  # of a Job
+        {"volumes": [{"name": "pki", "emptyDir": {}}, {"name": "meshloom-identity", "emptyDir": {}}]},
+        {"terminationGracePeriodSeconds": 0},
+        {"securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 2000}},
+        {"initContainers": [{"name": "logs", "image": "logs", "restartPolicy": "Always", "startupProbe": tcp}]},
+    ]
+    specs[-1]["initContainers"][0]["startupProbe"] = {"tcpSocket": {"port": 7000}}
+    for spec in specs:
+        assert proxy_of(await space.pod(**spec)), spec
+
+
+async def test_pods_are_created_while_nobody_answers(api, space):
+    found = await api.request("GET", webhook_certificate.INJECTION_PATH)
+    url = found["webhooks"][0]["clientConfig"]["url"]
+    silent = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": "https://127.0.0.1:1/mutate"}]
+    await api.request("PATCH", webhook_certificate.INJECTION_PATH, body=silent, content_type=api_server.JSON_PATCH)
+
+    async def goes_without():
+        return proxy_of(await space.pod(query={"dryRun": "All"})) is None
+
+    await until(goes_without)
+    again = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}]
+    await api.request("PATCH", webhook_certificate.INJECTION_PATH, body=again, content_type=api_server.JSON_PATCH)
+    await space.until_injected()
+
+
+async def test_a_burst_of_pods_gets_all_of_its_proxies(space):
+    room = asyncio.Semaphore(50)
+
+    async def one():
+        async with room:
+            return await space.pod(query={"dryRun": "All"})
+
+    pods = await asyncio.gather(*(one() for _ in range(300)))
+    assert all(map(proxy_of, pods))
