@@ -31,7 +31,7 @@ class Events:
     def tell(self, ref: Ref, uid: str, name: str, condition: Condition) -> None:
         """Have an Event written about a condition of an object."""
         made = event(ref, uid, name, condition, self._instance)
-        self._due.put((ref, name), lambda: self._write(made))
+        self._due.put(f"{name} of {ref}", lambda: self._write(made))
 
     async def _write(self, made: dict[str, Any]) -> None:
         metadata = made["metadata"]

@@ -55,7 +55,7 @@ class Finalizers:
 
     def put(self, ref: Ref, *, is_free: bool) -> None:
         """Have the finalizers of an object settled."""
-        self._due.put((ref, "finalizers"), lambda: self._write(ref, is_free))
+        self._due.put(ref, lambda: self._write(ref, is_free))
 
     async def _write(self, ref: Ref, is_free: bool) -> None:
         path = status_writer.path(ref)

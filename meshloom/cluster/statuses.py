@@ -9,7 +9,7 @@ import contextlib
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -30,18 +30,6 @@ RETURN: Final = 3.0
 """Seconds that proxies get to return to a program that has started, before anything is said of their absence."""
 
 _log = structlog.get_logger()
-
-
-class Writers(Protocol):
-    """Where statuses and finalizers go."""
-
-    @property
-    def statuses(self) -> status_writer.StatusWriter:
-        """Who writes statuses."""
-
-    @property
-    def finalizers(self) -> finalizers.Finalizers:
-        """Who writes finalizers."""
 
 
 class Passes:
@@ -83,8 +71,16 @@ class _Last:
 class Statuses:
     """Rounds of statuses. On one event loop."""
 
-    def __init__(self, passes: Passes, streams: Streams, observed: Observed, writers: Writers) -> None:
-        self._passes, self._streams, self._observed, self._writers = passes, streams, observed, writers
+    def __init__(
+        self,
+        passes: Passes,
+        streams: Streams,
+        observed: Observed,
+        writer: status_writer.StatusWriter,
+        guard: finalizers.Finalizers,
+    ) -> None:
+        self._passes, self._streams, self._observed = passes, streams, observed
+        self._writer, self._guard = writer, guard
         self._looking = asyncio.Lock()
 
     async def lead(self, told: reports.Reports) -> None:
@@ -113,16 +109,16 @@ class Statuses:
         written = self._observed.statuses(refs | last.open | self._observed.stirred())
         judged = await asyncio.to_thread(rounds.judged, of, groups, written, _now())
         for change in judged.changes:
-            self._writers.statuses.put(change)
+            self._writer.put(change)
         self._settle(refs, of)
         return _Last(of, groups, judged.open)
 
     def _settle(self, refs: frozenset[Ref], of: Known) -> None:
         for ref in finalizers.unsettled(refs, of.drafts):
-            self._writers.finalizers.put(ref, is_free=ref in of.drafts.free)
+            self._guard.put(ref, is_free=ref in of.drafts.free)
         for ref in refs:
             if of.drafts.get(ref) is None:
-                self._writers.statuses.forget(ref)
+                self._writer.forget(ref)
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -16,6 +16,8 @@ from watchers import api_server
 FINAL: Final = frozenset({400, 404, 410, 413, 422})
 """Answers that will be the same again."""
 _GONE: Final = 404
+_CONFLICT: Final = 409
+"""Somebody else was faster, which is nothing to speak of."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 _log = structlog.get_logger()
@@ -59,7 +61,7 @@ class Writes:
         self._said = ""
 
     def put(self, key: Hashable, write: Write) -> None:
-        """Have something written, in the place of what is due under this key."""
+        """Have something written, in the place of what is due under this key, which says in the log what it is."""
         self._resting.pop(key, None)
         self._due[key] = _Due(write)
         self._news.set()
@@ -115,12 +117,12 @@ class Writes:
         if fault.status in FINAL:
             self._observer.wrote(self._what, "refused")
             if fault.status != _GONE:
-                _log.error(f"{self._what} of {key}: the API server refuses it: {fault.message}")
+                _log.error(f"the {self._what} of {key} is refused by the API server: {fault.message}")
             return
         self._observer.wrote(self._what, "failed")
-        if fault.message != self._said:
+        if fault.status != _CONFLICT and fault.message != self._said:
             self._said = fault.message
-            _log.warning(f"{self._what} of {key} cannot be written, and is tried again: {fault.message}")
+            _log.warning(f"the {self._what} of {key} cannot be written, and is tried again: {fault.message}")
         if key not in self._due:
             self._rest(key, _Due(due.write, due.failures + 1), fault.retry_after)
 
