@@ -40,7 +40,7 @@ class Program:
             _authorities(ads.state.authorities, settings.certificates, self._metrics.certificates)
         )
         self._pipeline = pipeline.Pipeline(
-            _Told(self._metrics.passes),
+            _Told(self._metrics.passes, beside),
             settings.model(),
             authority,
             self._held,
@@ -119,12 +119,13 @@ class Program:
 class _Told:
     """Says in the log what the pipeline tells, and counts it."""
 
-    def __init__(self, counted: pipeline.Observer) -> None:
-        self._counted = counted
+    def __init__(self, counted: pipeline.Observer, beside: company.Company) -> None:
+        self._counted, self._beside = counted, beside
 
     def settled(self, before: worker.Status, after: worker.Status) -> None:
         """Log the problems that are new and those that are resolved."""
         self._counted.settled(before, after)
+        self._beside.settled()
         logs.report(before.problems, after.problems)
         if before.fault and not after.fault:
             _log.info("the newest configuration is served again")

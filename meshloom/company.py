@@ -31,6 +31,9 @@ class Company(Protocol):
     def onlookers(self, counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
         """Return who looks at what each pass finds."""
 
+    def settled(self) -> None:
+        """Take note, on the event loop, that what the onlookers saw last is published."""
+
     def kept(self, premises: Premises, /) -> AbstractAsyncContextManager[None]:
         """Do what is to be done until the block ends. Raises errors.UserError."""
 
@@ -41,6 +44,9 @@ class Alone:
     def onlookers(self, _counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
         """Return none."""
         return ()
+
+    def settled(self) -> None:
+        """Do nothing."""
 
     def kept(self, _premises: Premises, /) -> AbstractAsyncContextManager[None]:
         """Do nothing."""

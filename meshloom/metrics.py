@@ -39,6 +39,9 @@ REASONS: Final = (
 OUTCOMES: Final = ("admitted", "warned", "refused", "failed")
 """How an admission review ends."""
 
+WRITTEN: Final = ("event", "finalizer", "status")
+WRITE_OUTCOMES: Final = ("done", "failed", "refused")
+
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 K = TypeVar("K")
@@ -201,6 +204,20 @@ class Leading:
         self._leads.set(is_leading)
 
 
+class Writing:
+    """What is written to the cluster (`meshloom.cluster.writes.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        told = "Statuses, events and finalizers written to the cluster, by how that ended."
+        writes = prometheus_client.Counter("meshloom_cluster_writes", told, ["what", "outcome"], registry=into)
+        sorts = [(what, outcome) for what in WRITTEN for outcome in WRITE_OUTCOMES]
+        self._writes = {sort: writes.labels(*sort) for sort in sorts}
+
+    def wrote(self, what: str, outcome: str) -> None:
+        """Note a write that ended."""
+        self._writes[what, outcome].inc()
+
+
 class Metrics:
     """All of them, and their text."""
 
@@ -210,6 +227,7 @@ class Metrics:
         self.streams, self.passes = Streams(self._registry), Passes(self._registry)
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
         self.leading, self.injection = Leading(self._registry), Injection(self._registry)
+        self.writing = Writing(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

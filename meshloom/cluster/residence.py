@@ -9,13 +9,25 @@ import dataclasses
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
 
+from mesh.problems import Ref
 from meshloom import addresses, company, listening, metrics, ways_in, worker
 from meshloom import settings as settings_model
 from meshloom.admission import configuration, judge, webhook
-from meshloom.cluster import access_reviews, home, leader, permits, pods, publishing, token_reviews, versions
+from meshloom.cluster import (
+    access_reviews,
+    home,
+    leader,
+    permits,
+    pods,
+    publishing,
+    reports,
+    status_duties,
+    token_reviews,
+    versions,
+)
 from meshloom.identity import entrance, proofs
 from meshloom.injector import configuration as injection_configuration
 from meshloom.injector import injection
@@ -46,6 +58,12 @@ def names(of: str) -> tuple[str, ...]:
     return (short, f"{short}.svc", f"{short}.svc.cluster.local")
 
 
+def replica(place: leader.Place) -> reports.Replica:
+    """Return this replica as it is known to the others."""
+    name = os.environ.get("POD_NAME") or place.identity.lower().replace("_", "-")
+    return reports.Replica(place.namespace, name, os.environ.get("POD_UID", ""))
+
+
 def _on_loop(done: Callable[[], None]) -> Callable[[], None]:
     """Return what has this done on the running loop, from any thread."""
     loop = asyncio.get_running_loop()
@@ -68,6 +86,7 @@ class Residence:
     def __init__(self, api: ApiServer, settings: settings_model.Kubernetes) -> None:
         self._api, self._settings = api, settings
         self._place = leader.Place(namespace(), identity())
+        self._statuses = status_duties.StatusDuties(api, replica(self._place))
         self._publisher = publishing.Publisher(api, self._place.namespace)
         self._whose = token_reviews.TokenReviews(api)
         self._pods = pods.Pods()
@@ -90,28 +109,36 @@ class Residence:
         """Return who looks at what each pass finds."""
         self._counted, self._judge = counted, judge.Judge(counted.admission)
         self._injection = injection.Injection(counted.injection)
-        return (self._judge, self._injection, self._publisher, self._pods)
+        return (self._judge, self._injection, self._publisher, self._pods, self._statuses.passes)
+
+    def aside(self, ref: Ref, document: Mapping[str, Any] | None) -> None:
+        """Take in how the API server has an object of ours (`watchers.kube.Aside`)."""
+        self._statuses.observed.note(ref, document)
+
+    def settled(self) -> None:
+        """Take note that what the onlookers saw last is published."""
+        self._statuses.passes.settled()
 
     @contextlib.asynccontextmanager
     async def kept(self, premises: company.Premises, /) -> AsyncIterator[None]:
         """Serve the webhook and the operator API, and lead if it is our turn, until the block ends."""
         if self._counted is None or self._judge is None or self._injection is None:
             raise RuntimeError("ask for the onlookers first")
-        candidate = leader.Leader(self._api, self._place, self._duties(), self._counted.leading)
+        begun = self._statuses.begun(premises.peers, premises.snapshots, self._counted.writing)
+        duties = {"roots": self._publisher.run, **begun.duties}
+        candidate = leader.Leader(self._api, self._place, duties, self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._desks(doors, self._judge, self._injection), premises)
             self._pods.when_lost(_on_loop(premises.review))
-            standing = asyncio.create_task(candidate.run())
-            agreeing = asyncio.create_task(self._agree(self._injection))
+            running = [
+                asyncio.create_task(work) for work in (candidate.run(), begun.run(), self._agree(self._injection))
+            ]
             try:
                 yield
             finally:
-                standing.cancel()
-                agreeing.cancel()
-                await asyncio.gather(standing, agreeing, return_exceptions=True)
-
-    def _duties(self) -> dict[str, leader.Duty]:
-        return {"roots": self._publisher.run}
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
 
     def _desks(
         self, doors: contextlib.AsyncExitStack, judging: judge.Judge, injecting: injection.Injection

@@ -4,6 +4,7 @@ Law: nothing is decided here; the parts are put together.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from meshloom.cluster import events, finalizers, leader, reports, status_writer, statuses, streams, writes
@@ -19,34 +20,27 @@ SORTS: Final = (STATUS, EVENT, FINALIZER)
 class StatusDuties:
     """`observed` takes in objects (`watchers.kube.Aside`), `passes` what passes find. On one event loop."""
 
-    def __init__(self, api: ApiServer, replica: reports.Replica, counted: writes.Observer) -> None:
+    def __init__(self, api: ApiServer, replica: reports.Replica) -> None:
         self.observed, self.passes = Observed(), statuses.Passes()
         self._api, self._replica = api, replica
-        self._written = writes.Writes(STATUS, writes.Pace(), counted)
-        self._told = writes.Writes(EVENT, events.PACE, counted)
-        self._guarded = writes.Writes(FINALIZER, writes.Pace(), counted)
-        self._finalizers = finalizers.Finalizers(api, self._guarded)
-        told = events.Events(api, self._told, replica.name)
-        self._writer = status_writer.StatusWriter(api, self.observed, self._written, told)
 
-    def begun(self, connected: streams.Peers, snapshots: operator_api.Snapshots) -> "Begun":
-        """Return the duties of a replica with these proxies."""
-        looking = streams.Streams(connected, snapshots)
-        rounds = statuses.Statuses(self.passes, looking, self.observed, self._writer, self._finalizers)
-        told = reports.Reports(self._api, self._replica, rounds.look)
-        return Begun(told, {"statuses": lambda: rounds.lead(told), **self._writing()})
-
-    def _writing(self) -> Mapping[str, leader.Duty]:
-        several = {"statuses": self._written, "events": self._told, "finalizers": self._guarded}
-        return {f"writing {name}": one.run for name, one in several.items()}
+    def begun(self, connected: streams.Peers, snapshots: operator_api.Snapshots, counted: writes.Observer) -> "Begun":
+        """Return what a replica with these proxies does."""
+        written = writes.Writes(STATUS, writes.Pace(), counted)
+        said = writes.Writes(EVENT, events.PACE, counted)
+        guarded = writes.Writes(FINALIZER, writes.Pace(), counted)
+        told = events.Events(self._api, said, self._replica.name)
+        writer = status_writer.StatusWriter(self._api, self.observed, written, told)
+        guard = finalizers.Finalizers(self._api, guarded)
+        rounds = statuses.Statuses(self.passes, streams.Streams(connected, snapshots), self.observed, writer, guard)
+        telling = reports.Reports(self._api, self._replica, rounds.look)
+        duties = {f"writing of {one}": each.run for one, each in zip(SORTS, (written, said, guarded), strict=True)}
+        return Begun(telling.run, {"saying what is so": lambda: rounds.lead(telling), **duties})
 
 
+@dataclass(frozen=True, slots=True)
 class Begun:
-    """What every replica does, and the duties of the one that leads."""
+    """What every replica does until it is cancelled, and the duties of the one that leads."""
 
-    def __init__(self, told: reports.Reports, duties: Mapping[str, leader.Duty]) -> None:
-        self._told, self.duties = told, duties
-
-    async def run(self) -> None:
-        """Tell the other replicas of our proxies until cancelled."""
-        await self._told.run()
+    run: leader.Duty
+    duties: Mapping[str, leader.Duty]

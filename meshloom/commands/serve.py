@@ -102,7 +102,7 @@ async def _served(
         async with api_server.connected(access) as api:
             resident = residence.Residence(api, chosen.kubernetes)
             ads = resident.ads(ways_in.Ads(home.folder(folder) if folder else resident.home, *listens))
-            await _until_stopped(app.Program(senses.cluster(api, chosen), ads, chosen, resident))
+            await _until_stopped(app.Program(senses.cluster(api, chosen, resident.aside), ads, chosen, resident))
     except api_server.ApiError as fault:
         raise errors.UserError(f"--kubernetes: {fault.message}") from None
 

@@ -48,7 +48,7 @@ async def replica(api: api_server.ApiServer, namespace: str, log: running.Log) -
     resident = residence.Residence(api, settings.kubernetes)
     listens = ways_in.Ads(resident.home, by_token=addresses.Socket("127.0.0.1", ads), names=("127.0.0.1",))
     stop = asyncio.Event()
-    program = app.Program(senses.cluster(api, settings), resident.ads(listens), settings, resident)
+    program = app.Program(senses.cluster(api, settings, resident.aside), resident.ads(listens), settings, resident)
     run = asyncio.create_task(program.run(stop))
     try:
         started = asyncio.create_task(log.until("serving ADS on"))

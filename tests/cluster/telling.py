@@ -62,12 +62,12 @@ class Telling:
 async def telling(api: api_server.ApiServer, namespace: str, name: str = "one") -> AsyncIterator[Telling]:
     """Run a replica until the block ends."""
     counted = Counted()
-    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name), counted)
+    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name))
     source = kube.KubeSource(api, kube.Wanted((namespace,)), duties.observed.note)
     published = Published(duties)
     line = pipeline.Pipeline(published, resolve.Settings(), issued.Authority(), dict, onlookers=(duties.passes,))
     snapshots = cache.Cache()
-    begun = duties.begun(peers.Peers(), snapshots)
+    begun = duties.begun(peers.Peers(), snapshots, counted)
     candidate = leader.Leader(api, leader.Place(namespace, name), begun.duties, counted, TERMS)
     async with contextlib.aclosing(feed.observations([source], 0.02, 0.2)) as observations:
         running = [
