@@ -122,7 +122,8 @@ def test_every_label_has_few_values(measured):
         "type": set(short_names.OF.values()),
         "severity": {"error", "warning"},
         "stage": {"resolve", "compile"},
-        "outcome": {"succeeded", "failed", *metrics.OUTCOMES},
+        "outcome": {"succeeded", "failed", *metrics.OUTCOMES, *metrics.WRITE_OUTCOMES},
+        "what": set(metrics.WRITTEN),
         "event": {what.name.lower() for what in What},
         "kind": {kind.name for kind in (*kinds.FOLLOWED, kinds.SECRET)},
     }
