@@ -36,7 +36,7 @@ REASONS: Final = (
 )  # fmt: skip
 """Why a proof of identity is refused."""
 
-OUTCOMES: Final = ("admitted", "warned", "refused", "failed")
+OUTCOMES: Final = ("admitted", "warned", "refused", "deferred", "failed")
 """How an admission review ends."""
 
 WRITTEN: Final = ("event", "finalizer", "status")

@@ -9,13 +9,19 @@ import json
 import time
 from concurrent import futures
 from dataclasses import dataclass
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import Any, Final, Protocol
 
 import structlog
 
 from mesh.problems import Problem
 from mesh.resolve import Resolution
 from meshloom.admission import answers, asked, review
+
+PATIENCE: Final = 2.5
+"""Seconds after which a review is not judged any more: whoever asks for so much at once is told to come again."""
+
+_LATER: Final = answers.later("too many changes at once; try again in a moment", HTTPStatus.TOO_MANY_REQUESTS)
 
 _log = structlog.get_logger()
 
@@ -24,7 +30,7 @@ class Observer(Protocol):
     """Who counts what is answered."""
 
     def reviewed(self, outcome: str, seconds: float) -> None:
-        """Note an answer: `admitted`, `warned`, `refused` or `failed`."""
+        """Note an answer: `admitted`, `warned`, `refused`, `deferred` or `failed`."""
 
 
 class FaultError(Exception):
@@ -49,26 +55,29 @@ class Judge:
         """Judge by this from now on; called in the worker thread."""
         self._now = resolution
 
-    async def answer(self, body: bytes) -> bytes:
-        """Return the answer to an AdmissionReview. Raises asked.UnreadableError, FaultError."""
-        begun = time.perf_counter()
+    async def answer(self, body: bytes, since: float) -> bytes:
+        """Return the answer to an AdmissionReview that came at this moment (`time.monotonic`).
+
+        Raises asked.UnreadableError, FaultError.
+        """
         try:
-            told = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body)
+            told = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body, since)
         except FaultError:
-            self._observer.reviewed("failed", time.perf_counter() - begun)
+            self._observer.reviewed("failed", time.monotonic() - since)
             raise
-        self._observer.reviewed(told.outcome, time.perf_counter() - begun)
+        self._observer.reviewed(told.outcome, time.monotonic() - since)
         return told.text
 
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, body: bytes) -> _Told:
+    def _answer(self, body: bytes, since: float) -> _Told:
         document = _read(body)
         try:
             question = asked.asked(document)
-            answer = review.judged(question, self._now)
+            is_late = time.monotonic() - since > PATIENCE
+            answer = _LATER if is_late else review.judged(question, self._now)
             return _Told(json.dumps(answers.document(question.uid, answer)).encode(), _outcome(answer))
         except asked.UnreadableError:
             raise
@@ -86,6 +95,8 @@ def _read(body: bytes) -> Any:
 
 
 def _outcome(answer: answers.Answer) -> str:
+    if answer is _LATER:
+        return "deferred"
     if answer.refusal is not None:
         return "refused"
     return "warned" if answer.warnings else "admitted"

@@ -41,8 +41,10 @@ _LOOK_SECONDS: Final = 5.0
 class Answering(Protocol):
     """Who answers (`judge.Judge`)."""
 
-    async def answer(self, body: bytes) -> bytes:
-        """Return the answer to an AdmissionReview. Raises asked.UnreadableError, judge.FaultError."""
+    async def answer(self, body: bytes, since: float) -> bytes:
+        """Return the answer to an AdmissionReview that came at this moment (`time.monotonic`).
+
+        Raises asked.UnreadableError, judge.FaultError."""
 
 
 class Shown:
@@ -109,9 +111,10 @@ class Desk:
         if self._inside >= self._most:
             return _words(web.HTTPServiceUnavailable.status_code, "too many reviews at once; try again in a moment")
         self._inside += 1
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(SECONDS), self._room:
-                return web.Response(body=await self._answered(request), content_type="application/json")
+                return web.Response(body=await self._answered(request, begun), content_type="application/json")
         except TimeoutError:
             return _words(web.HTTPGatewayTimeout.status_code, "this took too long; try again in a moment")
         except asked.UnreadableError as fault:
@@ -121,8 +124,8 @@ class Desk:
         finally:
             self._inside -= 1
 
-    async def _answered(self, request: web.Request) -> bytes:
-        return await self._answering.answer(await request.read())
+    async def _answered(self, request: web.Request, begun: float) -> bytes:
+        return await self._answering.answer(await request.read(), begun)
 
 
 class _Hall:

@@ -86,15 +86,17 @@ class Injection:
         """Say who is told of pods that go without."""
         self._missed = missed
 
-    async def answer(self, body: bytes) -> bytes:
-        """Return the answer to an AdmissionReview. Raises asked.UnreadableError, FaultError."""
-        begun = time.perf_counter()
+    async def answer(self, body: bytes, since: float) -> bytes:
+        """Return the answer to an AdmissionReview that came at this moment (`time.monotonic`).
+
+        Raises asked.UnreadableError, FaultError.
+        """
         try:
             told = await self._answered(body)
         except FaultError:
-            self._observer.reviewed(FAILED, time.perf_counter() - begun)
+            self._observer.reviewed(FAILED, time.monotonic() - since)
             raise
-        self._observer.reviewed(told.reason, time.perf_counter() - begun)
+        self._observer.reviewed(told.reason, time.monotonic() - since)
         if told.pod and told.outcome and (told.outcome.is_missed or told.outcome.is_refused):
             self._missed(told.pod, told.outcome)
         return told.text

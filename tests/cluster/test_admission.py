@@ -8,7 +8,7 @@ import pytest
 import structlog
 import yaml
 
-from meshloom.admission import configuration
+from meshloom.admission import configuration, judge
 from meshloom.cluster import publishing, roots, webhook_certificate
 from tests import written
 from tests.cluster import replicas
@@ -181,3 +181,34 @@ async def test_large_objects_are_judged_in_time(plane, api, namespace):
         await api.request("POST", path, {"dryRun": "All"}, service)
         took.append(time.perf_counter() - begun)
     assert sorted(took)[-2] < 5.0
+
+
+async def test_more_changes_at_once_than_can_be_judged_are_put_off_and_clients_come_again(
+    plane, api, namespace, monkeypatch
+):
+    before = judge.review.judged
+
+    def slowly(question, now):
+        time.sleep(0.2)
+        return before(question, now)
+
+    monkeypatch.setattr(judge.review, "judged", slowly)
+    made = document(PETS, namespace)
+    path = api_server.path(made["apiVersion"], "virtualservices", namespace)
+
+    async def created(number):
+        named = {**made, "metadata": {"name": f"pets-{number}"}, "spec": {**made["spec"], "hosts": [f"pets-{number}"]}}
+        for tries in range(20):
+            try:
+                await api.request("POST", path, {"dryRun": "All"}, named)
+            except api_server.ApiError as fault:
+                if (fault.status, fault.retry_after) != (429, 1.0):
+                    raise
+                await asyncio.sleep(fault.retry_after)
+            else:
+                return tries
+        return None
+
+    found = await asyncio.gather(*(created(number) for number in range(40)))
+    assert None not in found
+    assert max(found) > 0, "some had to come again"

@@ -53,7 +53,7 @@ class Held:
     def __init__(self) -> None:
         self.let, self.full, self.asked = asyncio.Event(), asyncio.Event(), 0
 
-    async def answer(self, body: bytes) -> bytes:
+    async def answer(self, body: bytes, since: float) -> bytes:
         self.asked += 1
         if self.asked == webhook.AT_ONCE:
             self.full.set()
@@ -196,7 +196,7 @@ async def test_judging_does_not_hold_up_the_event_loop(judging):
 
     judge.review.judged = judged
     try:
-        await judging.answer(REVIEW)
+        await judging.answer(REVIEW, time.monotonic())
     finally:
         judge.review.judged = before
     assert threading.main_thread() not in threads
@@ -204,4 +204,12 @@ async def test_judging_does_not_hold_up_the_event_loop(judging):
 
 async def test_what_is_no_review_is_said_to_whoever_asks_the_judge(judging):
     with pytest.raises(asked.UnreadableError):
-        await judging.answer(b"{}")
+        await judging.answer(b"{}", time.monotonic())
+
+
+async def test_a_review_that_has_waited_too_long_is_not_judged_and_the_client_told_to_come_again(judging, counted):
+    late = time.monotonic() - judge.PATIENCE - 1
+    response = json.loads(await judging.answer(REFUSED, late))["response"]
+    assert (response["allowed"], response["status"]["code"]) == (False, 429)
+    assert response["status"]["details"] == {"retryAfterSeconds": 1}
+    assert counted.outcomes == ["deferred"]

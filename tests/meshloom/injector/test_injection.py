@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 
 import pytest
 
@@ -64,7 +65,7 @@ def injecting(counted, missed):
 
 
 async def response(injecting, *args, **kwargs):
-    return json.loads(await injecting.answer(body(*args, **kwargs)))["response"]
+    return json.loads(await injecting.answer(body(*args, **kwargs), time.monotonic()))["response"]
 
 
 async def test_pods_are_answered_and_counted(injecting, counted, missed):
@@ -111,7 +112,7 @@ async def test_a_pod_waits_a_moment_for_its_namespace_to_be_seen(counted):
 @pytest.mark.parametrize("text", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"{}", b"[]"])
 async def test_what_is_no_review_is_said_to_be_none(injecting, text):
     with pytest.raises(asked.UnreadableError):
-        await injecting.answer(text)
+        await injecting.answer(text, time.monotonic())
 
 
 async def test_a_fault_of_ours_is_logged_and_told_to_nobody(injecting, counted, monkeypatch):
