@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.cluster import servers
 from watchers import api_server
 
 HOME = "mesh-home"
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -308,9 +310,9 @@ def running(own: servers.Cluster, folder: pathlib.Path, health: int) -> Iterator
     inner = {"webhook": f"127.0.0.1:{webhook}", "operator": f"127.0.0.1:{operator}"}
     document = {"operating": {"health": f"127.0.0.1:{health}"}, "kubernetes": inner}
     (folder / "settings.yaml").write_text(yaml.safe_dump(document))
-    doors = [f"--ads=127.0.0.1:{ads}", "--ads-mtls=off", "--operator-socket=off", "--log-format=json"]
+    doors = [f"--ads=127.0.0.1:{ads}", "--ads-mtls=off", "--log-format=json"]
     places = ["--kubeconfig", str(own.folder / "program.kubeconfig"), "--settings", str(folder / "settings.yaml")]
-    environment = {**os.environ, "POD_NAMESPACE": HOME, "POD_NAME": "program", "HOME": str(folder)}
+    environment = {**os.environ, **environment_of(folder), "POD_NAMESPACE": HOME, "POD_NAME": "program"}
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -320,6 +322,15 @@ def running(own: servers.Cluster, folder: pathlib.Path, health: int) -> Iterator
     finally:
         process.terminate()
         process.wait(30)
+
+
+def environment_of(folder: pathlib.Path) -> dict[str, str]:
+    """Return the environment of the container: what its image sets, and then what the Deployment does."""
+    by_image = re.findall(r"\b(MESHLOOM_[A-Z_]+)=(\S+)", (ROOT / "Dockerfile").read_text())
+    (deployed,) = (each for each in objects.objects(values.values([]), HOME) if each["kind"] == "Deployment")
+    (container,) = deployed["spec"]["template"]["spec"]["containers"]
+    by_deployment = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+    return {**dict(by_image), **by_deployment, "XDG_RUNTIME_DIR": str(folder)}
 
 
 def free_ports(count: int) -> list[int]:
@@ -342,7 +353,9 @@ async def test_the_program_runs_with_what_it_is_granted(
         await until(
             lambda: holds(api, api_server.path("coordination.k8s.io/v1", "leases", HOME, grants.LEASE), "program"), log
         )
+        kept = await api.request("GET", api_server.path("v1", "secrets", HOME))
         said = log.read_text()
+    assert [each for each in kept["items"] if each["metadata"]["name"].startswith("meshloom-authority-")]
     assert "forbidden" not in said.lower()
     assert '"level": "error"' not in said
 
