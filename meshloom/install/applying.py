@@ -24,6 +24,8 @@ POLL_SECONDS = 0.2
 _OPTIONAL = ("ClusterRoleBinding", "NetworkPolicy", "RoleBinding")
 """Kinds of which other values may ask for other objects."""
 
+WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+
 Say = Callable[[str], None]
 
 
@@ -78,8 +80,10 @@ def _address(item: Any) -> tuple[str, str]:
 
 
 async def wait_ready(api: api_server.ApiServer, namespace: str, seconds: float) -> None:
-    """Return when all replicas are ready, and no others run. Raises errors.UserError."""
+    """Return when all replicas are ready, no others run, and the webhooks can be asked. Raises errors.UserError."""
     await _wait(api, Place("Deployment", namespace, grants.NAME), unready, seconds)
+    for kind in WEBHOOKS:
+        await _wait(api, Place(kind, "", grants.NAME), unbundled, seconds)
 
 
 async def _wait(api: api_server.ApiServer, place: Place, missing: Callable[[Any], str], seconds: float) -> None:
@@ -114,6 +118,12 @@ def unready(document: Any) -> str:
     if min(new, ready) < wanted:
         return f"has {min(new, ready)} of {wanted} replicas ready"
     return f"has {status['replicas'] - new} old replicas left" if status.get("replicas", 0) > new else ""
+
+
+def unbundled(document: Any) -> str:
+    """Return what API servers lack to trust a webhook, empty if nothing: the program itself puts it there."""
+    clients = [each.get("clientConfig", {}) for each in document.get("webhooks") or ()]
+    return "" if all(each.get("caBundle") for each in clients) else "has no certificate authority"
 
 
 # ---------------------------------------------------------------------------- what goes wrong

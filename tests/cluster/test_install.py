@@ -209,7 +209,7 @@ DENIED: tuple[tuple[str, str, str, str, str], ...] = (
     ("create", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "", ""),
     ("patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "", "others"),
     ("delete", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "", "meshloom"),
-    ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", "meshloom"),
+    ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", "others"),
     ("patch", "rbac.authorization.k8s.io", "clusterroles", "", "meshloom"),
     ("create", "rbac.authorization.k8s.io", "clusterrolebindings", "", ""),
     ("escalate", "rbac.authorization.k8s.io", "clusterroles", "", "meshloom"),

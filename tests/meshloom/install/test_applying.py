@@ -50,6 +50,12 @@ def test_a_control_plane_is_ready_once_all_new_replicas_are_and_no_old_one_is_le
     assert applying.unready(document) == words
 
 
+def test_a_webhook_can_be_asked_once_all_its_parts_have_an_authority() -> None:
+    bare, bundled = {"clientConfig": {}}, {"clientConfig": {"caBundle": "LS0t"}}
+    assert applying.unbundled({"webhooks": [bundled, bare]}) == "has no certificate authority"
+    assert applying.unbundled({"webhooks": [bundled, bundled]}) == ""
+
+
 def test_our_finalizers_go_and_those_of_others_stay() -> None:
     ours = ["finalizers.servicemesh.oci.oracle.com/mesh-resources", "finalizers.oci.oracle.com/oci-resources"]
     assert removing.without_ours("Mesh", ["a.example.com/b", *ours]) == ["a.example.com/b"]
