@@ -16,6 +16,7 @@ from prometheus_client import metrics_core, registry
 
 from mesh.problems import Problem, Severity
 from meshloom import response_counts, watch_counts, worker
+from meshloom.gateways import plan
 from meshloom.identity.authority.credentials import What
 from meshloom.injector import injection
 
@@ -41,6 +42,9 @@ OUTCOMES: Final = ("admitted", "warned", "refused", "deferred", "failed")
 
 WRITTEN: Final = ("event", "finalizer", "status")
 WRITE_OUTCOMES: Final = ("done", "failed", "refused")
+
+DONE: Final = ("made", "changed", "removed", "left", "refused")
+"""What is done about the objects of gateways."""
 
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -192,6 +196,20 @@ class Injection:
         self._seconds.observe(seconds)
 
 
+class Gateways:
+    """What is done about the objects of gateways (`meshloom.gateways.operator.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        told = "What was done about objects of gateways; left is what belongs to somebody else."
+        done = prometheus_client.Counter("meshloom_gateway_objects", told, ["kind", "outcome"], registry=into)
+        pairs = ((kind, outcome) for kind in (*plan.KINDS, plan.OWNER) for outcome in DONE)
+        self._done = {pair: done.labels(*pair) for pair in pairs}
+
+    def did(self, kind: str, what: str) -> None:
+        """Note what was done about an object of a kind."""
+        self._done[kind, what].inc()
+
+
 class Leading:
     """Whether this replica leads (`meshloom.cluster.leader.Observer`)."""
 
@@ -228,6 +246,7 @@ class Metrics:
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
         self.leading, self.injection = Leading(self._registry), Injection(self._registry)
         self.writing = Writing(self._registry)
+        self.gateways = Gateways(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

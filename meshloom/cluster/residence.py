@@ -18,6 +18,7 @@ from meshloom import settings as settings_model
 from meshloom.admission import configuration, judge, webhook
 from meshloom.cluster import (
     access_reviews,
+    gateways,
     home,
     leader,
     permits,
@@ -40,6 +41,8 @@ OPTION: Final = "kubernetes.operator"
 WEBHOOK: Final = f"0.0.0.0:{configuration.PORT}"
 OPERATOR: Final = "127.0.0.1:15016"
 """In a pod, where it is not said otherwise."""
+ANY_VERSION: Final = (1, 29)
+"""Of Kubernetes: pods of gateways are the same on all."""
 
 
 def namespace() -> str:
@@ -90,6 +93,9 @@ class Residence:
         self._publisher = publishing.Publisher(api, self._place.namespace)
         self._whose = token_reviews.TokenReviews(api)
         self._pods = pods.Pods()
+        self._gateways = gateways.Gateways(
+            api, settings.injection.terms(ANY_VERSION, self._place.namespace), settings.namespaces
+        )
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)
         self._judge: judge.Judge | None = None
@@ -109,7 +115,9 @@ class Residence:
         """Return who looks at what each pass finds."""
         self._counted, self._judge = counted, judge.Judge(counted.admission)
         self._injection = injection.Injection(counted.injection)
-        return (self._judge, self._injection, self._publisher, self._pods, self._statuses.passes)
+        self._gateways.counted(counted.gateways)
+        seeing = (self._publisher, self._pods, self._gateways)
+        return (self._judge, self._injection, *seeing, self._statuses.passes)
 
     def aside(self, ref: Ref, document: Mapping[str, Any] | None) -> None:
         """Take in how the API server has an object of ours (`watchers.kube.Aside`)."""
@@ -125,7 +133,7 @@ class Residence:
         if self._counted is None or self._judge is None or self._injection is None:
             raise RuntimeError("ask for the onlookers first")
         begun = self._statuses.begun(premises.peers, premises.snapshots, self._counted.writing)
-        duties = {"roots": self._publisher.run, **begun.duties}
+        duties = {"roots": self._publisher.run, "gateways": self._gateways.run, **begun.duties}
         candidate = leader.Leader(self._api, self._place, duties, self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._desks(doors, self._judge, self._injection), premises)

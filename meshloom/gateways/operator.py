@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import structlog
@@ -25,9 +25,6 @@ LONGEST_WORDS: Final = 1000
 
 _log = structlog.get_logger()
 
-Told = Callable[[Mapping[Ref, State]], None]
-"""Is told how all gateways are whenever that changes."""
-
 
 class Observer(Protocol):
     """Who counts."""
@@ -39,11 +36,9 @@ class Observer(Protocol):
 class Operator:
     """On one event loop. `wish` says what is wanted at any time, `run` does it while this replica leads."""
 
-    def __init__(
-        self, api: api_server.ApiServer, told: Told, observer: Observer, namespaces: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, api: api_server.ApiServer, observer: Observer, namespaces: tuple[str, ...] = ()) -> None:
         """No namespaces: all of them."""
-        self._api, self._told, self._observer, self._namespaces = api, told, observer, namespaces or ("",)
+        self._api, self._observer, self._namespaces = api, observer, namespaces or ("",)
         self._wishes: Wishes = {}
         self._states: dict[Ref, State] = {}
         self._news = asyncio.Event()
@@ -51,7 +46,7 @@ class Operator:
 
     @property
     def states(self) -> Mapping[Ref, State]:
-        """How the gateways are, by IngressGatewayDeployment."""
+        """How the gateways are, by IngressGatewayDeployment: another object whenever that changes."""
         return self._states
 
     def wish(self, wishes: Wishes) -> None:
@@ -201,7 +196,6 @@ class Operator:
             return
         rest = {ref: one for ref, one in self._states.items() if ref != owner}
         self._states = rest if state is None else {**rest, owner: state}
-        self._told(self._states)
 
 
 _UNKNOWN: Final = states.of_deployment(None)

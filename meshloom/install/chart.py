@@ -67,7 +67,8 @@ def _templates() -> Mapping[str, str]:
     return {
         "account": _stream([roles.account(_NAMESPACE)]),
         "roles": _stream([*roles.cluster_roles(_NAMESPACE), *roles.home_roles(_NAMESPACE)]),
-        "secrets": _secrets(),
+        "secrets": _bound(roles.READER, "secretNamespaces"),
+        "gateways": _bound(roles.MAKER, "gatewayNamespaces"),
         "people": _stream(
             [*roles.operators(_NAMESPACE), *roles.user_roles(_action("$.Values.aggregateRoles | quote"))]
         ),
@@ -90,11 +91,11 @@ def _chosen() -> Document:
     return {name: _action(f"toJson $.Values.{name}") for name in names}
 
 
-def _secrets() -> str:
-    everywhere = _stream([roles.secrets_everywhere(_NAMESPACE)])
-    here = _stream([roles.secrets_in(_action(". | quote"), _NAMESPACE)])
-    each = f"{{{{- range $.Values.secretNamespaces }}}}\n---\n{here}{{{{- end }}}}\n"
-    return f"{_if('not $.Values.secretNamespaces', everywhere)}{each}"
+def _bound(role: str, value: str) -> str:
+    everywhere = _stream([roles.everywhere(role, _NAMESPACE)])
+    here = _stream([roles.within(_action(". | quote"), role, _NAMESPACE)])
+    each = f"{{{{- range $.Values.{value} }}}}\n---\n{here}{{{{- end }}}}\n"
+    return f"{_if(f'not $.Values.{value}', everywhere)}{each}"
 
 
 def _network_policy() -> str:

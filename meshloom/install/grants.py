@@ -11,6 +11,7 @@ from meshloom.admission import configuration
 Document = dict[str, Any]
 
 FOLLOW = ("get", "list", "watch")
+_WRITE = ("create", "patch", "delete")
 NAME = "meshloom"
 ROOT_MAP = "meshloom-root"
 LEASE = "meshloom-leader"
@@ -45,6 +46,8 @@ EVERYWHERE: tuple[Grant, ...] = (
     ),
     Grant("write statuses", resources.GROUP, tuple(f"{each}/status" for each in _KINDS), ("patch",)),
     Grant("follow Services, the pods behind them, and namespaces", "", ("namespaces", "pods", "services"), FOLLOW),
+    Grant("see what became of the autoscalers of gateways", "autoscaling", ("horizontalpodautoscalers",), FOLLOW),
+    Grant("see what became of their disruption budgets", "policy", ("poddisruptionbudgets",), FOLLOW),
     Grant("follow endpoints", "discovery.k8s.io", ("endpointslices",), FOLLOW),
     Grant("recognise the pods of gateways by who owns them", "apps", ("deployments", "replicasets"), FOLLOW),
     Grant(
@@ -71,6 +74,20 @@ SECRETS: tuple[Grant, ...] = (
     Grant("read certificates that gateways and settings name, one by one", "", ("secrets",), FOLLOW),
 )
 """In the namespaces that the values list, or in all."""
+
+GATEWAYS: tuple[Grant, ...] = (
+    Grant("make the pods of gateways", "apps", ("deployments",), _WRITE),
+    Grant("make the Services of gateways", "", ("services",), _WRITE),
+    Grant("let the number of their pods follow the load", "autoscaling", ("horizontalpodautoscalers",), _WRITE),
+    Grant("keep their pods from being evicted at once", "policy", ("poddisruptionbudgets",), _WRITE),
+    Grant(
+        "own what it makes for a gateway until that is deleted",
+        resources.GROUP,
+        ("ingressgatewaydeployments/finalizers",),
+        ("update",),
+    ),
+)
+"""In the namespaces that the values list, or in all. Whoever makes pods may use all that a namespace holds."""
 
 AT_HOME: tuple[Grant, ...] = (
     Grant("keep authorities and join tokens", "", ("secrets",), (*FOLLOW, "create", "patch")),

@@ -36,7 +36,8 @@ def _inner(chosen: Values, namespace: str) -> Iterator[Document]:
     yield roles.account(namespace)
     yield from roles.cluster_roles(namespace)
     yield from roles.home_roles(namespace)
-    yield from _secret_bindings(chosen, namespace)
+    yield from _bindings(roles.READER, chosen.secret_namespaces, namespace)
+    yield from _bindings(roles.MAKER, chosen.gateway_namespaces, namespace)
     yield from roles.operators(namespace)
     yield from roles.user_roles(str(chosen.aggregate_roles).lower())
     yield workload.settings_map(namespace, values.canonical(document["settings"], indent=2) + "\n")
@@ -50,11 +51,11 @@ def _inner(chosen: Values, namespace: str) -> Iterator[Document]:
     yield injection.configuration(namespace)
 
 
-def _secret_bindings(chosen: Values, namespace: str) -> Iterator[Document]:
-    if not chosen.secret_namespaces:
-        yield roles.secrets_everywhere(namespace)
-    for there in chosen.secret_namespaces:
-        yield roles.secrets_in(there, namespace)
+def _bindings(role: str, listed: tuple[str, ...], namespace: str) -> Iterator[Document]:
+    if not listed:
+        yield roles.everywhere(role, namespace)
+    for there in listed:
+        yield roles.within(there, role, namespace)
 
 
 def digest(settings: Any) -> str:

@@ -13,8 +13,8 @@ from meshloom.install.grants import NAME, Grant
 Document = dict[str, Any]
 
 LABELS = {"app.kubernetes.io/name": NAME}
-READER = f"{NAME}-secrets"
-"""The role that reads Secrets: bound everywhere, or where the values say."""
+READER, MAKER = f"{NAME}-secrets", f"{NAME}-gateways"
+"""The roles that read Secrets and make gateways: each bound everywhere, or where the values say."""
 
 _GROUP = "rbac.authorization.k8s.io"
 _API = f"{_GROUP}/v1"
@@ -44,6 +44,7 @@ def cluster_roles(namespace: str) -> Iterator[Document]:
     yield _role("ClusterRole", NAME, grants.EVERYWHERE)
     yield _binding("ClusterRoleBinding", NAME, "ClusterRole", NAME, namespace)
     yield _role("ClusterRole", READER, grants.SECRETS)
+    yield _role("ClusterRole", MAKER, grants.GATEWAYS)
 
 
 def home_roles(namespace: str) -> Iterator[Document]:
@@ -52,14 +53,14 @@ def home_roles(namespace: str) -> Iterator[Document]:
     yield _binding("RoleBinding", NAME, "Role", NAME, namespace, namespace)
 
 
-def secrets_everywhere(namespace: str) -> Document:
-    """Return the permission to read Secrets in all namespaces."""
-    return _binding("ClusterRoleBinding", READER, "ClusterRole", READER, namespace)
+def everywhere(role: str, namespace: str) -> Document:
+    """Return the permission to do what a role may in all namespaces."""
+    return _binding("ClusterRoleBinding", role, "ClusterRole", role, namespace)
 
 
-def secrets_in(there: str, namespace: str) -> Document:
-    """Return the permission to read Secrets of one namespace."""
-    return _binding("RoleBinding", READER, "ClusterRole", READER, namespace, there)
+def within(there: str, role: str, namespace: str) -> Document:
+    """Return the permission to do what a role may in one namespace."""
+    return _binding("RoleBinding", role, "ClusterRole", role, namespace, there)
 
 
 def user_roles(aggregated: str) -> Iterator[Document]:

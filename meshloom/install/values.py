@@ -86,6 +86,12 @@ class Values(_Values):
             "that the settings name. Empty: in all."
         ),
     ] = ()
+    gateway_namespaces: Annotated[
+        tuple[Annotated[str, pydantic.AfterValidator(_namespace)], ...],
+        Field(
+            description="Namespaces in which the control plane may make pods and Services of gateways. Empty: in all."
+        ),
+    ] = ()
     settings: Annotated[
         Mapping[str, Any], Field(description="The settings of the program, as docs/reference/cli.md lists them.")
     ] = SERVED

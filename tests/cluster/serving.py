@@ -60,14 +60,17 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0) -> Iterator[Served]:
-    """Run a control plane until the block ends, with a hash seed of its own."""
+def served(
+    cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0, home: str = ""
+) -> Iterator[Served]:
+    """Run a control plane until the block ends, with a hash seed of its own, and a namespace that it thinks it is in."""
     folder.mkdir(exist_ok=True)
     doors = ["--ads-plaintext", f"unix:{folder}/ads.sock", "--health", f"unix:{folder}/health.sock"]
     places = ["--operator-socket", "off", "--state", str(folder / "state"), "--kubeconfig", str(cluster.kubeconfig)]
     command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places, *options]
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed), **({"POD_NAMESPACE": home} if home else {})}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": str(seed)}, stderr=log)
+        process = subprocess.Popen(command, env=environment, stderr=log)
     try:
         yield Served(process, folder)
     finally:

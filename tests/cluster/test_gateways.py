@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import pathlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from mesh.problems import Ref
 from meshloom.gateways import hands, operator, plan, states, wanted
 from meshloom.gateways.states import Standing
 from meshloom.injector.terms import Terms
-from tests.cluster import servers, waiting
+from tests.cluster import servers, serving, waiting
 from watchers import api_server
 
 TERMS = Terms("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
@@ -67,7 +68,7 @@ class World:
 
     def __init__(self, cluster: servers.Cluster, api: api_server.ApiServer, namespace: str) -> None:
         self.cluster, self.api, self.namespace, self.counted = cluster, api, namespace, Counted()
-        self.operator = operator.Operator(api, lambda told: None, self.counted, (namespace,))
+        self.operator = operator.Operator(api, self.counted, (namespace,))
         self.owner = Ref("IngressGatewayDeployment", namespace, "front")
         self.deployment, self.autoscaler, self.service, self.budget = plan.places(self.owner)
 
@@ -348,7 +349,7 @@ async def test_an_operator_without_rights_says_so_and_goes_on_when_it_has_them(
     )
     async with api_server.connected(access) as limited:
         world = World(cluster, api, namespace)
-        world.operator = operator.Operator(limited, lambda told: None, world.counted, (namespace,))
+        world.operator = operator.Operator(limited, world.counted, (namespace,))
         async with running(world):
             await world.write(FRONT)
             await waiting.until(lambda: world.state.standing is Standing.FAULTY)
@@ -374,3 +375,22 @@ async def test_pods_of_a_gateway_are_let_into_a_namespace_of_restricted_pods(wor
 
 def test_the_text_of_these_tests_is_what_people_may_write() -> None:
     assert all(documents.parsed(document).resource for document in yaml.safe_load_all(FRONT))
+
+
+# ---------------------------------------------------------------------------- the whole program
+
+
+async def test_a_control_plane_makes_the_gateways_of_its_cluster(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    world, settings = World(cluster, api, namespace), tmp_path / "settings.yaml"
+    settings.write_text("kubernetes: {webhook: 'off', operator: 'off'}")
+    options = ("--namespace", namespace, "--settings", str(settings))
+    with serving.served(cluster, tmp_path, *options, home=namespace):
+        cluster.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", text=FRONT)
+        await world.until(world.deployment, lambda found: found is not None)
+        await world.until(world.budget, lambda found: found is not None)
+        variables = (await world.there(world.deployment))["spec"]["template"]["spec"]["containers"][0]["env"]
+    told = {one["name"]: one.get("value") for one in variables}
+    assert told["MESHLOOM_GATEWAY"] == f"{namespace}/front"
+    assert told["MESHLOOM_ADS"] == f"meshloom.{namespace}.svc:15012"

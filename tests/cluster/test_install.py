@@ -200,7 +200,8 @@ DENIED: tuple[tuple[str, str, str, str, str], ...] = (
     ("patch", "", "configmaps", ELSEWHERE, "any"),
     ("get", "", "configmaps", ELSEWHERE, "any"),
     ("list", "", "configmaps", ELSEWHERE, ""),
-    ("patch", "", "services", ELSEWHERE, "any"),
+    ("patch", "apps", "statefulsets", ELSEWHERE, "any"),
+    ("patch", "networking.k8s.io", "networkpolicies", ELSEWHERE, "any"),
     ("patch", "discovery.k8s.io", "endpointslices", ELSEWHERE, "any"),
     ("create", resources.GROUP, "meshes", ELSEWHERE, ""),
     ("delete", resources.GROUP, "meshes", ELSEWHERE, "any"),
@@ -263,7 +264,7 @@ def asked(granted: tuple[grants.Grant, ...], namespace: str) -> Iterator[tuple[s
 
 
 async def test_the_program_may_do_what_it_is_granted(program: api_server.ApiServer) -> None:
-    wanted = [*asked((*grants.EVERYWHERE, *grants.SECRETS), ELSEWHERE), *asked(grants.AT_HOME, HOME)]
+    wanted = [*asked((*grants.EVERYWHERE, *grants.SECRETS, *grants.GATEWAYS), ELSEWHERE), *asked(grants.AT_HOME, HOME)]
     allowed = await asyncio.gather(*(may(program, *each) for each in wanted))
     assert not [each for each, is_allowed in zip(wanted, allowed, strict=True) if not is_allowed]
 

@@ -7,6 +7,7 @@ import pytest
 
 from mesh import problems
 from meshloom import metrics, short_names, worker
+from meshloom.gateways import plan
 from meshloom.identity.authority.credentials import What
 from meshloom.injector import injection
 from watchers import kinds, standing
@@ -122,10 +123,10 @@ def test_every_label_has_few_values(measured):
         "type": set(short_names.OF.values()),
         "severity": {"error", "warning"},
         "stage": {"resolve", "compile"},
-        "outcome": {"succeeded", "failed", *metrics.OUTCOMES, *metrics.WRITE_OUTCOMES},
+        "outcome": {"succeeded", "failed", *metrics.OUTCOMES, *metrics.WRITE_OUTCOMES, *metrics.DONE},
         "what": set(metrics.WRITTEN),
         "event": {what.name.lower() for what in What},
-        "kind": {kind.name for kind in (*kinds.FOLLOWED, kinds.SECRET)},
+        "kind": {*plan.KINDS, *(kind.name for kind in (*kinds.FOLLOWED, kinds.SECRET))},
     }
     measured.streams.refused("sotw", "INTERNAL", "")
     for sample in lines(measured):

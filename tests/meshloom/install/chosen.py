@@ -20,6 +20,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "another port": {"networkPolicy": {"apiServerPorts": [16443]}},
     "roles of their own": {"aggregateRoles": False},
     "secrets of two namespaces": {"secretNamespaces": ["shop", "zoo"]},
+    "gateways of two namespaces": {"gatewayNamespaces": ["shop", "zoo"]},
     "settings": {
         "settings": {
             "resolving": {"cross_namespace_references": "same"},

@@ -148,6 +148,18 @@ def test_secrets_are_read_where_the_values_say() -> None:
     assert bound(secretNamespaces=["shop", "zoo"]) == {("RoleBinding", "shop"), ("RoleBinding", "zoo")}
 
 
+def test_gateways_are_made_where_the_values_say() -> None:
+    found = map(places.place, made(gatewayNamespaces=["shop"]))
+    assert [str(place) for place in found if place.name == roles.MAKER] == [
+        "ClusterRole meshloom-gateways",
+        "RoleBinding shop/meshloom-gateways",
+    ]
+    touching = [
+        role for role, rule in rules() if "deployments" in rule.get("resources", ()) and "patch" in rule["verbs"]
+    ]
+    assert touching == ["ClusterRole meshloom-gateways"]
+
+
 def test_people_get_the_roles_that_a_cluster_has_for_them() -> None:
     labels = one("ClusterRole", "meshloom-view")["metadata"]["labels"]
     assert labels["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
@@ -156,7 +168,7 @@ def test_people_get_the_roles_that_a_cluster_has_for_them() -> None:
 
 
 def test_each_permission_says_what_it_is_for() -> None:
-    granted = (*grants.EVERYWHERE, *grants.SECRETS, *grants.AT_HOME, *grants.EDITING, *grants.VIEWING)
+    granted = (*grants.EVERYWHERE, *grants.SECRETS, *grants.GATEWAYS, *grants.AT_HOME, *grants.EDITING, *grants.VIEWING)
     assert all(each.why and each.verbs and each.resources for each in granted)
 
 
@@ -202,7 +214,7 @@ def rows(after: str) -> list[list[str]]:
 
 
 def test_the_page_lists_every_permission_with_all_its_verbs() -> None:
-    granted = (*grants.EVERYWHERE, *grants.SECRETS, *grants.AT_HOME)
+    granted = (*grants.EVERYWHERE, *grants.SECRETS, *grants.GATEWAYS, *grants.AT_HOME)
     assert sorted(row[0] for row in rows("Permissions")) == sorted(each.why for each in granted)
     told = {row[0]: row[2] for row in rows("Permissions")}
     for each in granted:
