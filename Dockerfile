@@ -9,7 +9,10 @@ COPY requirements.txt requirements-build.txt ./
 RUN /opt/build/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements-build.txt \
  && /opt/build/bin/pip --python /opt/meshloom/bin/python install --no-cache-dir --require-hashes -r requirements.txt
 COPY . .
-RUN /opt/build/bin/hatchling build -t wheel -d /wheels \
+# Another version than that of the tree, for a build that is to be told apart.
+ARG VERSION=
+RUN if [ -n "$VERSION" ]; then sed -i "s/^version = .*/version = \"$VERSION\"/" pyproject.toml; fi \
+ && /opt/build/bin/hatchling build -t wheel -d /wheels \
  && /opt/build/bin/pip --python /opt/meshloom/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 # Folders of user 1337 alone, whose owner and mode a new volume takes over: what the control plane has to remember, what
