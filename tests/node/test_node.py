@@ -114,11 +114,10 @@ def actives() -> dict[str, str]:
 
 
 def test_what_cannot_work_is_refused_by_the_webhook_in_words() -> None:
-    wrong = (
-        world.mesh_text().replace("mode: STRICT", "mode: STRICT").replace("weight: 100}", "weight: 100, port: 1}", 1)
-    )
-    with pytest.raises(AssertionError, match=r"VirtualServiceRouteTable shop/catalogue: spec\.routeRules\[0\]"):
-        world.kubectl("apply", "--dry-run=server", "-f", "-", text=wrong)
+    low = {"spec": {"mtls": {"mode": "DISABLED"}}}
+    with pytest.raises(AssertionError, match="DISABLED is below STRICT, the minimum of Mesh shop/main") as refused:
+        world.kubectl("-n", "shop", "patch", "virtualservices", "catalogue", "--type=merge", "-p", json.dumps(low))
+    assert "admission.meshloom.dev" in str(refused.value)
 
 
 def test_a_pod_gets_nothing_of_a_deployment_that_it_is_not_bound_to() -> None:

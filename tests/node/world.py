@@ -8,8 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +38,12 @@ while time.monotonic() < until and (len(sys.argv) < 4 or said.total() < int(sys.
         said[f"{refused.code} {refused.read().decode()[:200]}"] += 1
     except Exception as fault:
         said[repr(fault)] += 1
+    if said.total() == 1:
+        print("begun", flush=True)
     time.sleep(0.005)
 print(json.dumps(said))
 """
-"""Calls a URL for so many seconds, perhaps at most so many times, and prints how often who answered."""
+"""Calls a URL for so many seconds, perhaps at most so many times; says that it has begun, then how often who answered."""
 
 
 def missing() -> str:
@@ -129,10 +130,13 @@ class Calls:
 
 
 def calls(url: str, seconds: float, app: str = "front-v1", *more: str) -> Calls:
-    """Begin to call a URL from the application of a pod."""
+    """Begin to call a URL from the application of a pod; the first call is over when this returns."""
     command = ["kubectl", "-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--"]
     command += ["python", "-c", CALLS, url, str(seconds), *more]
-    return Calls(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n", process.communicate(timeout=PATIENCE)[1]
+    return Calls(process)
 
 
 def called(url: str, times: int = 20, app: str = "front-v1") -> dict[str, int]:
@@ -185,19 +189,13 @@ def until_called(url: str, wanted: set[str], app: str = "front-v1") -> None:
     wait_until(is_so, f"{url} answered by {sorted(wanted)} alone", PATIENCE)
 
 
-def until(what: str, holds: Any) -> None:
+def until(what: str, holds: Callable[[], object]) -> None:
     """Wait until something holds."""
-    begun = time.monotonic()
-    wait_until(holds, f"{what} (since {begun:.0f})", PATIENCE)
+    wait_until(holds, what, PATIENCE)
 
 
 NEXT = "meshloom:node-test-next"
 """Another build of the same tree."""
-
-
-def mesh_text() -> str:
-    """Return the YAML of the mesh."""
-    return MESH.read_text()
 
 
 def log() -> str:
