@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import rich.console
 
-from bench import cluster, load, rows, wire
+from bench import cluster, endpoints, load, rows, wire
 from bench import compile as compiler
 
 RESULTS = pathlib.Path("build/bench.json")
@@ -18,6 +18,7 @@ Say = Callable[[str], None]
 BENCHMARKS: Mapping[str, Callable[[Say], Iterable[rows.Row]]] = {
     "wire": wire.measure,
     "compile": compiler.measure,
+    "endpoints": endpoints.measure,
     "load": load.measure,
     "cluster": cluster.measure,
 }

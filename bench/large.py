@@ -11,6 +11,8 @@ from mesh.problems import Ref
 from translator import proxies
 
 _TEAMS = 20
+PODS = 5
+"""Of each Service."""
 
 
 def mesh(services: int, destinations: int) -> inventory.Inventory:
@@ -58,6 +60,41 @@ def callers(number: int, services: int, destinations: int) -> frozenset[int]:
 def service_ref(number: int) -> Ref:
     """Return the address of a service."""
     return Ref("VirtualService", f"team-{number % _TEAMS:02}", f"service-{number:04}")
+
+
+def bound(services: int) -> Iterator[resources.Resource]:
+    """Yield what binds all deployments of such a mesh, told apart by labels, to a Service of five pods each."""
+    for number in range(services):
+        ref = service_ref(number)
+        yield _core("v1", "Service", ref, ref.name, {}, spec={"selector": {"app": ref.name}})
+        yield endpoints(number, 1)
+        for pod in range(PODS):
+            yield _core("v1", "Pod", ref, f"{ref.name}-{pod}", {"version": f"v{1 + pod % 2}"})
+        for version in ("v1", "v2"):
+            binding = Ref("VirtualDeploymentBinding", ref.namespace, f"{ref.name}-{version}")
+            target = {"service": {"ref": {"name": ref.name}, "matchLabels": {"version": version}}}
+            deployment = _named(Ref("", ref.namespace, binding.name))
+            yield resource(_document(binding, {"virtualDeployment": deployment, "target": target}))
+
+
+def endpoints(number: int, last: int) -> resources.Resource:
+    """Return the EndpointSlice of a service whose first pod has this last number in its address."""
+    ref = service_ref(number)
+    listed = [
+        {
+            "addresses": [f"10.{number >> 8}.{number & 255}.{last if pod == 0 else 200 + pod}"],
+            "conditions": {"ready": True},
+            "targetRef": {"kind": "Pod", "name": f"{ref.name}-{pod}"},
+        }
+        for pod in range(PODS)
+    ]
+    labels = {"kubernetes.io/service-name": ref.name}
+    return _core("discovery.k8s.io/v1", "EndpointSlice", ref, ref.name, labels, addressType="IPv4", endpoints=listed)
+
+
+def _core(api: str, kind: str, of: Ref, name: str, labels: dict[str, str], **fields: Any) -> resources.Resource:
+    metadata = {"namespace": of.namespace, "name": name, "labels": labels}
+    return resource({"apiVersion": api, "kind": kind, "metadata": metadata, **fields})
 
 
 def _named(ref: Ref) -> dict[str, Any]:
