@@ -1,5 +1,6 @@
 # The control plane alone: no Envoy in it, no root, no compiler, no pip. `--target capture` makes another image, which leads
-# the connections of a workload through its proxy.
+# the connections of a workload through its proxy; `--target proxy` that of proxies in pods, which does this as well.
+ARG ENVOY_IMAGE=envoyproxy/envoy:v1.36-latest
 FROM python:3.11-slim AS base
 
 FROM base AS build
@@ -36,6 +37,14 @@ USER 0:0
 RUN apt-get update && apt-get install --yes --no-install-recommends iptables && rm -rf /var/lib/apt/lists/*
 HEALTHCHECK NONE
 CMD ["capture", "apply"]
+
+FROM ${ENVOY_IMAGE} AS envoy
+
+# The proxy of a pod or of a gateway. The same image captures, in a container of its own, which is root and ends.
+FROM capture AS proxy
+COPY --from=envoy /usr/local/bin/envoy /usr/local/bin/envoy
+USER 1337:1337
+CMD ["proxy"]
 
 # The last is the one that is made where no target is named.
 FROM runtime

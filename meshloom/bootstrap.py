@@ -56,6 +56,8 @@ class Place:
     admin: addresses.Address
     proof: secure_ads.Proof | None = None
     """How it and the control plane prove to each other who they are; None is ADS in clear."""
+    instance: str = ""
+    """The name of its pod, by which its node id is told from those of other replicas."""
 
 
 def admin_address(host: str) -> addresses.Socket:
@@ -80,7 +82,7 @@ def bootstrap(
     """
     tags = (*stats_tags.of_proxy(proxy), *more)
     return {
-        "node": _node(proxy),
+        "node": _node(proxy, place.instance),
         "admin": {"address": _address(place.admin)},
         "dynamic_resources": _dynamic_resources(variant),
         "static_resources": {
@@ -106,8 +108,13 @@ _FILTERS = "envoy.extensions.filters"
 _BY_ADS = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FETCH_TIMEOUT}
 
 
-def _node(proxy: proxies.Envoy) -> Json:
-    return {"id": claim.node_id(proxy), "cluster": claim.owner(proxy).key, "metadata": claim.metadata(proxy)}
+def _node(proxy: proxies.Envoy, instance: str) -> Json:
+    named = claim.node_id(proxy)
+    return {
+        "id": f"{named}/{instance}" if instance else named,
+        "cluster": claim.owner(proxy).key,
+        "metadata": claim.metadata(proxy),
+    }
 
 
 def _dynamic_resources(variant: Variant) -> Json:

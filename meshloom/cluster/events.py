@@ -33,6 +33,11 @@ class Events:
         made = event(ref, uid, name, condition, self._instance)
         self._due.put(f"{name} of {ref}", lambda: self._write(made))
 
+    def put(self, made: dict[str, Any]) -> None:
+        """Have an Event written, in the place of one that says the same and is still due."""
+        metadata = made["metadata"]
+        self._due.put((metadata["namespace"], metadata["name"]), lambda: self._write(made))
+
     async def _write(self, made: dict[str, Any]) -> None:
         metadata = made["metadata"]
         collection = api_server.path("v1", "events", metadata["namespace"])

@@ -21,6 +21,7 @@ from meshloom.cluster import (
     gateways,
     home,
     leader,
+    missed,
     permits,
     pods,
     publishing,
@@ -138,9 +139,8 @@ class Residence:
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._desks(doors, self._judge, self._injection), premises)
             self._pods.when_lost(_on_loop(premises.review))
-            running = [
-                asyncio.create_task(work) for work in (candidate.run(), begun.run(), self._agree(self._injection))
-            ]
+            works = (candidate.run(), begun.run(), self._agree(self._injection), self._told(self._injection))
+            running = [asyncio.create_task(work) for work in works]
             try:
                 yield
             finally:
@@ -162,6 +162,12 @@ class Residence:
         """Say on which terms pods get proxies, as soon as it is known what the cluster can do."""
         version = await versions.known(self._api)
         injecting.agree(self._settings.injection.terms(version, self._place.namespace))
+
+    async def _told(self, injecting: injection.Injection) -> None:
+        """Tell by Events of pods that go without their proxies."""
+        telling = missed.Missed(self._api, self._place.identity)
+        injecting.tell(telling)
+        await telling.run()
 
     async def _open(
         self, doors: contextlib.AsyncExitStack, desks: tuple[webhook.Desk, ...], premises: company.Premises

@@ -41,7 +41,7 @@ def files(env: Mapping[str, str], folders: Folders, envoy: str, *, is_ipv4_only:
     host, probes = claim.bound(proxy), _probes(env)
     root, token = (os.path.join(folders.identity, name) for name in (contract.ROOT_FILE, contract.TOKEN_FILE))
     proof = secure_ads.Proof(folders.run, root, secure_ads.Token(token))
-    place = bootstrap.Place(_control_plane(env), host, bootstrap.admin_address(host), proof)
+    place = bootstrap.Place(_control_plane(env), host, bootstrap.admin_address(host), proof, env.get("POD_NAME", ""))
     socket = os.path.join(folders.run, orders.SOCKET)
     made = bootstrap.bootstrap(proxy, place, more=_tags(env), probes=addresses.Pipe(socket) if probes else None)
     told = orders.Orders(

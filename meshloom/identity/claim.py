@@ -173,6 +173,17 @@ def node_id(given: proxies.Proxy) -> str:
             return f"proxyless/{owner(given).key}"
 
 
+def instance(given: proxies.Proxy, node: str) -> str | None:
+    """Return which of the replicas of a proxy has this node id: the name of its pod, empty if it says none.
+
+    None: it is the node id of another proxy.
+    """
+    named = node_id(given)
+    if node == named:
+        return ""
+    return node.removeprefix(f"{named}/") if node.startswith(f"{named}/") else None
+
+
 def reference(kind: str, text: str) -> Ref:
     """Return the address of an object of this kind written as `namespace/name`. Raises ValueError."""
     namespace, _, name = _reference(text).partition("/")

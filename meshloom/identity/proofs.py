@@ -116,9 +116,11 @@ class Gatekeeper:
         proxy = unproven.claimed(node)
         if isinstance(proxy, ports.Refusal) or isinstance(proof.of, unproven.Unproven):
             return proxy
-        named = claim.node_id(proxy)
-        if node.id != named:
+        instance = claim.instance(proxy, node.id)
+        if instance is None:
             return _denied("contradiction", f"the node id contradicts the node's metadata; {claim.REMEDY}")
+        if instance and isinstance(proof.of, Pod) and instance != proof.of.name:
+            return _denied("contradiction", f"the node id names another pod than {proof.of.namespace}/{proof.of.name}")
         return proxy
 
     def denied(self, proof: ports.Proof, key: Hashable) -> ports.Refusal | None:

@@ -106,12 +106,16 @@ class Space:
             plural = {"Mesh": "meshes"}.get(one["kind"], f"{one['kind'].lower()}s")
             await self.api.request("POST", api_server.path(one["apiVersion"], plural, self.name), body=one)
 
-    async def pod(self, labels=None, query=api_server.NOTHING, **spec):
+    async def pod(self, labels=None, query=api_server.NOTHING, owners=(), **spec):
         """Create a pod; return what became of it."""
         document = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"generateName": "pets-", "labels": {"app": "pets", **(labels or {})}},
+            "metadata": {
+                "generateName": "pets-",
+                "labels": {"app": "pets", **(labels or {})},
+                "ownerReferences": list(owners),
+            },
             "spec": {"serviceAccountName": "default", "containers": [APP], **spec},
         }
         return await self.api.request("POST", api_server.path("v1", "pods", self.name), query, document)
@@ -177,7 +181,15 @@ async def test_a_pod_is_refused_in_words_or_goes_without(space):
         f"Pod {space.name}/pets- spec.containers[0].securityContext.runAsUser: container app runs as user 1337, "
         "which is the proxy's alone" in fault.value.message
     )
-    assert proxy_of(await space.pod({"app": "dogs"})) is None
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "dogs-5d4f", "uid": "1c", "controller": True}
+    assert proxy_of(await space.pod({"app": "dogs"}, owners=[owner])) is None
+
+    async def told():
+        found = await space.api.request("GET", api_server.path("v1", "events", space.name))
+        return [one for one in found["items"] if one["involvedObject"]["name"] == "dogs-5d4f"]
+
+    [event] = await until(told)
+    assert (event["reason"], event["type"]) == ("ProxyNoBinding", "Warning")
 
 
 async def test_every_sort_of_pod_is_taken_by_the_api_server_with_its_proxy(space):

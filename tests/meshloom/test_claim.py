@@ -28,6 +28,12 @@ def test_what_is_written_is_read_back_even_as_protobuf_makes_it(proxy):
     assert claim.proxy(json_format.MessageToDict(struct)) == proxy
 
 
+def test_of_one_proxy_every_pod_has_a_node_id_of_its_own():
+    assert claim.instance(CAPTURED, "sidecar/shop/pets-v1") == ""
+    assert claim.instance(CAPTURED, "sidecar/shop/pets-v1/pets-v1-abcde") == "pets-v1-abcde"
+    assert claim.instance(CAPTURED, "sidecar/shop/pets-v1-abcde") is None
+
+
 def test_a_node_id_names_kind_owner_and_address():
     assert claim.node_id(SIDECAR) == "sidecar/shop/pets-v1/127.0.1.1"
     assert claim.node_id(CAPTURED) == "sidecar/shop/pets-v1"

@@ -133,3 +133,21 @@ def test_a_certificate_that_is_none_is_refused(pem):
 def test_a_token_of_a_key_that_is_gone_is_not_accepted():
     token = tokens.Token("0" * 32, OWNER, "gone", 0, 1 << 38)
     assert register.Known().fault(token, 1000.0).reason == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", None),
+        ("/pets-v1-abcde", None),
+        ("/pets-v1-fghij", "the node id names another pod than shop/pets-v1-abcde"),
+        ("-canary", "the node id contradicts the node's metadata"),
+    ],
+)
+async def test_a_node_id_may_name_the_pod_and_no_other(gatekeeper, more, words):
+    proof = await gatekeeper.proof(caller("Bearer eyJhbGciOiJSUzI1NiJ9.e30.Z29vZA"))
+    found = gatekeeper.key(proof, dataclasses.replace(NODE, id=NODE.id + more))
+    if words is None:
+        assert found == PETS
+    else:
+        assert (found.code, words in found.message) == ("PERMISSION_DENIED", True)

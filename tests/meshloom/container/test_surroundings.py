@@ -31,6 +31,11 @@ def test_a_sidecar_is_captured_and_listens_on_all_addresses():
     assert told.admin == ("127.0.0.1", 9901)
 
 
+def test_a_node_id_names_the_pod():
+    made, _ = read(MESHLOOM_PROXY="shop/pets-v1", POD_NAME="pets-v1-abcde")
+    assert made["node"]["id"] == "sidecar/shop/pets-v1/pets-v1-abcde"
+
+
 def test_without_ipv6_it_listens_on_those_of_ipv4():
     made = json.loads(files(is_ipv4_only=True, MESHLOOM_PROXY="shop/pets-v1")["envoy.json"])
     assert made["node"]["metadata"]["meshloom"]["ipv4_only"] is True
