@@ -11,7 +11,6 @@ import pathlib
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ import pytest
 import yaml
 
 from meshloom import addresses
-from meshloom.demo import application, edits, programs, traffic
+from meshloom.demo import edits, programs, traffic
 from meshloom.demo.processes import Process, Processes, Program
 from meshloom.demo.waiting import wait_until
 from meshloom.identity import claim
@@ -73,7 +72,8 @@ class World:
 
     spaces: dict[str, Namespace]
     containers: dict[str, Process]
-    applications: contextlib.ExitStack
+    application: Process
+    health: contextlib.ExitStack
 
     def probe(self, target: Target, of: str = "pets-v1", family: int = 0) -> traffic.Reply:
         """Ask as kubelet does."""
@@ -101,9 +101,9 @@ def world(tmp_path: pathlib.Path) -> Iterator[World]:
         processes = stack.enter_context(Processes())
         plane = processes.start(worlds._within(spaces["hub"], programs.control_plane(site)))
         wait_until(lambda: (site.state / "root.pem").exists(), "the root of the control plane", 60, [plane])
-        running = stack.enter_context(contextlib.ExitStack())
-        _serve(spaces["pets-v1"], running)
-        made = World(spaces, {}, running)
+        health = stack.enter_context(contextlib.ExitStack())
+        health.enter_context(_healthy(spaces["pets-v1"]))
+        made = World(spaces, {}, processes.start(_application(site, spaces["pets-v1"])), health)
         for name in PODS:
             spaces[name].run(sys.executable, "-m", "meshloom", "capture", "apply", "--in-pod")
             made.containers[name] = processes.start(_container(site, name, spaces[name]))
@@ -153,16 +153,23 @@ class Health(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"\x08\x01")
 
 
-def _serve(space: Namespace, stack: contextlib.ExitStack) -> None:
-    """Let the application of pets answer at the addresses of its pod alone."""
-    server = space.do(lambda: application.Server((space.four, 8080), application.Role("pets", "pets-v1")))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
+def _application(site: programs.Site, space: Namespace) -> Program:
+    """Return the application of pets, which answers at the address of its pod alone."""
+    who = ("--service", "pets", "--version", "pets-v1", "--listen", f"{space.four}:8080")
+    argv = (sys.executable, "-m", "meshloom.demo.application", *who)
+    return worlds._within(space, Program("pets", argv, site.log("pets"), programs.IMPORTABLE))
+
+
+@contextlib.contextmanager
+def _healthy(space: Namespace) -> Iterator[None]:
+    """Answer health checks of gRPC."""
     health = grpc.server(concurrent.futures.ThreadPoolExecutor(2), [Health()])
     assert space.do(lambda: health.add_insecure_port(f"{space.four}:{GRPC}"))
     space.do(health.start)
-    stack.callback(lambda: health.stop(None).wait())
+    try:
+        yield
+    finally:
+        health.stop(None).wait()
 
 
 # ---------------------------------------------------------------------------- tests
@@ -185,6 +192,7 @@ def test_pods_call_each_other_kubelet_is_answered_and_the_end_waits_for_the_appl
         wait_until(lambda: not _is_ready(world, "pets-v1"), "the proxy to be unready", 30)
     assert world.call().status == 200, "it goes on as long as the application does"
     assert container.poll() is None
-    world.applications.close()
+    world.application.kill()
+    world.health.close()
     assert container.wait(30) == 0
     assert world.probe(PROBES[0][0]).status == 0
