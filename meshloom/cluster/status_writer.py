@@ -40,14 +40,12 @@ class StatusWriter:
         self._vain.pop(ref, None)
 
     async def _write(self, change: rounds.Change) -> None:
-        answer = await self._api.request(
-            "PATCH",
-            path(change.ref, "status"),
-            _APPLIED,
-            body(change),
-            content_type=api_server.APPLY_PATCH,
-            within=WITHIN,
-        )
+        try:
+            answer = await self._applied(change)
+        except api_server.ApiError as fault:
+            if fault.status in writes.FINAL:
+                self._vain[change.ref] = (timeless(change.after), self._observed.status(change.ref))
+            raise
         self._observed.note(change.ref, answer)
         kept = self._observed.status(change.ref)
         if json.loads(kept) == change.after:
@@ -56,6 +54,10 @@ class StatusWriter:
             self._vain[change.ref] = (timeless(change.after), kept)
         for name, condition in documents.news(change.before, change.after):
             self._events.tell(change.ref, change.uid, name, condition)
+
+    async def _applied(self, change: rounds.Change) -> Any:
+        of, at = body(change), path(change.ref, "status")
+        return await self._api.request("PATCH", at, _APPLIED, of, content_type=api_server.APPLY_PATCH, within=WITHIN)
 
 
 def path(ref: Ref, subresource: str = "") -> str:

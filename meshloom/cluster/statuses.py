@@ -7,7 +7,6 @@ worked out in threads, from immutable values; a round costs what there is news o
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -93,18 +92,18 @@ class Statuses:
 
     async def look(self) -> str:
         """Return what this replica has to tell the others."""
-        of, own = await self._own()
-        return replicas.report(of, own)
+        of, seen = await self._seen()
+        return await asyncio.to_thread(lambda: replicas.report(of, progress.owners(seen)))
 
-    async def _own(self) -> tuple[Known, Mapping[Ref, Proxies]]:
+    async def _seen(self) -> tuple[Known, tuple[tuple[Ref, Proxies], ...]]:
         async with self._looking:
             of = self._passes.published
             await self._streams.look(of.number)
-            return of, progress.owners(self._streams.seen())
+            return of, self._streams.seen()
 
     async def _round(self, last: _Last, others: tuple[str, ...]) -> _Last:
-        of, own = await self._own()
-        groups = await asyncio.to_thread(_groups, of, own, others)
+        of, seen = await self._seen()
+        groups = await asyncio.to_thread(_groups, of, seen, others)
         refs = await asyncio.to_thread(rounds.touched, last.known, of, last.groups, groups)
         written = self._observed.statuses(refs | last.open | self._observed.stirred())
         judged = await asyncio.to_thread(rounds.judged, of, groups, written, _now())
@@ -127,9 +126,9 @@ class Statuses:
         await asyncio.sleep(PAUSE)
 
 
-def _groups(of: Known, own: Mapping[Ref, Proxies], others: tuple[str, ...]) -> rounds.Groups:
+def _groups(of: Known, seen: tuple[tuple[Ref, Proxies], ...], others: tuple[str, ...]) -> rounds.Groups:
     told = (pair for text in others for pair in replicas.read(text, of).items())
-    return progress.by_group(progress.owners((*own.items(), *told)), of.drafts.members)
+    return progress.by_group(progress.owners((*seen, *told)), of.drafts.members)
 
 
 def _now() -> str:
