@@ -145,6 +145,20 @@ async def test_a_pod_that_is_bound_to_nothing_is_refused(shop):
     assert (await shop.refusal(await shop.token(bound=("other-1", uid))))[0] is DENIED
 
 
+async def test_a_pod_whose_binding_moves_is_of_the_other_deployment_at_once(shop):
+    token = await shop.token()
+    await waiting.until_told(lambda: shop.is_let_in(token))
+    async with shop.channel() as channel:
+        stream = entrance.Stream(channel, token)
+        await stream.asked(shop.proxy())
+        bindings = "virtualdeploymentbindings"
+        path = api_server.path("servicemesh.oci.oracle.com/v1beta1", bindings, shop.namespace, "front-v1")
+        body = {"spec": {"virtualDeployment": {"ref": {"name": "front-v2"}}}}
+        await shop.api.request("PATCH", path, body=body, content_type=api_server.MERGE_PATCH)
+        assert (await stream.end())[0] is DENIED
+        assert await entrance.Stream(channel, token).asked(shop.proxy("front-v2"))
+
+
 async def test_the_stream_of_a_pod_that_is_deleted_ends_and_its_token_is_worth_nothing(shop):
     token = await shop.token()
     await waiting.until_told(lambda: shop.is_let_in(token))
