@@ -90,13 +90,13 @@ class Residence:
     def __init__(self, api: ApiServer, settings: settings_model.Kubernetes) -> None:
         self._api, self._settings = api, settings
         self._place = leader.Place(namespace(), identity())
-        self._statuses = status_duties.StatusDuties(api, replica(self._place))
         self._publisher = publishing.Publisher(api, self._place.namespace)
         self._whose = token_reviews.TokenReviews(api)
         self._pods = pods.Pods()
         self._gateways = gateways.Gateways(
             api, settings.injection.terms(ANY_VERSION, self._place.namespace), settings.namespaces
         )
+        self._statuses = status_duties.StatusDuties(api, replica(self._place), lambda: self._gateways.states)
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)
         self._judge: judge.Judge | None = None

@@ -10,6 +10,7 @@ from typing import Final
 from meshloom.cluster import events, finalizers, leader, reports, status_writer, statuses, streams, writes
 from meshloom.cluster.observed import Observed
 from meshloom.operator import api as operator_api
+from meshloom.status import deployed
 from watchers.api_server import ApiServer
 
 STATUS, EVENT, FINALIZER = "status", "event", "finalizer"
@@ -20,9 +21,10 @@ SORTS: Final = (STATUS, EVENT, FINALIZER)
 class StatusDuties:
     """`observed` takes in objects (`watchers.kube.Aside`), `passes` what passes find. On one event loop."""
 
-    def __init__(self, api: ApiServer, replica: reports.Replica) -> None:
+    def __init__(self, api: ApiServer, replica: reports.Replica, gateways: deployed.Deployed) -> None:
+        """`gateways` says how those are that this replica has deployed."""
         self.observed, self.passes = Observed(), statuses.Passes()
-        self._api, self._replica = api, replica
+        self._api, self._replica, self._gateways = api, replica, gateways
 
     def begun(self, connected: streams.Peers, snapshots: operator_api.Snapshots, counted: writes.Observer) -> "Begun":
         """Return what a replica with these proxies does."""
@@ -32,7 +34,8 @@ class StatusDuties:
         told = events.Events(self._api, said, self._replica.name)
         writer = status_writer.StatusWriter(self._api, self.observed, written, told)
         guard = finalizers.Finalizers(self._api, guarded)
-        rounds = statuses.Statuses(self.passes, streams.Streams(connected, snapshots), self.observed, writer, guard)
+        seen = streams.Streams(connected, snapshots)
+        rounds = statuses.Statuses(self.passes, seen, self.observed, writer, guard, self._gateways)
         telling = reports.Reports(self._api, self._replica, rounds.look)
         duties = {f"writing of {one}": each.run for one, each in zip(SORTS, (written, said, guarded), strict=True)}
         return Begun(telling.run, {"saying what is so": lambda: rounds.lead(telling), **duties})

@@ -17,7 +17,7 @@ from mesh.resolve import Resolution
 from meshloom.cluster import finalizers, reports, status_writer
 from meshloom.cluster.observed import Observed
 from meshloom.cluster.streams import Streams
-from meshloom.status import known, progress, replicas, rounds
+from meshloom.status import deployed, known, progress, replicas, rounds
 from meshloom.status.known import Known
 from meshloom.status.progress import Proxies
 
@@ -65,6 +65,7 @@ class _Last:
     known: Known = field(default_factory=Known)
     groups: rounds.Groups = field(default_factory=dict)
     open: frozenset[Ref] = frozenset()
+    gateways: deployed.States = field(default_factory=dict)
 
 
 class Statuses:
@@ -77,9 +78,11 @@ class Statuses:
         observed: Observed,
         writer: status_writer.StatusWriter,
         guard: finalizers.Finalizers,
+        gateways: deployed.Deployed,
     ) -> None:
+        """`gateways` says how those are that this replica has deployed."""
         self._passes, self._streams, self._observed = passes, streams, observed
-        self._writer, self._guard = writer, guard
+        self._writer, self._guard, self._gateways = writer, guard, gateways
         self._looking = asyncio.Lock()
 
     async def lead(self, told: reports.Reports) -> None:
@@ -105,12 +108,14 @@ class Statuses:
         of, seen = await self._seen()
         groups = await asyncio.to_thread(_groups, of, seen, others)
         refs = await asyncio.to_thread(rounds.touched, last.known, of, last.groups, groups)
-        written = self._observed.statuses(refs | last.open | self._observed.stirred())
-        judged = await asyncio.to_thread(rounds.judged, of, groups, written, _now())
+        gateways = self._gateways()
+        others_news = last.open | self._observed.stirred() | deployed.changed(last.gateways, gateways or {})
+        written = self._observed.statuses(refs | others_news)
+        judged = await asyncio.to_thread(rounds.judged, of, groups, written, _now(), gateways)
         for change in judged.changes:
             self._writer.put(change)
         self._settle(refs, of)
-        return _Last(of, groups, judged.open)
+        return _Last(of, groups, judged.open, gateways or {})
 
     def _settle(self, refs: frozenset[Ref], of: Known) -> None:
         for ref in finalizers.unsettled(refs, of.drafts):

@@ -41,13 +41,15 @@ class Condition(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a status is judged by beside its draft: the proxies it concerns, since which pass it is configured as it is,
-    why it has to wait while it is being deleted, and the time, as `2026-01-31T12:00:00Z`.
+    why it has to wait while it is being deleted, the time, as `2026-01-31T12:00:00Z`, and what is said before proxies
+    are asked, if anything is.
     """
 
     proxies: Proxies
     since: int
     now: str
     held: tuple[str, ...] = ()
+    first: Verdict | None = None
 
 
 def document(draft: Draft, moment: Moment, before: Document) -> Document:
@@ -103,6 +105,8 @@ def _references(draft: Draft) -> Verdict:
 def _active(draft: Draft, moment: Moment, written: Mapping[str, Condition]) -> Verdict:
     if draft.facts.is_ending:
         return progress.waiting(is_ending=True)
+    if draft.configured.is_true and moment.first is not None:
+        return moment.first
     if draft.configured.is_true:
         return progress.active(moment.proxies, moment.since, accepted(draft, written))
     return draft.configured if CONFIGURED not in condition_types(draft.ref.kind) else progress.waiting(is_ending=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from mesh.problems import Ref
-from meshloom.status import documents, drafts, progress
+from meshloom.status import deployed, documents, drafts, progress
 from meshloom.status.concerns import Group
 from meshloom.status.documents import Document
 from meshloom.status.known import Known
@@ -46,9 +46,14 @@ def touched(before: Known, after: Known, groups: Groups, other_groups: Groups) -
     return changed | {draft.ref for draft in after.drafts if not stirred.isdisjoint(draft.concern)}
 
 
-def judged(of: Known, groups: Groups, written: Mapping[Ref, bytes], now: str) -> Judged:
-    """Return what is to be written of these objects, whose statuses are `written` as `encoded` returns them."""
-    found = tuple(_judged(of, groups, written, now))
+def judged(
+    of: Known, groups: Groups, written: Mapping[Ref, bytes], now: str, gateways: deployed.States | None = None
+) -> Judged:
+    """Return what is to be written of these objects, whose statuses are `written` as `encoded` returns them.
+
+    `gateways` are the states of those that are deployed, None where nobody looks after them.
+    """
+    found = tuple(_judged(of, groups, written, now, gateways))
     changes = tuple(change for change, _ in found if change.before != change.after)
     return Judged(changes, frozenset(change.ref for change, is_open in found if is_open))
 
@@ -58,12 +63,14 @@ def encoded(status: Any) -> bytes:
     return json.dumps(documents.owned(status), sort_keys=True, separators=(",", ":")).encode()
 
 
-def _judged(of: Known, groups: Groups, written: Mapping[Ref, bytes], now: str) -> Iterator[tuple[Change, bool]]:
+def _judged(
+    of: Known, groups: Groups, written: Mapping[Ref, bytes], now: str, gateways: deployed.States | None
+) -> Iterator[tuple[Change, bool]]:
     for ref, text in written.items():
         draft = of.drafts.get(ref)
-        if draft is not None:
-            proxies = progress.concerned(draft.concern, groups)
-            moment = documents.Moment(proxies, of.since.get(ref, 0), now, of.drafts.held.get(ref, ()))
+        if draft is not None and deployed.is_known(draft, gateways):
+            proxies, first = progress.concerned(draft.concern, groups), deployed.verdict(draft, gateways)
+            moment = documents.Moment(proxies, of.since.get(ref, 0), now, of.drafts.held.get(ref, ()), first)
             before = json.loads(text)
             after = documents.document(draft, moment, before)
             yield Change(ref, draft.uid, before, after), documents.is_open(draft, moment, after)

@@ -62,7 +62,7 @@ class Telling:
 async def telling(api: api_server.ApiServer, namespace: str, name: str = "one") -> AsyncIterator[Telling]:
     """Run a replica until the block ends."""
     counted = Counted()
-    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name))
+    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name), lambda: None)
     source = kube.KubeSource(api, kube.Wanted((namespace,)), duties.observed.note)
     published = Published(duties)
     line = pipeline.Pipeline(published, resolve.Settings(), issued.Authority(), dict, onlookers=(duties.passes,))

@@ -20,6 +20,7 @@ from mesh.problems import Ref
 from meshloom.gateways import hands, operator, plan, states, wanted
 from meshloom.gateways.states import Standing
 from meshloom.injector.terms import Terms
+from meshloom.status import progress
 from tests.cluster import servers, serving, waiting
 from watchers import api_server
 
@@ -391,6 +392,25 @@ async def test_a_control_plane_makes_the_gateways_of_its_cluster(
         await world.until(world.deployment, lambda found: found is not None)
         await world.until(world.budget, lambda found: found is not None)
         variables = (await world.there(world.deployment))["spec"]["template"]["spec"]["containers"][0]["env"]
+        said = "Deployment front-deployment is not available: its pods are being made"
+        assert await condition(api, namespace, "Unknown") == said
+        available = {"type": "Available", "status": "True", "message": "x", "reason": "Told"}
+        await world.patch(world.deployment, {"status": {"conditions": [available]}}, "status")
+        assert await condition(api, namespace, "True") == progress.NO_PROXY
     told = {one["name"]: one.get("value") for one in variables}
     assert told["MESHLOOM_GATEWAY"] == f"{namespace}/front"
     assert told["MESHLOOM_ADS"] == f"meshloom.{namespace}.svc:15012"
+
+
+async def condition(api: api_server.ApiServer, namespace: str, status: str) -> str:
+    """Return the message of the condition Active of the deployment, as soon as it has this status."""
+    told: list[str] = []
+
+    async def asked() -> bool:
+        at = api_server.path(GROUP, PLURALS["IngressGatewayDeployment"], namespace, "front")
+        found = (await api.request("GET", at)).get("status", {}).get("conditions", [])
+        told[:] = [one["message"] for one in found if (one["type"], one["status"]) == ("ServiceMeshActive", status)]
+        return bool(told)
+
+    await waiting.until_told(asked)
+    return told[0]
