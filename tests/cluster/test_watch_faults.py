@@ -14,7 +14,7 @@ import pytest
 
 from mesh import resources
 from tests import written
-from tests.cluster import relay, servers, watched
+from tests.cluster import accounts, relay, servers, watched
 from tests.cluster.watched import applied, service
 from watchers import api_server, following, kinds, kube, reflector
 
@@ -175,6 +175,29 @@ async def test_who_may_not_list_at_the_start_waits_and_says_so(
         assert not seen.is_synced
 
 
+async def test_credentials_that_are_worth_nothing_any_more_are_replaced_in_the_kubeconfig(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "RELOAD_SECONDS", 0.1)
+    account = f"--serviceaccount={namespace}:front"
+    cluster.kubectl("-n", namespace, "create", "role", "watch", "--verb=get,list,watch", "--resource=services")
+    cluster.kubectl("-n", namespace, "create", "rolebinding", "watch", "--role=watch", account)
+    await accounts.account(api, namespace)
+    kubeconfig = cluster.kubeconfig_with(await accounts.token(api, namespace, audience=SERVER), namespace)
+    await applied(api, service(namespace, "first"))
+    wanted = followed(namespace, pace=HASTY)
+    async with watched.watching(api_server.Access(str(kubeconfig)), wanted) as seen:
+        await seen.until_synced()
+        await api.request("DELETE", api_server.path("v1", "serviceaccounts", namespace, "front"))
+        await seen.until(lambda: is_failing(seen, "Service", "401"))
+        assert seen.names("Service") == {"first"}
+        await accounts.account(api, namespace)
+        cluster.kubeconfig_with(await accounts.token(api, namespace, audience=SERVER), namespace)
+        await applied(api, service(namespace, "second"))
+        await seen.until(lambda: seen.names("Service") == {"first", "second"})
+        await seen.until(lambda: is_well(seen, "Service"))
+
+
 @pytest.fixture
 def throttled(cluster: servers.Cluster, somebody: api_server.Access, namespace: str) -> Iterator[str]:
     """Yield the YAML by which the API server serves one request of this user at a time and turns others away."""
@@ -224,6 +247,9 @@ async def test_a_server_that_turns_requests_away_is_asked_again_later(
         await seen.until(lambda: seen.names("Service") == {"first", "second"})
         await seen.until(lambda: is_well(seen, "Service"))
 
+
+SERVER = "https://kubernetes.default.svc"
+"""The audience of tokens for the API server itself."""
 
 DEFINITION = "accesspolicies.servicemesh.oci.oracle.com"
 
