@@ -11,6 +11,7 @@ from meshloom import addresses, app, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom.admission import configuration
 from meshloom.cluster import residence, webhook_certificate
+from tests.cluster import waiting
 from tests.meshloom import running
 from watchers import api_server
 
@@ -51,7 +52,7 @@ async def replica(api: api_server.ApiServer, namespace: str, log: running.Log) -
     program = app.Program(senses.cluster(api, settings, resident.aside), resident.ads(listens), settings, resident)
     run = asyncio.create_task(program.run(stop))
     try:
-        started = asyncio.create_task(log.until("serving ADS on"))
+        started = asyncio.create_task(waiting.until_told(lambda: _is_open(ads)))
         await asyncio.wait((started, run), return_when=asyncio.FIRST_COMPLETED)
         if run.done():
             started.cancel()
@@ -85,6 +86,14 @@ async def bundled(api: api_server.ApiServer, other_than: bytes = b"") -> bytes:
             if len(bundles) == 1 and (pem := base64.b64decode(bundles.pop())) not in (b"", other_than):
                 return pem
             await asyncio.sleep(0.05)
+
+
+async def _is_open(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        return True
+    return False
 
 
 def _free_ports(count: int) -> list[int]:
