@@ -26,15 +26,22 @@ Deployments = Mapping[Ref, tuple[graph.Deployment, ...]]
 """The deployments of each service."""
 
 
-def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments) -> Stages:
-    """Return the stage `addresses` of all services, and those before it; `named` is by VirtualService."""
-    written, slices = run.of(workloads.Service), run.of(workloads.EndpointSlice)
-    owners = run.stage("slices, owners", (slices,), _alone, _owner, (same,))
+def slice_stages(run: Run) -> Stages:
+    """Return the stages that say whose each slice is, which slices a Service has, and which Services have some."""
+    owners = run.stage("slices, owners", (run.of(workloads.EndpointSlice),), _alone, _owner, (same,))
     order = run.grouping("slices, order", (owners.values,), _in_order)
+    services = run.grouping("slices, services", (order.values,), dict.fromkeys)
+    return {"slices, owners": owners, "slices, order": order, "slices, services": services}
+
+
+def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments, known: Stages) -> Stages:
+    """Return the stage `addresses` of all services, and those before it; `named` is by VirtualService, `known` are the
+    stages of slices.
+    """
+    written, slices = run.of(workloads.Service), run.of(workloads.EndpointSlice)
+    owners, order = known["slices, owners"].values, known["slices, order"].values
     listed = run.stage("slices, addresses", (slices,), _alone, _endpoints, (same,))
-    found = run.stage(
-        "headless", (order.values, listed.values), _listed, _together, (same, lambda ref: (owners.values[ref],))
-    )
+    found = run.stage("headless", (order, listed.values), _listed, _together, (same, lambda ref: (owners[ref],)))
     reading = run.grouping("addresses, readers", (named,), _readers)
     mine = among(reading.values)
     homes = run.grouping("addresses, namespaces", (written,), _namespaces)
@@ -43,8 +50,6 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
         "addresses", sources, _inputs, _addresses, (same, mine, mine, same)
     )
     return {
-        "slices, owners": owners,
-        "slices, order": order,
         "slices, addresses": listed,
         "headless": found,
         "addresses, readers": reading,

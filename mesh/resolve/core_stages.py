@@ -117,14 +117,16 @@ def _unrouted(run: Run, base: Stages) -> Stages:
     )
     members = run.grouping("members", (shells.values,), _members)
     claimed: Stage[Ref, Settled[claims.Claims]] = run.stage("claims", (members.values,), dict, claims.claims)
-    tied = endpoints.bindings(run, base["bonds VirtualDeploymentBinding"].values)
+    slices = addresses.slice_stages(run)
+    bound = base["bonds VirtualDeploymentBinding"].values
+    tied = endpoints.bindings(run, bound, slices["slices, services"].values)
     made = _deployments(run, base, shells, tied)
     by_service = run.grouping("by service", (made.values,), _by_service)
     named = run.grouping("named", (claimed.values,), _named)
-    located = addresses.address_stages(run, named.values, by_service.values)
     return {
-        **located,
-        **endpoints.endpoint_stages(run, tied.values, made.values, located),
+        **slices,
+        **addresses.address_stages(run, named.values, by_service.values, slices),
+        **endpoints.endpoint_stages(run, tied.values, made.values, slices),
         "bindings": tied,
         "named": named,
         "drafts": drafts,

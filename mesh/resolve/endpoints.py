@@ -47,15 +47,18 @@ class Candidates:
 # ---------------------------------------------------------------------------- bindings
 
 
-def bindings(run: Run, bound: Bound) -> Stage[Ref, tuple[Binding, ...]]:
-    """Return the stage of the active bindings of each deployment: those whose references lead somewhere."""
-    return run.grouping("bindings", (run.of(resources.VirtualDeploymentBinding), bound), _active)
+def bindings(run: Run, bound: Bound, listed: Mapping[Ref, None]) -> Stage[Ref, tuple[Binding, ...]]:
+    """Return the stage of the bindings of each deployment that tell its endpoints: those whose references lead
+    somewhere, to a Service of which there are slices.
+    """
+    return run.grouping("bindings", (run.of(resources.VirtualDeploymentBinding), bound, listed), _telling)
 
 
-def _active(
-    written: Mapping[Ref, resources.VirtualDeploymentBinding], bound: Bound
+def _telling(
+    written: Mapping[Ref, resources.VirtualDeploymentBinding], bound: Bound, listed: Mapping[Ref, None]
 ) -> Mapping[Ref, tuple[Binding, ...]]:
-    return tuples(sorted(pair for ref, item in written.items() for pair in _binding(item, bound[ref])))
+    pairs = (pair for ref, item in written.items() for pair in _binding(item, bound[ref]))
+    return tuples(sorted(pair for pair in pairs if pair[1].service in listed))
 
 
 def _binding(written: resources.VirtualDeploymentBinding, bonds: Settled[Any]) -> Iterator[tuple[Ref, Binding]]:

@@ -35,7 +35,7 @@ def rival_stages(run: Run, base: Stages, core: Stages) -> Stages:
     ranked = [_ranked(run, base, kind) for kind in _TABLES]
     bound = base["bonds VirtualDeploymentBinding"].values
     written, there = run.of(resources.VirtualDeploymentBinding), run.of(workloads.Service)
-    listed = core["slices, order"].values
+    listed = core["slices, services"].values
     selections = run.stage(
         "selections", (written, bound, there, listed), _with_services, rivals.selection, (same, same, None)
     )
@@ -75,7 +75,7 @@ def _with_services(
     written: Mapping[Ref, resources.VirtualDeploymentBinding],
     bound: Bound,
     there: Mapping[Ref, workloads.Service],
-    listed: Mapping[Ref, tuple[Ref, ...]],
+    listed: Mapping[Ref, None],
 ) -> Inputs:
     found = {ref: target(bound, ref, "spec.target.service.ref") for ref in written}
     return {

@@ -91,8 +91,14 @@ def test_a_deployment_that_is_bound_has_the_endpoints_of_its_service():
 
 
 def test_a_service_without_endpoints_means_none_and_not_dns():
-    assert bound().endpoints == {V1: ()}
-    assert bound(listing(of="other")).endpoints == {V1: ()}
+    assert bound(listing()).endpoints == {V1: ()}
+    assert bound(listing(one("10.0.0.1", ready=False))).endpoints == {V1: ()}
+
+
+def test_a_service_of_which_nothing_is_listed_leaves_it_to_dns():
+    """As in a folder of YAML, in which nobody keeps slices."""
+    for found in (bound(), bound(listing(of="other"))):
+        assert (found.deployments[V1].discovery, found.endpoints) == (graph.Dns("pets.shop"), {})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,7 @@ def test_names_are_no_endpoints():
 
 
 def test_a_gateway_can_still_rewrite_to_the_hostname_of_a_deployment_that_is_bound():
-    assert bound().deployments[V1].hostname == "pets.shop"
+    assert bound(listing()).deployments[V1].hostname == "pets.shop"
 
 
 # ---------------------------------------------------------------------------- what changes, and what that costs
