@@ -103,6 +103,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         gateway_deployments.unusable_port_names,
         gateway_deployments.unusable_secret_names,
         gateway_deployments.unreachable,
+        gateway_deployments.unmeasured,
     ),
     "IngressGatewayRouteTable": (*_COMMON, *_ROUTES),
 }

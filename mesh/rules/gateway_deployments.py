@@ -150,3 +150,12 @@ def unreachable(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Pr
     if not spec.ports:
         fault = "is empty, so that nobody can call the gateway"
         yield problems.warning(subject, "spec.ports", fault, "add the ports of the gateway's listeners")
+
+
+def unmeasured(subject: Ref, spec: IngressGatewayDeploymentSpec) -> Iterator[Problem]:
+    """Rule 2.11.15: resources of one's own ask for processor time where the number of pods follows it."""
+    bounds = spec.deployment.autoscaling
+    wished = bounds.resources
+    if wished is not None and bounds.min_pods < bounds.max_pods and "cpu" not in {**wished.requests, **wished.limits}:
+        fault = "asks for no cpu, so that the autoscaler has nothing to measure by"
+        yield problems.warning(subject, "spec.deployment.autoscaling.resources", fault, "add requests.cpu")

@@ -152,6 +152,20 @@ def test_2_11_14_there_is_a_port() -> None:
     ]
 
 
+@pytest.mark.parametrize("resources", ["{requests: {memory: 1Gi}}", "{}"])
+def test_2_11_15_an_autoscaler_has_something_to_measure_by(resources: str) -> None:
+    assert told("{port: 8080}", pods=f"{{minPods: 1, maxPods: 2, resources: {resources}}}") == [
+        f"warning: {AT} spec.deployment.autoscaling.resources: asks for no cpu, so that the autoscaler has nothing to "
+        "measure by; add requests.cpu"
+    ]
+    assert told("{port: 8080}", pods=f"{{minPods: 2, maxPods: 2, resources: {resources}}}") == []
+
+
+@pytest.mark.parametrize("part", ["requests", "limits"])
+def test_2_11_15_what_is_asked_for_or_limited_can_be_measured(part: str) -> None:
+    assert told("{port: 8080}", pods=f"{{minPods: 1, maxPods: 2, resources: {{{part}: {{cpu: 1}}}}}}") == []
+
+
 def test_2_13_17_a_secret_can_have_the_name_that_is_given() -> None:
     assert told("{port: 8080}", ", secrets: [{secretName: ServerSecret}]") == [
         f"warning: {AT} spec.secrets[0].secretName: 'ServerSecret' cannot be the name of a Secret; "
