@@ -58,10 +58,11 @@ async def observations(sources: Sequence[Source], settle: float, at_most: float)
     pumps = [asyncio.create_task(_pumped(source, news), name=f"source {source.name}") for source in sources]
     try:
         seen: Observation | None = None
+        said: frozenset[Problem] = frozenset()
         while True:
             await _rest(news, settle, at_most)
             if not news.store.synced(names):
-                _tell_why(news.store)
+                said = _told_why(news.store, said)
             elif fresh := _observation(news.store, seen):
                 yield (seen := fresh)
     finally:
@@ -128,10 +129,12 @@ async def _rest(news: _News, settle: float, at_most: float) -> None:
     news.waiting.clear()
 
 
-def _tell_why(store: stores.Store) -> None:
-    """Log what may keep a source from being synced; there is no observation yet that could carry it."""
-    for problem in store.problems():
+def _told_why(store: stores.Store, before: frozenset[Problem]) -> frozenset[Problem]:
+    """Log what may keep a source from being synced, once; there is no observation yet that could carry it."""
+    now = frozenset(store.problems())
+    for problem in sorted(now - before):
         _log.warning("waiting for the first complete list: %s", problem)
+    return now
 
 
 def _left(news: _News, settle: float, at_most: float) -> float:

@@ -135,7 +135,7 @@ class Following:
         await self._taken(self._reflector.listed(answer))
 
     async def _watch(self, version: str) -> None:
-        began, heard = time.monotonic(), 0
+        began, heard = _now(), 0
         self.standing = replace(self.standing, watches=self.standing.watches + 1)
         try:
             async with contextlib.aclosing(self._lines(version)) as lines:
@@ -144,9 +144,9 @@ class Following:
                     if not await self._taken(self._reflector.told(_decoded(line)) if line else ()):
                         return
         except api_server.ApiError as error:
-            await self._failed(fault_of(error), time.monotonic() - began, heard)
+            await self._failed(fault_of(error), _now() - began, heard)
         else:
-            self._reflector.closed(time.monotonic() - began, heard)
+            self._reflector.closed(_now() - began, heard)
 
     def _lines(self, version: str) -> AsyncGenerator[bytes, None]:
         seconds = random.uniform(*self._pace.watch)  # noqa: S311 - so that not all ask at once
@@ -217,7 +217,7 @@ class Following:
 
     async def _failed(self, fault: Fault, lasted: float = 0.0, heard: int = 0) -> None:
         self._reflector.failed(fault, lasted, heard)
-        before, now = self.standing, time.monotonic()
+        before, now = self.standing, _now()
         self._failing = now if self._last is None else self._failing
         self._last, since = fault, before.since or time.time()
         self.standing = replace(before, fault=standing.words(fault), since=since, faults=before.faults + 1)
@@ -239,6 +239,10 @@ class Following:
         if self._said is not None:
             self._said = None
             await self._outlet.put(Reported(str(self.place), ()))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _named(place: Place, document: Mapping[str, Any]) -> dict[object, object]:

@@ -12,7 +12,9 @@ PAGE: Final = 500
 FIRST, LONGEST = 0.5, 30.0
 """Seconds: the pause after the first fault is up to so long, after many up to so long; longer if the server says so."""
 SHORT: Final = 1.0
-"""A watch that ends in less than so many seconds and has told nothing was refused in all but words."""
+"""A watch that ends in less than so many seconds is not begun again at once."""
+MOST_ASKED: Final = 120.0
+"""Seconds that a server may ask us to wait."""
 TOLD_BY: Final = 90.0
 """Seconds within which a watch tells at least a bookmark; one that told nothing at all may wait for a version that will
 never come, as after a server was restored from a backup.
@@ -125,7 +127,7 @@ class Reflector:
         """Note that a watch has ended, as they do, after so many seconds and events."""
         if not heard and lasted >= TOLD_BY:
             self._start_over()
-        elif not heard and lasted < SHORT:
+        elif lasted < SHORT:
             self._failures += 1
         else:
             self._failures = 0
@@ -139,7 +141,7 @@ class Reflector:
         elif not heard and lasted >= TOLD_BY:
             self._start_over()
         self._failures += 1
-        self._retry_after = fault.retry_after
+        self._retry_after = min(fault.retry_after, MOST_ASKED)
 
     def doubt(self, gone: Iterable[Key]) -> None:
         """Take back that objects are gone: whoever looked into it does not believe it. A list will tell."""

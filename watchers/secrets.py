@@ -5,7 +5,6 @@ has said what there is of it, or that we may not know. It is forgotten when the 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
@@ -61,8 +60,7 @@ class Secrets:
     async def _end(self, ref: Ref) -> None:
         ended, task = self._followed.pop(ref)
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
         await self._put(Deleted(ref))
         for place in (str(ended.place), f"{following.SOURCE}:{ref}"):
             await self._put(Reported(place, ()))

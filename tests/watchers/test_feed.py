@@ -110,6 +110,13 @@ def test_what_keeps_a_source_from_being_synced_is_logged(caplog) -> None:
     assert str(FAULT) in caplog.text
 
 
+def test_what_keeps_sources_from_being_synced_is_logged_once_however_many_say_it(caplog) -> None:
+    script = [(float(number * 9), events.Reported(f"place {number}", (FAULT,))) for number in range(5)]
+    with caplog.at_level(logging.WARNING):
+        assert observed(Scripted(script)) == []
+    assert len(caplog.messages) == 1
+
+
 def test_an_empty_mesh_is_an_observation_too() -> None:
     [(at, first)] = observed(Scripted([(3, SYNCED)]))
     assert at == pytest.approx(4)

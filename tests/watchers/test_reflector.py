@@ -187,6 +187,15 @@ def test_a_watch_that_ends_at_once_is_as_good_as_refused():
     made.closed(0.1, 0)
     made.closed(0.1, 0)
     assert made.pause(1.0) == 1.0
+    made.told(event("ADDED", "a", 5))
+    made.closed(0.1, 1)
+    assert made.pause(1.0) == 0.5, "nor is one begun again at once that told something"
+
+
+def test_nobody_is_made_to_wait_for_hours():
+    made = reflector.Reflector()
+    made.failed(Fault(503, "ServiceUnavailable", "", retry_after=1e6))
+    assert made.pause(1.0) < 150
 
 
 # ---------------------------------------------------------------------------- any order
@@ -285,7 +294,7 @@ def perform(step, server, client):
             server.compacted = server.version
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(steps, max_size=40))
 def test_however_lists_events_and_faults_interleave_what_was_told_ends_as_what_is_there(drawn):
     server, client = Server(), Client()
