@@ -382,6 +382,9 @@ async def test_the_program_runs_with_what_it_is_granted(
         api_server.path(resources.API_VERSION, "meshes", ZOO, "zoo"): "ServiceMeshConfigured",
         api_server.path(resources.API_VERSION, "virtualservices", ZOO, "lions"): finalizers.own("VirtualService"),
         api_server.path("v1", "events", ZOO): "ServiceMesh",
+        api_server.path("apps/v1", "deployments", ZOO): '"gate',
+        api_server.path("autoscaling/v2", "horizontalpodautoscalers", ZOO): '"gate',
+        api_server.path("v1", "services", ZOO): '"gate',
     }
     with running(access, tmp_path, health) as log:
         await until(lambda: answered(f"http://127.0.0.1:{health}/readyz"), log)
