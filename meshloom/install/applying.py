@@ -24,6 +24,8 @@ POLL_SECONDS = 0.2
 _OPTIONAL = ("ClusterRoleBinding", "NetworkPolicy", "RoleBinding")
 """Kinds of which other values may ask for other objects."""
 
+_NAMES = (grants.NAME, roles.READER, roles.MAKER, grants.ROOT_MAP)
+
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
 Say = Callable[[str], None]
@@ -69,7 +71,7 @@ async def labelled(api: api_server.ApiServer, kind: str) -> list[Place]:
     with told(f"{kind} could not be listed"):
         listed = await api.request("GET", places.collection(kind), {"labelSelector": label})
     found = (Place(kind, *_address(item)) for item in listed["items"])
-    return [place for place in found if place.name in (grants.NAME, roles.READER, grants.ROOT_MAP)]
+    return [place for place in found if place.name in _NAMES]
 
 
 def _address(item: Any) -> tuple[str, str]:

@@ -130,9 +130,17 @@ async def test_what_other_values_do_not_ask_for_goes_and_comes_back(
     own: servers.Cluster, api: api_server.ApiServer, installed: tuple[Any, ...]
 ) -> None:
     own.kubectl("create", "namespace", "shop")
-    other = ["--set", "secretNamespaces=[shop]", "--set", "networkPolicy.enabled=false", "--replicas", "3"]
-    said = await asyncio.to_thread(meshloom, own, "install", *other)
-    assert said.splitlines()[-2:] == [
+    other = [
+        "--set",
+        "secretNamespaces=[shop]",
+        "--set",
+        "gatewayNamespaces=[shop]",
+        "--set",
+        "networkPolicy.enabled=false",
+    ]
+    said = await asyncio.to_thread(meshloom, own, "install", "--replicas", "3", *other)
+    assert said.splitlines()[-3:] == [
+        "ClusterRoleBinding meshloom-gateways deleted",
         "ClusterRoleBinding meshloom-secrets deleted",
         f"NetworkPolicy {HOME}/meshloom deleted",
     ]
