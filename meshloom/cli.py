@@ -154,14 +154,16 @@ def proxies(
     ] = choices.Listing.TABLE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the newest until Ctrl-C.")] = False,
     operator_socket: options.OperatorSocket = "",
+    operator_token: options.OperatorToken = "",
 ) -> None:
     """Show the proxies that are connected, and how far each is with its configuration.
 
     The exit code is 0 if all are in sync, 1 if one rejected something, 3 if something is on its way or held back.
     """
     from meshloom.commands import proxies as command
+    from meshloom.operator import client
 
-    raise typer.Exit(command.run(proxy, output, operator_socket, watch=watch))
+    raise typer.Exit(command.run(proxy, output, client.address(operator_socket, operator_token), watch=watch))
 
 
 @app.command(
@@ -176,15 +178,17 @@ def config(
         choices.Comparison, typer.Option("--output", "-o", help="The form of the output.")
     ] = choices.Comparison.TABLE,
     operator_socket: options.OperatorSocket = "",
+    operator_token: options.OperatorToken = "",
 ) -> None:
     """Show what a proxy should have, was sent and has acknowledged, and the difference.
 
     Private keys are never shown. The exit code is that of `meshloom proxies`.
     """
     from meshloom.commands import config as command
+    from meshloom.operator import client
 
     wanted = command.Wanted(proxy, type_.value if type_ else None, name, differing)
-    raise typer.Exit(command.run(wanted, output, operator_socket))
+    raise typer.Exit(command.run(wanted, output, client.address(operator_socket, operator_token)))
 
 
 @app.command("compile", epilog="Example: meshloom compile -f demo/mesh.yaml --proxy shop/catalogue-v1 -o yaml")

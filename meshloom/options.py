@@ -41,6 +41,15 @@ OperatorSocket = Annotated[
         help="The socket that a control plane is asked on; by default in the user's runtime directory.",
     ),
 ]
+OperatorToken = Annotated[
+    str,
+    typer.Option(
+        "--operator-token",
+        metavar="FILE",
+        envvar="MESHLOOM_OPERATOR_TOKEN",
+        help="The file of a token for the operator API in a cluster; --operator-socket is then a forwarded port.",
+    ),
+]
 OutputForm = Annotated[choices.Form, typer.Option("--output", "-o", help="The form of the output.")]
 OutboundTcp = Annotated[
     list[str] | None,

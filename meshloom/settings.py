@@ -74,6 +74,12 @@ def _listened(text: str) -> str:
     return text
 
 
+def _nearby(text: str) -> str:
+    if _listened(text) not in ("", OFF) and not addresses.is_private(addresses.parsed(text)):
+        raise ValueError("can be reached from elsewhere, where tokens would be read along; use 127.0.0.1")
+    return text
+
+
 class Kubernetes(_Settings):
     """How a cluster is followed."""
 
@@ -81,7 +87,7 @@ class Kubernetes(_Settings):
     """Those that are followed; none: the whole cluster."""
     webhook: Annotated[str, pydantic.AfterValidator(_listened)] = ""
     """Where the API server asks whether a change is let in; empty: `0.0.0.0:9443` in a pod, otherwise nowhere."""
-    operator: Annotated[str, pydantic.AfterValidator(_listened)] = ""
+    operator: Annotated[str, pydantic.AfterValidator(_nearby)] = ""
     """Where the operator API is served to who shows a token; empty: `127.0.0.1:15016` in a pod, otherwise nowhere."""
     silence_seconds: Annotated[float, pydantic.Field(ge=5, le=3600)] = 150.0
     """A watch on which nothing has come for so long is begun anew; an API server says something every minute."""

@@ -29,9 +29,8 @@ class Wanted:
     differing: bool = False
 
 
-def run(wanted: Wanted, form: choices.Comparison, socket: str) -> int:
+def run(wanted: Wanted, form: choices.Comparison, at: client.Place) -> int:
     """Print the comparison, or the resources of one name; return the exit code. Raises errors.UserError."""
-    at = client.address(socket)
     found = client.config(at, asking.name(wanted.proxy), wanted.type, wanted.name)
     shown = [_chosen(config, wanted) for config in found.configs]
     if form is choices.Comparison.TABLE and wanted.name is None:

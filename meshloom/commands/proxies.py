@@ -17,7 +17,7 @@ import rich.table
 import rich.text
 import typer
 
-from meshloom import addresses, choices, errors, short_names
+from meshloom import choices, errors, short_names
 from meshloom.commands import asking
 from meshloom.operator import client, shapes
 
@@ -27,11 +27,10 @@ LOOK_SECONDS: Final = 1.0
 _MARKS: Final = {"synced": "ok", "pending": "pending", "rejected": "rejected", "unused": "-"}
 
 
-def run(proxy: str | None, form: choices.Listing, socket: str, *, watch: bool) -> int:
+def run(proxy: str | None, form: choices.Listing, at: client.Place, *, watch: bool) -> int:
     """Print how far the proxies are; return the exit code. Raises errors.UserError."""
     if watch and form is choices.Listing.JSON:
         raise errors.UserError("--watch shows a table; leave out -o json")
-    at = client.address(socket)
     wanted = asking.name(proxy) if proxy else None
     console = asking.console()
     if watch:
@@ -78,7 +77,7 @@ def table(found: shapes.Proxies, now: datetime.datetime) -> rich.console.Rendera
     return rich.console.Group(made, *told, summary) if found.proxies else summary
 
 
-def _once(console: rich.console.Console, at: addresses.Pipe, wanted: str | None, form: choices.Listing) -> int:
+def _once(console: rich.console.Console, at: client.Place, wanted: str | None, form: choices.Listing) -> int:
     found = client.proxies(at, wanted)
     if form is choices.Listing.JSON:
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))

@@ -1,86 +1,143 @@
-"""Asks a running control plane, over its operator socket.
+"""Asks a running control plane, over its operator socket or a port that leads to one in a cluster.
 
 Law: what goes wrong is one line that names the socket and what to do; what comes back is checked before it is shown.
 """
 
 import http.client
+import pathlib
 import socket
 import urllib.parse
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pydantic
 
 from meshloom import addresses, errors, plain
+from meshloom.identity import kept
 from meshloom.operator import shapes, sockets
 
 SECONDS = 15.0
 LARGEST = 256 << 20
 """Bytes of one answer."""
+_LARGEST_TOKEN = 16 << 10
 
 S = TypeVar("S", bound=pydantic.BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A port of this machine that leads to a control plane, and the file of the token that is shown there."""
+
+    at: addresses.Socket
+    token: str
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
+Place = addresses.Pipe | Forwarded
 
 
 class UnreachableError(errors.UserError):
     """Nobody answers on the socket."""
 
 
-def proxies(at: addresses.Pipe, proxy: str | None) -> shapes.Proxies:
+def proxies(at: Place, proxy: str | None) -> shapes.Proxies:
     """Return how far all proxies are, or those of one name. Raises errors.UserError."""
     return _asked(at, f"/proxies/{_quoted(proxy)}" if proxy else "/proxies", shapes.Proxies)
 
 
-def config(at: addresses.Pipe, proxy: str, kind: str | None, name: str | None) -> shapes.Configs:
+def config(at: Place, proxy: str, kind: str | None, name: str | None) -> shapes.Configs:
     """Return what the proxies of one name should have and have. Raises errors.UserError."""
     asked = {key: value for key, value in (("type", kind), ("name", name)) if value is not None}
     return _asked(at, f"/config/{_quoted(proxy)}?{urllib.parse.urlencode(asked)}", shapes.Configs)
 
 
-def address(named: str) -> addresses.Pipe:
-    """Return the socket to ask. Raises errors.UserError."""
+def address(named: str, token: str = "") -> Place:
+    """Return where to ask: a socket, or with the file of a token a port. Raises errors.UserError."""
+    if token:
+        return Forwarded(_port(named), token)
     found = sockets.address(named)
     if found is None:
         raise errors.UserError(f"{sockets.OPTION}: there is nobody to ask at `off`; name the socket of a control plane")
     return found
 
 
+def _port(named: str) -> addresses.Socket:
+    try:
+        found = addresses.parsed(named)
+    except ValueError:
+        found = None
+    if not isinstance(found, addresses.Socket) or not addresses.is_private(found):
+        raise errors.UserError(
+            f"{sockets.OPTION}: a token goes to a port of this machine alone, where `kubectl port-forward` listens, as "
+            "127.0.0.1:15016"
+        )
+    return found
+
+
+def _shown(path: str) -> dict[str, str]:
+    try:
+        token = kept.content(pathlib.Path(path), _LARGEST_TOKEN).decode("ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        token = ""
+    if not token or not token.isprintable():
+        raise errors.UserError(
+            f"--operator-token: {path} holds no token; write one there with `kubectl create token meshloom-operator "
+            "--audience meshloom-operator -n meshloom-system`"
+        )
+    return {"Authorization": f"Bearer {token}"}
+
+
 def _quoted(proxy: str) -> str:
     return urllib.parse.quote(proxy, safe="/")
 
 
-def _asked(at: addresses.Pipe, target: str, shape: type[S]) -> S:
+def _asked(at: Place, target: str, shape: type[S]) -> S:
     status, body = _answered(at, target)
     if status != http.client.OK:
         said = plain.printable(body[:500].decode(errors="replace").strip(), 200)
-        raise errors.UserError(f"the control plane on {at.path} says: {said}")
+        raise errors.UserError(f"the control plane on {_name(at)} says: {said}")
     try:
         return shape.model_validate_json(body)
     except pydantic.ValidationError:
         raise errors.UserError(
-            f"the answer of {at.path} is not {shapes.VERSION}; use the version of meshloom that the control plane has"
+            f"the answer of {_name(at)} is not {shapes.VERSION}; use the version of meshloom that the control plane has"
         ) from None
 
 
-def _answered(at: addresses.Pipe, target: str) -> tuple[int, bytes]:
-    connection = _Connection(at.path)
+def _answered(at: Place, target: str) -> tuple[int, bytes]:
+    headers = _shown(at.token) if isinstance(at, Forwarded) else {}
+    connection = _connection(at)
     try:
-        connection.request("GET", target)
+        connection.request("GET", target, headers=headers)
         response = connection.getresponse()
         return response.status, response.read(LARGEST)
     except (FileNotFoundError, ConnectionRefusedError):
         raise UnreachableError(
-            f"no control plane answers on {at.path}; start one with `meshloom serve`, or name the socket of one that "
+            f"no control plane answers on {_name(at)}; start one with `meshloom serve`, or name the socket of one that "
             f"runs with {sockets.OPTION}"
         ) from None
     except PermissionError:
         raise errors.UserError(
-            f"{at.path} belongs to another user; ask as the user who runs the control plane"
+            f"{_name(at)} belongs to another user; ask as the user who runs the control plane"
         ) from None
     except (OSError, http.client.HTTPException) as fault:
         raise UnreachableError(
-            f"the control plane on {at.path} does not answer: {type(fault).__name__} {fault}"
+            f"the control plane on {_name(at)} does not answer: {type(fault).__name__} {fault}"
         ) from None
     finally:
         connection.close()
+
+
+def _name(at: Place) -> str:
+    return at.path if isinstance(at, addresses.Pipe) else str(at)
+
+
+def _connection(at: Place) -> http.client.HTTPConnection:
+    if isinstance(at, addresses.Pipe):
+        return _Connection(at.path)
+    return http.client.HTTPConnection(at.at.host, at.at.port, timeout=SECONDS)
 
 
 class _Connection(http.client.HTTPConnection):

@@ -1,9 +1,14 @@
 """The operator API in a cluster: by a token that is for it alone, for whom RBAC lets in."""
 
+import asyncio
+import json
+
 import aiohttp
 import pytest
 import structlog
+from typer import testing
 
+from meshloom import cli, errors
 from meshloom.cluster import permits
 from tests.cluster import accounts, replicas
 from tests.meshloom import running
@@ -66,3 +71,15 @@ async def test_without_a_token_for_it_nobody_learns_anything(plane, api, namespa
             status, text = await asked(plane, path, token)
             assert status == 401
             assert "kubectl create token meshloom-operator --audience meshloom-operator" in text
+
+
+async def test_the_commands_ask_through_a_forwarded_port(plane, api, namespace, tmp_path):
+    file = tmp_path / "operator.token"
+    file.write_text(await accounts.token(api, namespace, audience=permits.AUDIENCE, name=permits.ACCOUNT) + "\n")
+    where = ("--operator-socket", f"127.0.0.1:{plane.operator}", "--operator-token", str(file))
+    found = await asyncio.to_thread(testing.CliRunner().invoke, cli.app, ["proxies", "-o", "json", *where])
+    assert found.exit_code == 0, found.exception
+    assert json.loads(found.output)["proxies"] == []
+    refused = await asyncio.to_thread(testing.CliRunner().invoke, cli.app, ["config", "shop/pets-v1", *where])
+    assert isinstance(refused.exception, errors.UserError)
+    assert "may not get /meshloom/config" in str(refused.exception)

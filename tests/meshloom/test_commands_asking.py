@@ -169,7 +169,7 @@ def test_watching_nobody_is_refused_at_once():
 
 def test_watching_is_a_table_and_nothing_else():
     with pytest.raises(errors.UserError, match="--watch shows a table; leave out -o json"):
-        proxies.run(None, proxies.choices.Listing.JSON, "/nowhere", watch=True)
+        proxies.run(None, proxies.choices.Listing.JSON, client.address("/nowhere"), watch=True)
 
 
 # ---------------------------------------------------------------------------- where to ask
@@ -177,7 +177,7 @@ def test_watching_is_a_table_and_nothing_else():
 
 def test_a_control_plane_that_does_not_run_is_said_in_one_line(tmp_path):
     with pytest.raises(errors.UserError) as fault:
-        proxies.run(None, proxies.choices.Listing.TABLE, str(tmp_path / "a.sock"), watch=False)
+        proxies.run(None, proxies.choices.Listing.TABLE, client.address(str(tmp_path / "a.sock")), watch=False)
     assert str(fault.value) == (
         f"no control plane answers on {tmp_path}/a.sock; start one with `meshloom serve`, or name the socket of one that "
         "runs with --operator-socket"
@@ -251,3 +251,17 @@ def test_a_default_folder_of_our_own_is_taken(tmp_path, monkeypatch):
     (tmp_path / "meshloom").mkdir(mode=0o700)
     assert str(sockets.address("")) == f"unix:{tmp_path}/meshloom/operator.sock"
     assert sockets.address("off") is None
+
+
+@pytest.mark.parametrize("named", ["", "a.sock", "unix:/a.sock", "10.0.0.1:15016", "example.com:15016", "off"])
+def test_a_token_is_sent_to_a_port_of_this_machine_alone(named):
+    with pytest.raises(errors.UserError, match="a port of this machine alone"):
+        client.address(named, "any.token")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", b"\xff"])
+def test_a_file_without_a_token_is_said_with_the_way_to_make_one(tmp_path, content):
+    (tmp_path / "a.token").write_bytes(content)
+    at = client.address("127.0.0.1:15016", str(tmp_path / "a.token"))
+    with pytest.raises(errors.UserError, match="kubectl create token meshloom-operator"):
+        client.proxies(at, None)

@@ -67,6 +67,7 @@ def test_references_into_other_namespaces_are_permitted_unless_a_file_says_other
         ),
         ("resolving: {permitted_references: [{from: a}]}", "resolving.permitted_references.0.to: Field required"),
         ("a: [", "cannot be read"),
+        ("kubernetes: {operator: '10.0.0.1:15016'}", "kubernetes.operator: Value error, can be reached from elsewhere"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_that_names_it(tmp_path, text, words):
