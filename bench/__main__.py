@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import rich.console
 
-from bench import cluster, endpoints, load, rows, wire
+from bench import cluster, endpoints, injection, load, rows, wire
 from bench import compile as compiler
 
 RESULTS = pathlib.Path("build/bench.json")
@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, Callable[[Say], Iterable[rows.Row]]] = {
     "endpoints": endpoints.measure,
     "load": load.measure,
     "cluster": cluster.measure,
+    "injection": injection.measure,
 }
 
 

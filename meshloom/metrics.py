@@ -187,6 +187,8 @@ class Injection:
         told = "Reviews of pods that are created, by what becomes of them."
         reviews = counter("meshloom_injection_reviews", told, ["reason"], registry=into)
         self._reviews = _each(reviews, {reason: reason for reason in injection.REASONS})
+        told = "Pods that were created without the proxy that their labels ask for, as the leader counts them."
+        self._lacking = prometheus_client.Gauge("meshloom_pods_without_proxy", told, registry=into)
         told = "How long a review of a pod takes, from the last byte of the question."
         self._seconds = histogram("meshloom_injection_seconds", told, buckets=PASS_SECONDS, registry=into)
 
@@ -194,6 +196,10 @@ class Injection:
         """Note an answer."""
         self._reviews[reason].inc()
         self._seconds.observe(seconds)
+
+    def lacked(self, count: int) -> None:
+        """Note how many pods are without."""
+        self._lacking.set(count)
 
 
 class Gateways:

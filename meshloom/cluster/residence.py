@@ -134,7 +134,8 @@ class Residence:
         if self._counted is None or self._judge is None or self._injection is None:
             raise RuntimeError("ask for the onlookers first")
         begun = self._statuses.begun(premises.peers, premises.snapshots, self._counted.writing)
-        duties = {"roots": self._publisher.run, "gateways": self._gateways.run, **begun.duties}
+        own = {"roots": self._publisher.run, "gateways": self._gateways.run, "audit": self._injection.audit}
+        duties = {**own, **begun.duties}
         candidate = leader.Leader(self._api, self._place, duties, self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._desks(doors, self._judge, self._injection), premises)

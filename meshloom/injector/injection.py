@@ -4,6 +4,7 @@ Law: as `meshloom.admission.judge`. A pod whose namespace has not been seen yet 
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from mesh.problems import Problem
 from mesh.resolve import Resolution
 from meshloom.admission import asked
 from meshloom.admission.judge import FaultError
-from meshloom.injector import facts, review
+from meshloom.injector import audit, facts, review
 from meshloom.injector.decision import Reason
 from meshloom.injector.patch import Outcome
 from meshloom.injector.pods import Pod
@@ -25,6 +26,7 @@ from meshloom.injector.terms import Terms
 
 EARLY_SECONDS: Final = 2.0
 """How long a pod waits for its namespace to be seen."""
+AUDIT_SECONDS: Final = 60.0
 _LOOK_SECONDS = 0.05
 
 TOO_EARLY, FAILED, NOT_ASKED = "TooEarly", "Failed", "NotAsked"
@@ -40,6 +42,9 @@ class Observer(Protocol):
 
     def reviewed(self, reason: str, seconds: float) -> None:
         """Note an answer: a `decision.Reason`, or one of those above."""
+
+    def lacked(self, count: int) -> None:
+        """Note how many pods were created without the proxy that their labels ask for."""
 
 
 Missed = Callable[[Pod, Outcome], None]
@@ -75,8 +80,10 @@ class Injection:
         self._thread = futures.ThreadPoolExecutor(1, "injection")
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
-        """Answer by this from now on; called in the worker thread."""
+        """Answer by this from now on; called in the worker thread. What is new is read before anybody asks."""
         self._now = resolution
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._thread.submit(self._facts)
 
     def agree(self, terms: Terms) -> None:
         """Give proxies by these terms from now on; nothing is answered before the first."""
@@ -100,6 +107,19 @@ class Injection:
         if told.pod and told.outcome and (told.outcome.is_missed or told.outcome.is_refused):
             self._missed(told.pod, told.outcome)
         return told.text
+
+    async def audit(self) -> None:
+        """Count pods without their proxies now and then, until cancelled."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._observer.lacked(await loop.run_in_executor(self._thread, self._lacking))
+                await asyncio.sleep(AUDIT_SECONDS)
+        finally:
+            self._observer.lacked(0)
+
+    def _lacking(self) -> int:
+        return audit.lacking(self._now) if self._now is not None else 0
 
     def close(self) -> None:
         """Let the thread end."""

@@ -3,6 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import json
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -208,7 +211,7 @@ async def test_every_sort_of_pod_is_taken_by_the_api_server_with_its_proxy(space
         assert proxy_of(await space.pod(**spec)), spec
 
 
-async def test_pods_are_created_while_nobody_answers(api, space):
+async def test_pods_are_created_while_nobody_answers_and_the_audit_lists_them(api, cluster, space):
     found = await api.request("GET", webhook_certificate.INJECTION_PATH)
     url = found["webhooks"][0]["clientConfig"]["url"]
     silent = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": "https://127.0.0.1:1/mutate"}]
@@ -218,9 +221,23 @@ async def test_pods_are_created_while_nobody_answers(api, space):
         return proxy_of(await space.pod(query={"dryRun": "All"})) is None
 
     await until(goes_without)
+    pod = await space.pod()
     again = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}]
     await api.request("PATCH", webhook_certificate.INJECTION_PATH, body=again, content_type=api_server.JSON_PATCH)
     await space.until_injected()
+    code, said = await audited(cluster, space)
+    assert code == 1
+    [found] = json.loads(said)
+    assert (found["pod"], found["reason"]) == (f"{space.name}/{pod['metadata']['name']}", "NotInjected")
+
+
+async def audited(cluster, space):
+    """Return exit code and output of `meshloom inject --audit`."""
+    options = ("--kubeconfig", str(cluster.kubeconfig), "--namespace", space.name, "-o", "json")
+    command = (sys.executable, "-m", "meshloom", "inject", "--audit", *options)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
 
 
 async def test_a_burst_of_pods_gets_all_of_its_proxies(space):

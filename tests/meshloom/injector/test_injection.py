@@ -20,13 +20,17 @@ class Counted:
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
+        self.counts: asyncio.Queue[int] = asyncio.Queue()
 
     def reviewed(self, reason: str, seconds: float) -> None:
         assert seconds >= 0
         self.reasons.append(reason)
 
+    def lacked(self, count: int) -> None:
+        self.counts.put_nowait(count)
 
-def there(*more: str) -> resolve.Resolution:
+
+def there() -> resolve.Resolution:
     written = golden.yaml.safe_load_all((golden.HERE / "mesh.yaml").read_text())
     return resolve.resolve(inventory.inventory_of(item for one in written if (item := documents.parsed(one).resource)))
 
@@ -134,6 +138,7 @@ async def test_a_burst_of_pods_reads_the_mesh_once(injecting, monkeypatch):
         return original(resolution)
 
     monkeypatch.setattr(facts, "facts", once)
+    injecting.passed(there(), ())
     answers = await asyncio.gather(*(response(injecting) for _ in range(500)))
     assert len(made) == 1
     assert len({one["patch"] for one in answers}) == 1
@@ -150,3 +155,11 @@ async def test_pods_that_come_and_go_have_the_mesh_not_read_again(injecting):
     injecting.passed(resolve.resolve(first.inventory.with_changes([pod]), first), ())
     await response(injecting)
     assert injecting._known is known
+
+
+async def test_pods_without_their_proxies_are_counted_while_it_leads(injecting, counted):
+    auditing = asyncio.create_task(injecting.audit())
+    assert await asyncio.wait_for(counted.counts.get(), 20) == 0
+    auditing.cancel()
+    await asyncio.wait([auditing])
+    assert counted.counts.get_nowait() == 0
