@@ -65,6 +65,12 @@ class World:
         weights = {"pricing-v1": v1, "pricing-v2": v2}
         self.write("mesh.yaml", lambda text: edits.with_weights(text, "pricing", weights))
 
+    def bind(self, *endpoints: tuple[int, str]) -> None:
+        """Bind the first version to a Service with these endpoints: the last number of an address, and a zone."""
+        text = (MESH / "endpoints.txt").read_text()
+        listed = [f"  - {{addresses: [127.77.0.{last}], zone: {zone}}}" for last, zone in endpoints]
+        edits.replace_file(self.site.mesh / "endpoints.yaml", self.block.moved("\n".join((text.rstrip(), *listed, ""))))
+
     def start_servers(self) -> None:
         for last, name in SERVERS.items():
             self._server(name, f"{self.block.address(last)}:{PORT}")
@@ -240,6 +246,23 @@ def test_a_name_that_becomes_an_address_and_a_name_again_breaks_no_call(world):
     wait_until(lambda: world.has("CDS", cluster), "the cluster to be accepted", WITHIN_S)
     world.client.order("end", target=target)
     assert {*world.client.answer()["seen"]} == {"named"}, "no call failed"
+
+
+def test_endpoints_of_several_zones_are_used_alike_and_follow_their_slice(world):
+    world.weigh(100, 0)
+    wait_until(lambda: [*world.client.call(PRICING, times=20)[0]] == ["v1"], "all traffic at v1", WITHIN_S)
+    world.client.order("begin", target=PRICING)
+    assert world.client.answer() == {}
+    world.bind((11, "north"), (12, "north"), (113, "south"))
+    wait_until(lambda: len(world.client.call(PRICING, times=40)[0]) == 3, "all endpoints to be called", WITHIN_S)
+    seen, _ = world.client.call(PRICING, times=600)
+    assert all(140 < count < 260 for count in seen.values()), seen
+    world.bind((113, "south"))
+    wait_until(lambda: [*world.client.call(PRICING, times=20)[0]] == ["beside"], "one endpoint", WITHIN_S)
+    (world.site.mesh / "endpoints.yaml").unlink()
+    wait_until(lambda: [*world.client.call(PRICING, times=20)[0]] == ["v1"], "what the hostname is", WITHIN_S)
+    world.client.order("end", target=PRICING)
+    assert {*world.client.answer()["seen"]} <= {"v1", "v2", "beside"}, "no call failed"
 
 
 @pytest.mark.slow
