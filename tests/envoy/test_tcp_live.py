@@ -65,6 +65,41 @@ def test_a_change_of_weights_is_for_new_connections_and_closes_none(world):
         assert line(kept) == "STILL THERE"
 
 
+BOUND = """
+apiVersion: servicemesh.oci.oracle.com/v1beta1
+kind: VirtualDeploymentBinding
+metadata: {namespace: t, name: one}
+spec: {virtualDeployment: {ref: {name: one}}, target: {service: {ref: {name: db}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: t, name: db}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {namespace: t, name: db-1, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+endpoints: [{addresses: [127.77.0.PLACE]}]
+"""
+
+
+def test_connections_to_an_endpoint_that_is_gone_go_on_and_new_ones_are_led_elsewhere(world):
+    world.edit("name: two}}, weight: 20", "name: two}}, weight: 0")
+    wait_until(lambda: world.answers(10) == {"one": 10}, "all connections to reach the first", 20, [])
+    with world.dial() as by_dns:
+        assert line(by_dns) == "one"
+        world.write("endpoints.yaml", BOUND.replace("PLACE", "1"))
+        bound = "cluster.outbound/t/one/5432.update_success"
+        wait_until(lambda: world.stats(bound, of=WEB), "the endpoints to come", 20, [])
+        with world.dial() as by_endpoint:
+            assert line(by_endpoint) == "one"
+            world.write("endpoints.yaml", BOUND.replace("PLACE", "2"))
+            wait_until(lambda: world.answers(10) == {"two": 10}, "new connections to follow", 20, [])
+            for kept in (by_dns, by_endpoint):
+                kept.sendall(b"still there\n")
+                assert line(kept) == "STILL THERE"
+
+
 def test_a_log_that_is_turned_on_closes_no_connection_touches_no_listener_and_says_of_open_ones_how_they_end(world):
     wait_until(lambda: world.answer() in ("one", "two"), "the service to answer", 20, [])
     before = world.stats("listener_manager.listener_modified", of=WEB)
