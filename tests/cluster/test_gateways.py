@@ -21,7 +21,7 @@ from meshloom.gateways import hands, operator, plan, states, wanted
 from meshloom.gateways.states import Standing
 from meshloom.injector.terms import Terms
 from meshloom.status import progress
-from tests.cluster import servers, serving, waiting
+from tests.cluster import relay, servers, serving, waiting
 from watchers import api_server
 
 TERMS = Terms("registry.example/meshloom-proxy:1", "meshloom.meshloom-system.svc:15012")
@@ -358,6 +358,25 @@ async def test_an_operator_without_rights_says_so_and_goes_on_when_it_has_them(
             cluster.kubectl("apply", "-f", "-", text=json.dumps({**named, "kind": "Role", "rules": rules}))
             await world.settled()
             await waiting.until(lambda: world.state.standing is Standing.WAITING)
+
+
+async def test_what_was_changed_while_the_api_server_was_out_of_reach_is_put_right_afterwards(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    async with relay.relayed(cluster, tmp_path) as (way, access), api_server.connected(access) as through:
+        world = World(cluster, api, namespace)
+        world.operator = operator.Operator(through, world.counted, (namespace,))
+        async with running(world):
+            await world.write(FRONT)
+            await world.settled()
+            state = world.state
+            way.cut()
+            await world.patch(world.autoscaler, {"spec": {"maxReplicas": 9}})
+            await world.api.request("DELETE", hands.path(world.service))
+            assert world.state == state, "what is not known is not said"
+            way.flow()
+            await world.until(world.autoscaler, lambda found: found["spec"]["maxReplicas"] == 4)
+            await world.until(world.service, lambda found: found is not None)
 
 
 # ---------------------------------------------------------------------------- the pods

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,9 @@ from meshloom import cli
 from meshloom.crds import definition
 from tests.cluster import servers
 from tests.meshloom.migration import left
+
+SAMPLES = "MESHLOOM_SAMPLES"
+"""The samples are not part of this repository: this variable names the folder that holds them."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def told(cluster: servers.Cluster, document: left.Document) -> None:
     """Write a status as the original's operator did."""
     plural, name = resources.KINDS[document["kind"]].plural, document["metadata"]["name"]
     patch = json.dumps({"status": document["status"]})
-    where = ("-n", "shop", plural, name, "--subresource=status")
+    where = ("-n", document["metadata"]["namespace"], plural, name, "--subresource=status")
     cluster.kubectl("patch", *where, "--type=merge", "-p", patch, "--field-manager=manager")
 
 
@@ -86,6 +90,10 @@ async def meshloom(own: servers.Cluster, *arguments: str) -> Result:
 
 def got(own: servers.Cluster, *arguments: str) -> Any:
     return json.loads(own.kubectl("get", *arguments, "-o", "json"))
+
+
+def samples(folder: str) -> list[Any]:
+    return [yaml.safe_load(path.read_text()) for path in sorted(pathlib.Path(folder).glob("*.yaml"))]
 
 
 async def test_a_cluster_moves_step_by_step(own: servers.Cluster, tmp_path: pathlib.Path) -> None:
@@ -118,6 +126,31 @@ async def test_a_cluster_moves_step_by_step(own: servers.Cluster, tmp_path: path
     last = json.loads((await meshloom(own, "-o", "json")).output)["findings"]
     assert {one["weight"] for one in last} == {"open", "known"}
     assert [one["subject"] for one in last if one["weight"] == "open"] == ["Pod shop/pets-7d9f-x1"]
+
+
+async def test_the_samples_of_the_original_move_too(own: servers.Cluster, tmp_path: pathlib.Path) -> None:
+    if not (folder := os.environ.get(SAMPLES)):
+        pytest.skip(f"{SAMPLES} names no folder with the samples of the original")
+    own.kubectl("create", "namespace", "bookinfo-demo")
+    own.kubectl("scale", "-n", "oci-service-operator-system", "deployment", "--all", "--replicas=0")
+    for document in samples(folder):
+        finalizers = [f"finalizers.servicemesh.oci.oracle.com/{document['kind'].lower()}-resources", left.COMMON]
+        document["metadata"]["finalizers"] = finalizers
+        apply(own, [document])
+        told(own, {**document, "status": left.written(document["kind"], document["metadata"]["name"], {})["status"]})
+    applied = await meshloom(own, "--apply", "--backup", str(tmp_path))
+    assert "not done" not in applied.output, applied.output
+    plurals = ",".join(kind.plural for kind in resources.KINDS.values())
+    there = got(own, "-n", "bookinfo-demo", plurals)["items"]
+    assert len(there) == len(resources.KINDS)
+    assert not [one for one in there if "status" in one]
+    said = json.loads((await meshloom(own, "-o", "json")).output)["findings"]
+    opened = {one["subject"] for one in said if one["weight"] == "open" and "bookinfo-demo" in one["subject"]}
+    at = "IngressGateway bookinfo-demo/bookinfo-ingress-gateway spec.hosts[0].listeners[0].tls"
+    assert {
+        f"{at}.serverCertificate.ociTlsCertificate.certificateId",
+        f"{at}.clientValidation.trustedCaBundle.ociCaBundle.caBundleId",
+    } <= opened
 
 
 async def test_whoever_may_not_look_at_everything_is_told_what_is_missing(own: servers.Cluster) -> None:

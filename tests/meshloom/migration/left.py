@@ -12,6 +12,8 @@ TOKENS = {
     "VirtualDeployment": ("meshvirtualdeployment", "virtualDeploymentId"),
     "IngressGateway": ("meshingressgateway", "ingressGatewayId"),
     "AccessPolicy": ("meshaccesspolicy", "accessPolicyId"),
+    "VirtualServiceRouteTable": ("meshvirtualserviceroutetable", "virtualServiceRouteTableId"),
+    "IngressGatewayRouteTable": ("meshingressgatewayroutetable", "ingressGatewayRouteTableId"),
 }
 
 Document = dict[str, Any]
