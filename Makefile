@@ -59,7 +59,7 @@ test-capture: install ## redirect traffic in network namespaces and test that (n
 	@MESHLOOM_NETNS=1 $(PYTEST) tests/capture $(PYTEST_ARGS)
 
 test-cluster: install ## test with a real kube-apiserver and etcd (KUBEBUILDER_ASSETS names their folder, as setup-envtest prints it)
-	@$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadfile tests/cluster $(PYTEST_ARGS)
+	@$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadfile -m 'not load' tests/cluster $(PYTEST_ARGS)
 
 test-node: install ## install on a Kubernetes with a node and test that (KUBECONFIG, and in MESHLOOM_IMAGE_LOADER e.g. 'kind load docker-image')
 	@$(BIN)/python -m pytest tests/node $(PYTEST_ARGS)

@@ -21,6 +21,8 @@ from watchers.reflector import Complete, Fault, Gone, Here, Told
 
 SOURCE: Final = "kubernetes"
 
+_SHARED: Final = (0, *standing.REFUSALS)
+"""Statuses of faults that often befall several kinds at once, and end for all of them at once."""
 _BREATH: Final = 32
 """After so many objects the other tasks of the loop get their turn."""
 
@@ -39,13 +41,13 @@ class Pace:
 
 
 class Pulse:
-    """Wakes those who wait for a server that did not answer as soon as one of them has reached it."""
+    """Wakes those who wait for a server that did not answer, or refused them, as soon as one of them is served."""
 
     def __init__(self) -> None:
         self._beat = asyncio.Event()
 
     def beat(self) -> None:
-        """Say that the server answers again."""
+        """Say that the server answers again as it should."""
         self._beat.set()
         self._beat = asyncio.Event()
 
@@ -117,7 +119,7 @@ class Following:
 
     async def _pause(self) -> None:
         seconds = self._reflector.pause(random.random())  # noqa: S311 - so that not all ask at once
-        if self._last is not None and not self._last.status:
+        if self._last is not None and self._last.status in _SHARED:
             await self._pulse.wait(seconds)
         elif seconds:
             await asyncio.sleep(seconds)
@@ -231,7 +233,7 @@ class Following:
 
     async def _reached(self) -> None:
         """Note that the server answers as it should."""
-        if self._last is not None and not self._last.status:
+        if self._last is not None and self._last.status in _SHARED:
             self._pulse.beat()
         self._last = None
         objects = self._reflector.known

@@ -74,13 +74,14 @@ _STALE = frozenset((400, 404, 405, 406, 410, 415, 422))
 class Reflector:
     """The state of one list and watch. One owner."""
 
-    __slots__ = ("_failures", "_found", "_known", "_limit", "_retry_after", "_token", "_version")
+    __slots__ = ("_failures", "_found", "_goes_on", "_known", "_limit", "_retry_after", "_token", "_version")
 
     def __init__(self) -> None:
         self._known: set[Key] = set()
         self._found: set[Key] = set()
         self._token, self._version, self._limit = "", "", PAGE
         self._failures, self._retry_after = 0, 0.0
+        self._goes_on = False  # the last answer was a page, and what comes next is asked at once
 
     @property
     def request(self) -> Page | Watch:
@@ -94,7 +95,7 @@ class Reflector:
 
     def pause(self, dice: float) -> float:
         """Return how many seconds to wait before asking; `dice` is in [0, 1)."""
-        if not self._failures:
+        if not self._failures or self._goes_on:
             return 0.0
         return self._retry_after + dice * min(LONGEST, FIRST * 2.0 ** min(self._failures - 1, 16))
 
@@ -109,7 +110,7 @@ class Reflector:
         keys = {one.key for one in found}
         self._found |= keys
         self._known |= keys
-        self._token = str(rest.get("continue") or "")
+        self._token, self._goes_on = str(rest.get("continue") or ""), True
         return found if self._token else (*found, *self._completed(version))
 
     def told(self, event: Any) -> tuple[Told, ...]:
@@ -125,6 +126,7 @@ class Reflector:
 
     def closed(self, lasted: float, heard: int) -> None:
         """Note that a watch has ended, as they do, after so many seconds and events."""
+        self._goes_on = False
         if not heard and lasted >= TOLD_BY:
             self._start_over()
         elif lasted < SHORT:
@@ -135,6 +137,7 @@ class Reflector:
 
     def failed(self, fault: Fault, lasted: float = 0.0, heard: int = 0) -> None:
         """Note that a request was not answered as wanted, or that a watch broke off."""
+        self._goes_on = False
         if fault.status in _STALE:
             self._limit = 0 if self._token else PAGE  # a list that outlives its token is asked for in one piece
             self._start_over()
@@ -154,7 +157,7 @@ class Reflector:
     def _completed(self, version: str) -> Iterator[Told]:
         gone = sorted(self._known - self._found)
         self._known, self._found = self._found, set()
-        self._version, self._limit, self._failures, self._retry_after = version, PAGE, 0, 0.0
+        self._version, self._limit, self._retry_after = version, PAGE, 0.0
         yield from (Gone(key) for key in gone)
         yield Complete()
 

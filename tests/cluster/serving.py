@@ -61,12 +61,16 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0, home: str = ""
+    cluster: servers.Cluster, folder: pathlib.Path, *options: str, seed: int = 0, home: str = "", user: str = ""
 ) -> Iterator[Served]:
-    """Run a control plane until the block ends, with a hash seed of its own, and a namespace that it thinks it is in."""
+    """Run a control plane until the block ends, with a hash seed of its own, and a namespace that it thinks it is in.
+
+    It is the administrator if it is not said to be somebody else.
+    """
+    kubeconfig = cluster.kubeconfig_of(user) if user else cluster.kubeconfig
     folder.mkdir(exist_ok=True)
     doors = ["--ads-plaintext", f"unix:{folder}/ads.sock", "--health", f"unix:{folder}/health.sock"]
-    places = ["--operator-socket", "off", "--state", str(folder / "state"), "--kubeconfig", str(cluster.kubeconfig)]
+    places = ["--operator-socket", "off", "--state", str(folder / "state"), "--kubeconfig", str(kubeconfig)]
     command = [sys.executable, "-m", "meshloom", "serve", "--kubernetes", *doors, *places, *options]
     environment = {**os.environ, "PYTHONHASHSEED": str(seed), **({"POD_NAMESPACE": home} if home else {})}
     with (folder / "log").open("wb") as log:

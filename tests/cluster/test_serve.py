@@ -118,3 +118,22 @@ async def test_a_server_that_is_away_is_said_once_and_what_was_seen_is_served(
         lines = program.log().splitlines()
         assert len([line for line in lines if "does not answer" in line and "resolved" not in line]) <= 2, lines
         assert [line for line in lines if "resolved" in line and "does not answer" in line]
+
+
+async def test_who_may_not_follow_everything_is_not_ready_and_opens_no_ads(
+    cluster: servers.Cluster, mesh: str, tmp_path: pathlib.Path
+) -> None:
+    user = f"user-{mesh}"
+    with serving.served(cluster, tmp_path, "--namespace", mesh, user=user) as program:
+        await program.until_logged("waiting for the first complete list", f"{mesh}/meshes", "the verbs get, list and")
+        status, _ = await program.asked("/readyz")
+        reasons = await program.reasons()
+        assert status == 503
+        assert "(403 Forbidden); it is not listed yet" in reasons[f"meshes.servicemesh.oci.oracle.com in {mesh}"]
+        assert not (tmp_path / "ads.sock").exists()
+        cluster.kubectl("-n", mesh, "create", "rolebinding", "all", "--clusterrole=cluster-admin", f"--user={user}")
+        await program.until_logged("serving ADS on")
+        assert (await program.asked("/readyz"))[0] == 200
+        client = front(mesh)
+        async with client.connected(program.address):
+            await client.complete()

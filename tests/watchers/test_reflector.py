@@ -174,6 +174,29 @@ def test_an_answer_ends_the_pauses():
     assert made.pause(1.0) == 0
 
 
+def test_after_a_fault_the_pages_of_a_list_follow_each_other_at_once():
+    made = reflector.Reflector()
+    for _ in range(6):
+        made.failed(SILENT)
+    made.listed(page(written("a", 1), token="t"))
+    assert made.pause(1.0) == 0
+
+
+def test_lists_whose_watches_are_refused_at_once_are_not_asked_for_again_and_again():
+    made = reflector.Reflector()
+    longest = []
+    for _ in range(4):
+        made.listed(page(written("a", 1), version="7"))
+        assert made.pause(1.0) == 0, "a watch follows its list at once"
+        made.failed(GONE)
+        longest.append(made.pause(1.0))
+    assert longest == [0.5, 1.0, 2.0, 4.0]
+    made.listed(page(written("a", 1), version="7"))
+    made.told(event("ADDED", "b", 8))
+    made.failed(GONE)
+    assert made.pause(1.0) == 0.5
+
+
 def test_pages_that_work_and_then_fail_do_not_end_the_pauses():
     made = reflector.Reflector()
     for _ in range(3):
