@@ -6,7 +6,9 @@ configuration from proxies.
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -29,8 +31,9 @@ class Gateways:
         """No namespaces: all of them."""
         self._api, self._terms, self._namespaces = api, terms, namespaces
         self._loop = asyncio.get_running_loop()
-        self._wishes: wanted.Wishes = {}
-        self._read: tuple[object, ...] = ()
+        self._working = threading.Lock()
+        self._last: Resolution | None = None
+        self._wishes, self._agreed = _NO_WISHES, terms
         self._operator: operator.Operator | None = None
 
     @property
@@ -42,19 +45,28 @@ class Gateways:
         """Count what is done from now on."""
         self._operator = operator.Operator(self._api, observer, self._namespaces)
 
+    async def agree(self, terms: Terms) -> None:
+        """Have proxies run on these terms from now on."""
+        self._terms = terms
+        if self._last is not None:
+            await asyncio.to_thread(self._work_out, self._last)
+
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Take in what a pass found; called in the worker thread."""
-        read = tuple(resolution.inventory.kinds.get(kind) for kind in _READ)
-        if len(self._read) == len(read) and all(one is other for one, other in zip(read, self._read, strict=True)):
-            return
-        try:
-            self._wishes = wanted.wishes(resolution, self._terms, self._wishes)
-        except Exception as error:  # whatever it is, proxies are served
-            _log.error("gateways cannot be worked out. This is a fault of meshloom, please report it", exc_info=error)
-            return
-        self._read = read
+        if self._last is None or _read(resolution) != _read(self._last):
+            self._work_out(resolution)
+
+    def _work_out(self, resolution: Resolution) -> None:
+        with self._working:
+            terms = self._terms
+            try:
+                made = wanted.wishes(resolution, terms, self._wishes if terms == self._agreed else _NO_WISHES)
+            except Exception as error:  # whatever it is, proxies are served
+                _log.error(_FAULT, exc_info=error)
+                return
+            self._last, self._wishes, self._agreed = resolution, made, terms
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._wish, self._wishes)
+            self._loop.call_soon_threadsafe(self._wish, made)
 
     def _wish(self, wishes: wanted.Wishes) -> None:
         if self._operator is not None:
@@ -65,3 +77,12 @@ class Gateways:
         if self._operator is None:
             raise RuntimeError("say first who counts")
         await self._operator.run()
+
+
+_NO_WISHES: Final[wanted.Wishes] = MappingProxyType({})
+_FAULT: Final = "gateways cannot be worked out. This is a fault of meshloom, please report it"
+
+
+def _read(resolution: Resolution) -> tuple[int, ...]:
+    """Return what tells whether something that is read has changed: kinds in which nothing did are the same objects."""
+    return tuple(id(resolution.inventory.kinds.get(kind)) for kind in _READ)
