@@ -21,7 +21,7 @@ from watchers.api_server import ApiServer
 
 _log = structlog.get_logger()
 
-_READ: Final = ("IngressGatewayDeployment", "IngressGateway")
+_READ: Final = ("IngressGatewayDeployment", "IngressGateway", "Mesh")
 
 
 class Gateways:

@@ -6,7 +6,6 @@ Law: pure, and complete: what is here is applied as it is. The number of pods is
 from collections.abc import Iterator
 from typing import Any
 
-from mesh.problems import Ref
 from mesh.resources import GatewayPort, GatewayService, IngressGatewayDeployment, IngressGatewayDeploymentSpec
 from meshloom.gateways import labels, pods
 from meshloom.injector import contract
@@ -19,14 +18,14 @@ BUSY_PERCENT = 50
 
 
 def objects(
-    owner: IngressGatewayDeployment, spec: IngressGatewayDeploymentSpec, gateway: Ref, gateway_id: str, terms: Terms
+    owner: IngressGatewayDeployment, spec: IngressGatewayDeploymentSpec, gateway: pods.Gateway, terms: Terms
 ) -> tuple[Json, ...]:
     """Return the objects of a deployment of this gateway, in the order in which they are applied.
 
     Raises ValueError if its annotation names no level of a log.
     """
     level = pods.log_level(owner.metadata.annotations.get(contract.LOG_LEVEL, contract.DEFAULT_LOG_LEVEL))
-    env = pods.variables(gateway.key, gateway_id, level, pods.resources(spec), terms)
+    env = pods.variables(gateway, level, pods.resources(spec), terms)
     return (
         _deployment(owner, spec, pods.template(owner.metadata.name, spec, env, terms)),
         _autoscaler(owner, spec),

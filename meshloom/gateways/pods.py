@@ -4,11 +4,14 @@ Law: pure, and of the same parts as sidecars. A pod that is to end first stops b
 holds, it answers.
 """
 
+import json
+from dataclasses import dataclass
 from typing import Any, Final
 
+from mesh.problems import Ref
 from mesh.resources import GatewayPort, IngressGatewayDeploymentSpec, ResourceRequirements
 from mesh.rules import ports, wording
-from meshloom import bootstrap
+from meshloom import bootstrap, stats_tags
 from meshloom.gateways import labels
 from meshloom.injector import containers, contract, environment, volumes
 from meshloom.injector.terms import Terms
@@ -20,6 +23,15 @@ LEAVING_SECONDS: Final = 10
 MARGIN_SECONDS: Final = 5
 ENDING_SECONDS: Final = LEAVING_SECONDS + bootstrap.DRAIN_SECONDS + MARGIN_SECONDS
 """How long a pod may take to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The IngressGateway that pods are of: its id, and the tags of its statistics."""
+
+    ref: Ref
+    id: str
+    tags: stats_tags.Tags
 
 
 def template(name: str, spec: IngressGatewayDeploymentSpec, env: list[Json], terms: Terms) -> Json:
@@ -47,16 +59,17 @@ def template(name: str, spec: IngressGatewayDeploymentSpec, env: list[Json], ter
 _LEAVING: Final[Json] = {"preStop": {"exec": {"command": ["sleep", str(LEAVING_SECONDS)]}}}
 
 
-def variables(gateway: str, gateway_id: str, level: str, limits: Json, terms: Terms) -> list[Json]:
-    """Return the environment of a gateway's proxy; `gateway` is `namespace/name` of the IngressGateway."""
+def variables(gateway: Gateway, level: str, limits: Json, terms: Terms) -> list[Json]:
+    """Return the environment of a gateway's proxy."""
     told = {
-        "DEPLOYMENT_ID": gateway_id,
+        "DEPLOYMENT_ID": gateway.id,
         contract.LEVEL_VARIABLE: level,
         "MDS_ENDPOINT": terms.mds_endpoint,
-        contract.GATEWAY_VARIABLE: gateway,
+        contract.GATEWAY_VARIABLE: gateway.ref.key,
         contract.ADS_VARIABLE: terms.ads,
         contract.CONCURRENCY_VARIABLE: str(environment.concurrency(limits)),
         contract.DRAIN_VARIABLE: str(bootstrap.DRAIN_SECONDS),
+        contract.TAGS_VARIABLE: json.dumps(dict(gateway.tags), separators=(",", ":")),
     }
     return [*({"name": name, "value": value} for name, value in told.items() if value), *environment.POD]
 
