@@ -21,6 +21,7 @@ from meshloom.cluster import (
     gateways,
     home,
     leader,
+    mesh_config,
     missed,
     permits,
     pods,
@@ -160,9 +161,12 @@ class Residence:
         )
 
     async def _agree(self, injecting: injection.Injection) -> None:
-        """Say on which terms pods get proxies, as soon as it is known what the cluster can do."""
-        version = await versions.known(self._api)
-        injecting.agree(self._settings.injection.terms(version, self._place.namespace))
+        """Say on which terms pods get proxies, as soon as it is known what the cluster can do and people chose."""
+        terms = self._settings.injection.terms(await versions.known(self._api), self._place.namespace)
+        async for told in mesh_config.followed(self._api, self._place.namespace):
+            agreed = mesh_config.chosen(terms, told)
+            injecting.agree(agreed)
+            await self._gateways.agree(agreed)
 
     async def _told(self, injecting: injection.Injection) -> None:
         """Tell by Events of pods that go without their proxies."""

@@ -11,7 +11,7 @@ import pytest
 import structlog
 import yaml
 
-from meshloom.cluster import publishing, webhook_certificate
+from meshloom.cluster import mesh_config, publishing, webhook_certificate
 from meshloom.injector import configuration
 from tests import written
 from tests.cluster import replicas
@@ -238,6 +238,27 @@ async def audited(cluster, space):
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout
+
+
+async def test_the_config_map_of_the_original_chooses_the_image(api, space, monkeypatch):
+    monkeypatch.setattr(mesh_config, "LOOK_SECONDS", 0.1)
+    before = proxy_of(await space.pod(query={"dryRun": "All"}))["image"]
+    path = api_server.path("v1", "configmaps", space.name)
+    data = {"SIDECAR_IMAGE": "registry.example.com/proxy:9", "MDS_ENDPOINT": "mds.example.com"}
+    await api.request("POST", path, body={"metadata": {"name": mesh_config.NAME}, "data": data})
+
+    async def is_chosen():
+        found = proxy_of(await space.pod(query={"dryRun": "All"}))
+        env = {one["name"]: one.get("value") for one in found["env"]}
+        return (found["image"], env.get("MDS_ENDPOINT")) == (data["SIDECAR_IMAGE"], data["MDS_ENDPOINT"])
+
+    await until(is_chosen)
+    await api.request("DELETE", f"{path}/{mesh_config.NAME}")
+
+    async def is_as_before():
+        return proxy_of(await space.pod(query={"dryRun": "All"}))["image"] == before
+
+    await until(is_as_before)
 
 
 async def test_a_burst_of_pods_gets_all_of_its_proxies(space):
