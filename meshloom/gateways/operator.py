@@ -22,6 +22,8 @@ from watchers import api_server
 CONFLICT: Final = 409
 TOO_MANY: Final = 429
 LONGEST_WORDS: Final = 1000
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at whether everything has been seen."""
 
 _log = structlog.get_logger()
 
@@ -70,8 +72,16 @@ class Operator:
             for one in sights:
                 group.create_task(one.run())
             for one in sights:
-                await one.complete.wait()
+                await self._seen_by(one)
             await self._work()
+
+    async def _seen_by(self, one: sight.Sight) -> None:
+        """Return when all of a kind has been seen; say so where we may not look."""
+        while not one.complete.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(one.complete.wait(), LOOK_SECONDS)
+            for owner in self._wishes if one.refusal else ():
+                self._tell(owner, states.faulty(_refused(one.refusal)))
 
     def _forget(self) -> None:
         self._there: dict[Ref, Mapping[str, Any]] = {}
@@ -176,7 +186,7 @@ class Operator:
             _log.info(f"the objects of {owner} are not as wanted yet: {error.message[:LONGEST_WORDS]}")
             return
         self._observer.did(owner.kind, "refused")
-        words = f"the API server refuses: {error.message[:LONGEST_WORDS]}"
+        words = _refused(error.message)
         if self._states.get(owner) != states.faulty(words):
             _log.error(f"the objects of {owner} cannot be as wanted: {words}")
         self._tell(owner, states.faulty(words))
@@ -196,6 +206,10 @@ class Operator:
             return
         rest = {ref: one for ref, one in self._states.items() if ref != owner}
         self._states = rest if state is None else {**rest, owner: state}
+
+
+def _refused(words: str) -> str:
+    return f"the API server refuses: {words[:LONGEST_WORDS]}"
 
 
 _UNKNOWN: Final = states.of_deployment(None)

@@ -34,6 +34,8 @@ class Sight:
         """Of a namespace, or of all where it is empty."""
         self.complete = asyncio.Event()
         """Set once all that there is has been told."""
+        self.refusal = ""
+        """Why we may not look, empty where we may."""
         self._kind, self._api, self._seen = kind, api, seen
         self._path = api_server.path(*plan.KINDS[kind], namespace)
         self._reflector = reflector.Reflector()
@@ -83,7 +85,7 @@ class Sight:
                     self._seen(Ref(self._kind, namespace, name), None)
                 case reflector.Complete():
                     self.complete.set()
-                    self._fault = ""
+                    self._fault = self.refusal = ""
                 case reflector.Fault():
                     self._failed(one, 0.0, 1)
                     return False
@@ -91,12 +93,14 @@ class Sight:
 
     def _failed(self, fault: reflector.Fault, lasted: float = 0.0, heard: int = 0) -> None:
         self._reflector.failed(fault, lasted, heard)
+        self.refusal = fault.message if fault.status in _MAY_NOT else ""
         if fault.status != _EXPIRED and fault.message != self._fault:
             self._fault = fault.message
             _log.warning(f"the {plan.KINDS[self._kind].plural} of gateways cannot be watched: {fault.message}")
 
 
 _EXPIRED: Final = 410
+_MAY_NOT: Final = (401, 403)
 
 
 def _decoded(line: bytes) -> Any:
