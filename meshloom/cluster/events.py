@@ -15,7 +15,7 @@ from meshloom.status import verdicts
 from meshloom.status.documents import Condition
 from watchers import api_server
 
-PACE: Final = writes.Pace(rate=5.0, burst=25, together=2)
+PACE: Final = writes.Pace(rate=5.0, burst=25, together=2, most=500)
 LONGEST_MESSAGE: Final = 1024
 _CONFLICT: Final = 409
 _WITHIN: Final = 5.0

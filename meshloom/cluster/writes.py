@@ -35,11 +35,12 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """So many writes a second, after `burst` at once; `together` at one time."""
+    """So many writes a second, after `burst` at once, `together` at a time; what comes while `most` are due is lost."""
 
-    rate: float = 20.0
-    burst: int = 50
+    rate: float = 50.0
+    burst: int = 100
     together: int = 8
+    most: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,9 @@ class Writes:
     def put(self, key: Hashable, write: Write) -> None:
         """Have something written, in the place of what is due under this key, which says in the log what it is."""
         self._resting.pop(key, None)
-        self._due[key] = _Due(write)
-        self._news.set()
+        if key in self._due or len(self._due) < self._pace.most:
+            self._due[key] = _Due(write)
+            self._news.set()
 
     @property
     def count(self) -> int:

@@ -146,10 +146,23 @@ def _read(one: Mapping[str, Any]) -> Condition:
 
 
 def news(before: Document, after: Document) -> Iterator[tuple[str, Condition]]:
-    """Yield the conditions that have changed in a way that people are told of: another status, or another fault."""
+    """Yield the conditions that have changed in a way that people are told of: another status, or another fault.
+
+    Of an object that is fine from the start it is told once, not of each condition.
+    """
     was = conditions(before)
     for name, now in conditions(after).items():
         then = was.get(name, Condition())
-        is_waiting = name == ACTIVE and now.status == Truth.UNKNOWN.value
-        if not is_waiting and (now.status != then.status or (now.status != Truth.TRUE.value and now != then)):
+        if not _is_expected(name, then, now) and (now.status != then.status or _fault(now) != _fault(then)):
             yield name, now
+
+
+def _is_expected(name: str, then: Condition, now: Condition) -> bool:
+    """Return whether nobody asks: proxies take their time, and what was never doubted is true."""
+    if name == ACTIVE:
+        return now.status == Truth.UNKNOWN.value
+    return now.status == Truth.TRUE.value and not then.status
+
+
+def _fault(condition: Condition) -> tuple[str, str]:
+    return ("", "") if condition.status == Truth.TRUE.value else (condition.reason, condition.message)

@@ -14,7 +14,7 @@ from tests.meshloom import issued
 from watchers import api_server, feed, kube
 from xds import cache, peers
 
-TERMS = election.Terms(duration=4, lead=3, retry=0.2)
+TERMS = election.Terms(retry=0.2)
 
 
 @dataclass

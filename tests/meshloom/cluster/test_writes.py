@@ -95,6 +95,13 @@ async def test_something_newer_takes_the_place_of_what_rests() -> None:
     assert done == ["old", "new"]
 
 
+async def test_what_comes_while_too_much_is_due_is_lost() -> None:
+    made = writes.Writes("event", writes.Pace(most=2), Tally())
+    for key in ("a", "b", "c", "a"):
+        made.put(key, writing([], key))
+    assert made.count == 2
+
+
 async def test_the_rate_is_kept_after_a_burst() -> None:
     tally, done = Tally(), list[str]()
     loop = asyncio.get_running_loop()

@@ -271,10 +271,14 @@ def test_whatever_stood_there_before_is_replaced(strange: dict[str, object]) -> 
 
 def test_news_are_other_statuses_and_other_faults_but_not_waiting() -> None:
     good = shop.status(shop.PETS, shop.resolved())
-    assert [name for name, _ in documents.news({}, good)] == [one["type"] for one in good["conditions"]]
+    assert [name for name, _ in documents.news({}, good)] == ["ServiceMeshActive"]
     assert list(documents.news(good, good)) == []
     bad = shop.status(shop.PETS, shop.resolved(without=(shop.MESH,)), before=good)
     assert [name for name, _ in documents.news(good, bad)] == ["ServiceMeshDependenciesActive", "ServiceMeshConfigured"]
+    mended = shop.status(shop.PETS, shop.resolved(), before=bad)
+    assert [name for name, _ in documents.news(bad, mended)] == [one["type"] for one in good["conditions"]]
+    late = {**bad, "conditions": [{**one, "lastTransitionTime": shop.EARLIER} for one in bad["conditions"]]}
+    assert list(documents.news(bad, late)) == []
 
 
 def test_what_is_waited_for_is_open() -> None:
