@@ -25,15 +25,20 @@ _READ: Final = ("IngressGatewayDeployment", "IngressGateway", "Mesh")
 
 
 class Gateways:
-    """Looks at passes (`worker.Onlooker`), and has the leader's duty `run`. Belongs to the event loop."""
+    """Looks at passes (`worker.Onlooker`), and has the leader's duty `run`. Belongs to the event loop.
 
-    def __init__(self, api: ApiServer, terms: Terms, namespaces: tuple[str, ...]) -> None:
+    Nothing is wanted before the terms are agreed upon: pods on others would be replaced twice at every start.
+    """
+
+    def __init__(self, api: ApiServer, namespaces: tuple[str, ...]) -> None:
         """No namespaces: all of them."""
-        self._api, self._terms, self._namespaces = api, terms, namespaces
+        self._api, self._namespaces = api, namespaces
         self._loop = asyncio.get_running_loop()
         self._working = threading.Lock()
         self._last: Resolution | None = None
-        self._wishes, self._agreed = _NO_WISHES, terms
+        self._wishes = _NO_WISHES
+        self._terms: Terms | None = None
+        self._agreed: Terms | None = None
         self._operator: operator.Operator | None = None
 
     @property
@@ -48,23 +53,27 @@ class Gateways:
     async def agree(self, terms: Terms) -> None:
         """Have proxies run on these terms from now on."""
         self._terms = terms
-        if self._last is not None:
-            await asyncio.to_thread(self._work_out, self._last)
+        await asyncio.to_thread(self._work_out, None)
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Take in what a pass found; called in the worker thread."""
         if self._last is None or _read(resolution) != _read(self._last):
             self._work_out(resolution)
 
-    def _work_out(self, resolution: Resolution) -> None:
+    def _work_out(self, newest: Resolution | None) -> None:
+        """Work out what is wanted after a pass, or on other terms after the last one."""
         with self._working:
-            terms = self._terms
+            terms, resolution = self._terms, newest or self._last
+            self._last = resolution
+            if terms is None or resolution is None:
+                return
             try:
                 made = wanted.wishes(resolution, terms, self._wishes if terms == self._agreed else _NO_WISHES)
             except Exception as error:  # whatever it is, proxies are served
                 _log.error(_FAULT, exc_info=error)
+                self._last = None
                 return
-            self._last, self._wishes, self._agreed = resolution, made, terms
+            self._wishes, self._agreed = made, terms
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._wish, made)
 

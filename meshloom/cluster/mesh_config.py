@@ -20,6 +20,7 @@ IMAGE, ENDPOINT = "SIDECAR_IMAGE", "MDS_ENDPOINT"
 """Its keys that mean something here. AUTO_UPDATE_PROXY_VERSION does not: nothing here changes an image by itself."""
 
 LOOK_SECONDS: Final = 5.0
+_MAY_NOT: Final = (401, 403)
 
 _log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ async def followed(api: ApiServer, namespace: str) -> AsyncGenerator[Mapping[str
         try:
             told: Mapping[str, str] | None = _data(await api.request("GET", path))
         except ApiError as fault:
-            told = {} if fault.is_absent or (before is None and fault.status) else before
+            told = {} if fault.is_absent or (before is None and fault.status in _MAY_NOT) else before
             if not fault.is_absent and fault.message != said:
                 said = fault.message
                 _log.warning(f"ConfigMap {namespace}/{NAME} cannot be read, so what was known of it holds: {said}")

@@ -43,8 +43,6 @@ OPTION: Final = "kubernetes.operator"
 WEBHOOK: Final = f"0.0.0.0:{configuration.PORT}"
 OPERATOR: Final = "127.0.0.1:15016"
 """In a pod, where it is not said otherwise."""
-ANY_VERSION: Final = (1, 29)
-"""Of Kubernetes: pods of gateways are the same on all."""
 
 
 def namespace() -> str:
@@ -94,9 +92,7 @@ class Residence:
         self._publisher = publishing.Publisher(api, self._place.namespace)
         self._whose = token_reviews.TokenReviews(api)
         self._pods = pods.Pods()
-        self._gateways = gateways.Gateways(
-            api, settings.injection.terms(ANY_VERSION, self._place.namespace), settings.namespaces
-        )
+        self._gateways = gateways.Gateways(api, settings.namespaces)
         self._statuses = status_duties.StatusDuties(api, replica(self._place), lambda: self._gateways.states)
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)

@@ -31,7 +31,7 @@ def wishing() -> Wishing:
 @pytest.fixture
 async def of_cluster(wishing: Wishing, monkeypatch: pytest.MonkeyPatch) -> gateways.Gateways:
     monkeypatch.setattr(operator, "Operator", lambda *_: wishing)
-    made = gateways.Gateways(cast("Any", None), TERMS, ())
+    made = gateways.Gateways(cast("Any", None), ())
     made.counted(cast("Any", None))
     return made
 
@@ -54,6 +54,7 @@ async def test_what_is_wanted_is_told_once_and_again_when_something_is_new(
     of_cluster: gateways.Gateways, wishing: Wishing
 ) -> None:
     first = given()
+    await of_cluster.agree(TERMS)
     await passed(of_cluster, first)
     await passed(of_cluster, first)
     assert [len(wishes) for wishes in wishing.told] == [2]
@@ -71,12 +72,23 @@ async def test_other_terms_are_told_without_waiting_for_a_pass(of_cluster: gatew
     assert [images(wishes) for wishes in wishing.told] == [{TERMS.image}, {other.image}]
 
 
+async def test_nothing_is_wanted_before_it_is_known_on_which_terms(
+    of_cluster: gateways.Gateways, wishing: Wishing
+) -> None:
+    await passed(of_cluster, given())
+    assert wishing.told == []
+    await of_cluster.agree(TERMS)
+    await asyncio.sleep(0)
+    assert [images(wishes) for wishes in wishing.told] == [{TERMS.image}]
+
+
 async def test_a_fault_of_ours_keeps_nothing_from_proxies(
     of_cluster: gateways.Gateways, wishing: Wishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> wanted.Wishes:
         raise KeyError("ours")
 
+    await of_cluster.agree(TERMS)
     with monkeypatch.context() as broken:
         broken.setattr(wanted, "wishes", fails)
         await passed(of_cluster, given())
@@ -88,6 +100,6 @@ async def test_a_fault_of_ours_keeps_nothing_from_proxies(
 def test_nobody_leads_before_it_is_said_who_counts() -> None:
     async def run() -> None:
         with pytest.raises(RuntimeError, match="who counts"):
-            await gateways.Gateways(cast("Any", None), TERMS, ()).run()
+            await gateways.Gateways(cast("Any", None), ()).run()
 
     asyncio.run(run())
