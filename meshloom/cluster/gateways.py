@@ -15,6 +15,7 @@ import structlog
 
 from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
+from mesh.resources import Resource
 from meshloom.gateways import operator, states, wanted
 from meshloom.injector.terms import Terms
 from watchers.api_server import ApiServer
@@ -22,6 +23,8 @@ from watchers.api_server import ApiServer
 _log = structlog.get_logger()
 
 _READ: Final = ("IngressGatewayDeployment", "IngressGateway", "Mesh")
+
+_Read = tuple[Mapping[Ref, Resource] | None, ...]
 
 
 class Gateways:
@@ -38,7 +41,7 @@ class Gateways:
         self._last: Resolution | None = None
         self._wishes = _NO_WISHES
         self._terms: Terms | None = None
-        self._agreed: Terms | None = None
+        self._made_of: tuple[Terms | None, _Read] = (None, ())
         self._operator: operator.Operator | None = None
 
     @property
@@ -57,23 +60,21 @@ class Gateways:
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Take in what a pass found; called in the worker thread."""
-        if self._last is None or _read(resolution) != _read(self._last):
-            self._work_out(resolution)
+        self._work_out(resolution)
 
     def _work_out(self, newest: Resolution | None) -> None:
         """Work out what is wanted after a pass, or on other terms after the last one."""
         with self._working:
-            terms, resolution = self._terms, newest or self._last
-            self._last = resolution
-            if terms is None or resolution is None:
+            resolution, terms = newest or self._last, self._terms
+            self._last = resolution  # the newest, for an older one would keep all that it means from being freed
+            if terms is None or resolution is None or (terms, _read(resolution)) == self._made_of:
                 return
             try:
-                made = wanted.wishes(resolution, terms, self._wishes if terms == self._agreed else _NO_WISHES)
+                made = wanted.wishes(resolution, terms, self._wishes if terms == self._made_of[0] else _NO_WISHES)
             except Exception as error:  # whatever it is, proxies are served
                 _log.error(_FAULT, exc_info=error)
-                self._last = None
                 return
-            self._wishes, self._agreed = made, terms
+            self._wishes, self._made_of = made, (terms, _read(resolution))
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._wish, made)
 
@@ -92,6 +93,6 @@ _NO_WISHES: Final[wanted.Wishes] = MappingProxyType({})
 _FAULT: Final = "gateways cannot be worked out. This is a fault of meshloom, please report it"
 
 
-def _read(resolution: Resolution) -> tuple[int, ...]:
-    """Return what tells whether something that is read has changed: kinds in which nothing did are the same objects."""
-    return tuple(id(resolution.inventory.kinds.get(kind)) for kind in _READ)
+def _read(resolution: Resolution) -> _Read:
+    """Return what is read; kinds in which nothing has changed are the same objects."""
+    return tuple(resolution.inventory.kinds.get(kind) for kind in _READ)
