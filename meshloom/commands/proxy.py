@@ -21,7 +21,7 @@ from meshloom.identity import claim
 
 NOT_READY: Final = 1
 _LOOK_SECONDS = 0.2
-_PRIVATE = 0o077
+_PRIVATE = 0o600
 
 
 def run(folders: surroundings.Folders) -> NoReturn:
@@ -47,10 +47,10 @@ def wait(seconds: float) -> int:
 
 
 def _write(folder: pathlib.Path, files: Mapping[str, str]) -> None:
-    os.umask(_PRIVATE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
+            (folder / name).touch(_PRIVATE)
             (folder / name).write_text(text)
     except OSError as fault:
         raise errors.UserError(f"{folder} cannot be written: {fault.strerror}; mount a volume there") from None

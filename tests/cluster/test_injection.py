@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 
@@ -123,6 +124,16 @@ class Space:
         }
         return await self.api.request("POST", api_server.path("v1", "pods", self.name), query, document)
 
+    async def asked_at(self, url):
+        """Have the API server ask another webhook."""
+        step = {"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}
+        path = webhook_certificate.INJECTION_PATH
+        await self.api.request("PATCH", path, body=[step], content_type=api_server.JSON_PATCH)
+
+    async def goes_without(self):
+        """Return whether a pod would be created without its proxy."""
+        return proxy_of(await self.pod(query={"dryRun": "All"})) is None
+
     async def until_injected(self):
         """Wait until the whole mesh has been seen."""
         await until(self._is_injected)
@@ -214,21 +225,18 @@ async def test_every_sort_of_pod_is_taken_by_the_api_server_with_its_proxy(space
 async def test_pods_are_created_while_nobody_answers_and_the_audit_lists_them(api, cluster, space):
     found = await api.request("GET", webhook_certificate.INJECTION_PATH)
     url = found["webhooks"][0]["clientConfig"]["url"]
-    silent = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": "https://127.0.0.1:1/mutate"}]
-    await api.request("PATCH", webhook_certificate.INJECTION_PATH, body=silent, content_type=api_server.JSON_PATCH)
-
-    async def goes_without():
-        return proxy_of(await space.pod(query={"dryRun": "All"})) is None
-
-    await until(goes_without)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        is_silent = f"https://127.0.0.1:{silent.getsockname()[1]}/mutate"
+        for broken in ("https://127.0.0.1:1/mutate", f"{cluster.url}/mutate", is_silent):  # nobody, untrusted, silent
+            await space.asked_at(broken)
+            await until(space.goes_without)
     pod = await space.pod()
-    again = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}]
-    await api.request("PATCH", webhook_certificate.INJECTION_PATH, body=again, content_type=api_server.JSON_PATCH)
+    await space.asked_at(url)
     await space.until_injected()
     code, said = await audited(cluster, space)
     assert code == 1
-    [found] = json.loads(said)
-    assert (found["pod"], found["reason"]) == (f"{space.name}/{pod['metadata']['name']}", "NotInjected")
+    [one] = json.loads(said)
+    assert (one["pod"], one["reason"]) == (f"{space.name}/{pod['metadata']['name']}", "NotInjected")
 
 
 async def audited(cluster, space):
