@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import random
+import signal
 import time
 from concurrent import futures
 
@@ -247,3 +248,40 @@ def test_a_namespace_that_is_not_there_is_said_in_words(cluster):
     found = typed(cluster, "no-such-namespace", "create", "--proxy", "shop/pets-v1")
     assert isinstance(found.exception, errors.UserError)
     assert 'namespaces "no-such-namespace" not found' in str(found.exception)
+
+
+# ---------------------------------------------------------------------------- while nobody answers
+
+
+async def test_what_was_known_holds_while_the_api_server_is_away_and_what_is_new_afterwards(cluster, api, namespace):
+    kept = home.namespaced(api, namespace)
+    early, late = "0" * 32, "1" * 32
+    await asyncio.to_thread(kept.tokens.revoke, early)
+    async with kept.kept():
+        here = register.Register(kept.tokens)
+        await here.load()
+        following = asyncio.create_task(here.follow(lambda: None))
+        await until(lambda: seen(kept.tokens))
+        await asyncio.to_thread(cluster.stop, "kube-apiserver", signal.SIGKILL)
+        try:
+            await until(lambda: cannot_be_read(kept.tokens))
+            assert early in here.known.revoked
+        finally:
+            await asyncio.to_thread(cluster.start)
+        async with api_server.connected(cluster.access) as fresh:
+            await asyncio.to_thread(home.namespaced(fresh, namespace).tokens.revoke, late)
+        await until(lambda: is_revoked(here, late))
+        assert early in here.known.revoked
+        following.cancel()
+
+
+async def cannot_be_read(store):
+    try:
+        await asyncio.to_thread(store.read)
+    except errors.UserError as fault:
+        return "cannot be watched" in str(fault)
+    return False
+
+
+async def is_revoked(here, token):
+    return token in here.known.revoked
