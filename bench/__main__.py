@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import rich.console
 
-from bench import cluster, endpoints, injection, load, rows, wire
+from bench import cluster, endpoints, injection, load, reviews, rows, wire
 from bench import compile as compiler
 
 RESULTS = pathlib.Path("build/bench.json")
@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, Callable[[Say], Iterable[rows.Row]]] = {
     "load": load.measure,
     "cluster": cluster.measure,
     "injection": injection.measure,
+    "reviews": reviews.measure,
 }
 
 
