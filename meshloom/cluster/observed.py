@@ -12,6 +12,7 @@ from meshloom.status import rounds
 
 class _Object(NamedTuple):
     version: int
+    uid: str
     status: bytes
 
 
@@ -28,18 +29,23 @@ class Observed:
             self._objects.pop(ref, None)
             self._stirred.discard(ref)
             return
-        seen = _Object(_version(document), rounds.encoded(document.get("status")))
+        seen = _Object(*_identified(document), rounds.encoded(document.get("status")))
         before = self._objects.get(ref)
         if before is not None and seen.version < before.version:
             return
         self._objects[ref] = seen
-        if before is None or before.status != seen.status:
+        if before is None or before[1:] != seen[1:]:
             self._stirred.add(ref)
 
     def stirred(self) -> frozenset[Ref]:
         """Return the objects whose status is another since this was asked last."""
         found, self._stirred = frozenset(self._stirred), set()
         return found
+
+    def uid(self, ref: Ref) -> str:
+        """Return the uid of an object, empty if there is none."""
+        found = self._objects.get(ref)
+        return found.uid if found is not None else ""
 
     def status(self, ref: Ref) -> bytes:
         """Return the status of an object."""
@@ -51,8 +57,10 @@ class Observed:
         return {ref: self._objects[ref].status for ref in refs if ref in self._objects}
 
 
-def _version(document: Mapping[str, Any]) -> int:
-    """Return the version of an object as a number, which versions of one object are compared by (KEP-5504)."""
+def _identified(document: Mapping[str, Any]) -> tuple[int, str]:
+    """Return the version of an object as a number, which versions of one object are compared by (KEP-5504); its uid."""
     metadata = document.get("metadata")
-    said = str(metadata.get("resourceVersion", "")) if isinstance(metadata, Mapping) else ""
-    return int(said) if said.isdecimal() else 0
+    if not isinstance(metadata, Mapping):
+        return 0, ""
+    said = str(metadata.get("resourceVersion", ""))
+    return int(said) if said.isdecimal() else 0, str(metadata.get("uid", ""))

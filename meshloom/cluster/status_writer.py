@@ -40,6 +40,9 @@ class StatusWriter:
         self._vain.pop(ref, None)
 
     async def _write(self, change: rounds.Change) -> None:
+        """What was judged of an object that has been made anew since then is not said of the new one."""
+        if change.uid != self._observed.uid(change.ref):
+            return
         try:
             answer = await self._applied(change)
         except api_server.ApiError as fault:
@@ -67,9 +70,8 @@ def path(ref: Ref, subresource: str = "") -> str:
 
 
 def body(change: rounds.Change) -> Mapping[str, Any]:
-    """Return what is applied; the uid keeps it from an object that was made anew under the same name."""
-    identified = {"uid": change.uid} if change.uid else {}
-    metadata = {"namespace": change.ref.namespace, "name": change.ref.name, **identified}
+    """Return what is applied. A uid in it would not be compared with the object's: the API server takes it from there."""
+    metadata = {"namespace": change.ref.namespace, "name": change.ref.name}
     return {
         "apiVersion": resources.API_VERSION,
         "kind": change.ref.kind,

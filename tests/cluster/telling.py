@@ -23,6 +23,11 @@ class Counted:
 
     of: Counter[tuple[str, str]] = field(default_factory=Counter)
     leading: bool = False
+    rounds: int = 0
+
+    def round(self) -> None:
+        """Count a round, in which it is asked what is known of gateways: nothing."""
+        self.rounds += 1
 
     def wrote(self, what: str, outcome: str) -> None:
         """Count."""
@@ -62,7 +67,7 @@ class Telling:
 async def telling(api: api_server.ApiServer, namespace: str, name: str = "one") -> AsyncIterator[Telling]:
     """Run a replica until the block ends."""
     counted = Counted()
-    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name), lambda: None)
+    duties = status_duties.StatusDuties(api, reports.Replica(namespace, name), counted.round)
     source = kube.KubeSource(api, kube.Wanted((namespace,)), duties.observed.note)
     published = Published(duties)
     line = pipeline.Pipeline(published, resolve.Settings(), issued.Authority(), dict, onlookers=(duties.passes,))

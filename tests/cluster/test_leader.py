@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import dataclasses
+import pathlib
 import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
 from meshloom.cluster import election, leader
-from tests.cluster import relays, servers, waiting
+from tests.cluster import relay, servers, waiting
 from watchers import api_server
 
 TERMS = election.Terms(duration=4, lead=3, retry=0.2)
@@ -88,19 +89,19 @@ async def test_of_two_candidates_one_leads_and_the_other_takes_over_at_once_when
 
 
 async def test_a_leader_that_is_cut_off_stops_before_the_next_begins(
-    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     watcher = Watcher()
-    async with relays.relay(cluster) as relay, api_server.connected(relay.access) as through:
+    async with relay.relayed(cluster, tmp_path) as (way, access), api_server.connected(access) as through:
         one, other = candidate(through, namespace, "cut", watcher), candidate(api, namespace, "other", watcher)
         async with standing(one):
             await waiting.until(lambda: one.is_leading)
             async with standing(other):
                 await waiting.until(lambda: other.holder == "cut")
-                relay.stall()
+                way.stall()
                 await waiting.until(lambda: other.is_leading)
                 assert not one.is_leading
-                relay.resume()
+                way.flow()
                 await waiting.until(lambda: one.holder == "other")
     assert (watcher.terms, watcher.at_once) == (["cut", "other"], 1)
 

@@ -1,6 +1,5 @@
 """Statuses on a real API server: what is applied reaches the conditions it deserves, and nothing is written twice."""
 
-import asyncio
 import json
 import os
 import pathlib
@@ -8,7 +7,7 @@ import pathlib
 import pytest
 import yaml
 
-from meshloom.cluster import statuses
+from meshloom.cluster import finalizers, statuses
 from tests import written
 from tests.cluster import servers, telling, waiting
 from tests.meshloom.status import shop
@@ -26,6 +25,7 @@ READY = (
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies get no time to return, for there are none."""
     monkeypatch.setattr(statuses, "RETURN", 0.0)
+    monkeypatch.setattr(statuses, "EVERY", 0.1)
 
 
 def applied(cluster: servers.Cluster, namespace: str, *documents: dict[str, object]) -> None:
@@ -76,12 +76,11 @@ async def test_a_status_in_which_nothing_is_new_is_not_written(
     applied(cluster, namespace, *the_shop(namespace))
     async with telling.telling(api, namespace) as replica:
         await until_ready(api, namespace)
-        await quiet(replica)
+        await quiet(replica, api, namespace)
         before = await versions(api, namespace)
         count = replica.counted.of["status", "done"]
         cluster.kubectl("annotate", "-n", namespace, "virtualservice/pets", "some=thing")
-        for _ in range(3):  # rounds that find nothing new
-            await rounds_of(replica)
+        await rounds_of(replica)
         after = await versions(api, namespace)
         assert {name for name in before if before[name] != after[name]} == {"VirtualService/pets"}
         assert replica.counted.of["status", "done"] == count
@@ -127,7 +126,7 @@ async def test_the_next_leader_goes_on_and_writes_nothing_that_is_there(
             one, other = (leading, following) if leading.counted.leading else (following, leading)
             assert one.counted.of["status", "done"] >= len(shop.OBJECTS)
             assert not other.counted.of
-            await quiet(one)
+            await quiet(one, api, namespace)
             before = await versions(api, namespace)
         await waiting.until(lambda: following.counted.leading)
         await rounds_of(following)
@@ -144,8 +143,8 @@ async def test_an_object_made_anew_has_a_status_of_its_own(
         cluster.kubectl("delete", "accesspolicy/main", "-n", namespace)
         applied(cluster, namespace, *the_shop(namespace))
         await until_ready(api, namespace)
-        new = (await telling.listed(api, namespace, "AccessPolicy"))["main"]["status"]["accessPolicyId"]
-    assert new != old
+        new = (await telling.listed(api, namespace, "AccessPolicy"))["main"]
+    assert new["status"]["accessPolicyId"] == f"ocid1.meshaccesspolicy.meshloom..{new['metadata']['uid']}" != old
 
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.name != "README.md"))
@@ -231,8 +230,14 @@ async def versions(api: api_server.ApiServer, namespace: str) -> dict[str, str]:
     return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in found}
 
 
-async def quiet(replica: telling.Telling) -> None:
-    """Wait until nothing was written for as long as a round takes."""
+async def quiet(replica: telling.Telling, api: api_server.ApiServer, namespace: str) -> None:
+    """Wait until everything is written that is to be."""
+
+    async def guarded() -> bool:
+        found = await telling.everything(api, namespace)
+        return all(one["metadata"].get("finalizers") for one in found if one["kind"] in finalizers.GUARDED)
+
+    await waiting.until_told(guarded)
     while True:
         before = replica.counted.of.copy()
         await rounds_of(replica)
@@ -241,5 +246,6 @@ async def quiet(replica: telling.Telling) -> None:
 
 
 async def rounds_of(replica: telling.Telling) -> None:
-    """Let as much time pass as a round takes, which cannot be seen from outside."""
-    await asyncio.sleep(statuses.EVERY + statuses.PAUSE * 2)
+    """Wait for two whole rounds."""
+    reached = replica.counted.rounds + 3
+    await waiting.until(lambda: replica.counted.rounds >= reached)

@@ -26,6 +26,15 @@ def test_only_what_is_ours_of_a_status_stirs_it() -> None:
     assert observed.stirred() == {shop.PETS}
 
 
+def test_an_object_made_anew_is_another() -> None:
+    observed = Observed()
+    observed.note(shop.PETS, {"metadata": {"resourceVersion": "1", "uid": "a"}})
+    observed.stirred()
+    observed.note(shop.PETS, {"metadata": {"resourceVersion": "2", "uid": "b"}})
+    assert (observed.uid(shop.PETS), observed.stirred()) == ("b", {shop.PETS})
+    assert observed.uid(shop.MESH) == ""
+
+
 def test_what_is_gone_is_forgotten_and_may_come_again() -> None:
     observed = Observed()
     observed.note(shop.PETS, document(9, {"meshId": "a"}))
