@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from bench import rows
 from tests.cluster import crowd, servers
 
-LOAD = crowd.Load(services=1_000)
+LOAD = crowd.Load(services=1_000, with_pods=True)
 MEMORY_MB = 500.0
 LATENCY_SECONDS = 1.5
 """What settling may take at most, and half a second more."""
@@ -38,10 +38,9 @@ def measure(say: Callable[[str], None]) -> Iterator[rows.Row]:
 
 def _rows(found: crowd.Figures) -> Iterator[rows.Row]:
     of = f"{LOAD.services} services x {LOAD.endpoints} endpoints"
-    objects = LOAD.services * 6 + 2
     yield rows.row(f"cluster: {of}, from the last object to a proxy that has all", found.starting, "s", found.applying)
     yield rows.row(
-        "cluster: objects applied a second, all followed meanwhile", objects / found.applying, "1/s", LOAD.rate
+        "cluster: objects applied a second, all followed meanwhile", LOAD.objects / found.applying, "1/s", LOAD.rate
     )
     yield rows.row("cluster: changes of endpoints a second", found.changes / found.changing, "1/s", LOAD.rate)
     yield rows.row("cluster: change to proxy p50", found.middle, "s", LATENCY_SECONDS)

@@ -29,12 +29,21 @@ ADDRESS = re.compile(rb"10\.\d{1,3}\.\d{1,3}\.\d{1,3}")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many services with so many endpoints each, then so many changes a second for so many seconds."""
+    """So many services with so many endpoints each, then so many changes a second for so many seconds.
+
+    With pods, each endpoint is one, and bindings look at their labels.
+    """
 
     services: int
     endpoints: int = 5
     rate: float = 100.0
     seconds: float = 60.0
+    with_pods: bool = False
+
+    @property
+    def objects(self) -> int:
+        """Return how many there are."""
+        return 2 + self.services * (6 + self.endpoints * self.with_pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,11 @@ def address(service: int, place: int, generation: int) -> str:
 
 def endpoints(service: int, load: Load, generation: int) -> list[dict[str, Any]]:
     """Return the endpoints of a service; the first of them is another in each generation."""
-    first = {"addresses": [address(service, 0, generation)], "conditions": {"ready": True}}
-    others = [{"addresses": [address(service, place, 0)]} for place in range(1, load.endpoints)]
-    return [first, *others]
+    addresses = (address(service, place, 0 if place else generation) for place in range(load.endpoints))
+    found = [{"addresses": [each], "conditions": {"ready": True}} for each in addresses]
+    if load.with_pods:
+        return [{**one, "targetRef": {"kind": "Pod", "name": f"s{service}-{at}"}} for at, one in enumerate(found)]
+    return found
 
 
 def documents(namespace: str, load: Load) -> Iterator[dict[str, Any]]:
@@ -95,8 +106,11 @@ def _service(namespace: str, number: int, load: Load) -> Iterator[dict[str, Any]
     yield written.document({"VirtualDeployment": at, **of, "serviceDiscovery": found, "listener": listener})
     route = {"httpRoute": {"destinations": [{**deployment, "weight": 100}]}}
     yield written.document({"VirtualServiceRouteTable": at, **of, "routeRules": [route]})
-    target = {"service": {"ref": {"name": name}}}
-    yield written.document({"VirtualDeploymentBinding": at, **deployment, "target": target})
+    target: dict[str, Any] = {"ref": {"name": name}}
+    if load.with_pods:
+        target["matchLabels"] = {"app": name}
+        yield from (_pod(namespace, name, place) for place in range(load.endpoints))
+    yield written.document({"VirtualDeploymentBinding": at, **deployment, "target": {"service": target}})
     yield watched.service(namespace, name, 8080)
     yield {
         "apiVersion": "discovery.k8s.io/v1",
@@ -106,6 +120,12 @@ def _service(namespace: str, number: int, load: Load) -> Iterator[dict[str, Any]
         "endpoints": endpoints(number, load, 0),
         "ports": [{"name": "http", "port": 8080}],
     }
+
+
+def _pod(namespace: str, name: str, place: int) -> dict[str, Any]:
+    metadata = {"name": f"{name}-{place}", "namespace": namespace, "labels": {"app": name}}
+    containers = [{"name": "app", "image": "none"}]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
 
 
 class Proxy(ads.Client):

@@ -13,7 +13,7 @@ MOST = 500 << 20
 @pytest.mark.parametrize(
     "load",
     [
-        pytest.param(crowd.Load(services=60, seconds=4.0), id="60-services"),
+        pytest.param(crowd.Load(services=40, seconds=4.0, with_pods=True), id="40-services"),
         pytest.param(crowd.Load(services=1_000, seconds=60.0), id="1000-services", marks=pytest.mark.load),
     ],
 )
