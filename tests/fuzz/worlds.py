@@ -200,7 +200,8 @@ def _depends_on(meant: graph.Graph, owner: Ref) -> tuple[object, ...]:
     home = own.service if isinstance(own, graph.Deployment) else owner
     scope = meant.scopes.get(home)
     reached = [meant.services.get(ref) for ref in (*(scope.services if scope else ()), home)]
-    behind = [[meant.deployments.get(ref) for ref in item.deployments] for item in reached if item]
+    there = (meant.deployments, meant.endpoints)
+    behind = [[each.get(ref) for each in there for ref in item.deployments] for item in reached if item]
     mesh = [meant.meshes.get(item.mesh) for item in reached if item]
     return own, meant.services.get(home), scope, meant.callers.get(home), reached, behind, mesh
 
@@ -216,6 +217,7 @@ def _entangled(world: World, odd: resources.Resource) -> Iterator[str]:
     if after != resolve.resolve(after.inventory):
         yield f"{odd.ref} means something else in a running program than in a fresh one"
     near = _near(base.inventory, after.inventory, odd.ref) | _named_by_host(after.inventory, odd)
+    near |= {ref for item in (base.inventory.get(odd.ref), odd) for ref in _bound_to(after.inventory, item)}
     for name in ("meshes", "services", "deployments", "gateways"):
         old, new = getattr(base.graph, name), getattr(after.graph, name)
         for ref in old.keys() | new.keys():
@@ -243,6 +245,16 @@ def _named_by_host(there: inventory.Inventory, odd: resources.Resource) -> froze
     hosts = {name, short, f"{short}.svc", f"{short}.svc.cluster.local"}
     found = (item.ref for item in there if hosts & {*_hosts(item)})
     return frozenset(found if isinstance(odd, workloads.Service | workloads.EndpointSlice) else ())
+
+
+def _bound_to(there: inventory.Inventory, item: resources.Resource | None) -> frozenset[Ref]:
+    """Return what is bound to the Service that a slice lists: it has endpoints because it is listed."""
+    if not isinstance(item, workloads.EndpointSlice):
+        return frozenset()
+    service = Ref("Service", item.metadata.namespace, item.metadata.labels.get(OWNER, ""))
+    bonds = [*_bonds(there)]
+    bindings = {source for source, target in bonds if target == service}
+    return frozenset(target for source, target in bonds if source in bindings)
 
 
 def _bonds(there: inventory.Inventory) -> Iterator[tuple[Ref, Ref]]:
