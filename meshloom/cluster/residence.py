@@ -112,7 +112,7 @@ class Residence:
     def onlookers(self, counted: metrics.Metrics, /) -> tuple[worker.Onlooker, ...]:
         """Return who looks at what each pass finds."""
         self._counted, self._judge = counted, judge.Judge(counted.admission)
-        self._injection = injection.Injection(counted.injection)
+        self._injection = injection.Injection(counted.injection, followed=self._settings.namespaces)
         self._gateways.counted(counted.gateways)
         seeing = (self._publisher, self._pods, self._gateways)
         return (self._judge, self._injection, *seeing, self._statuses.passes)

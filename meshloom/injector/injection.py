@@ -72,8 +72,9 @@ class _Known:
 class Injection:
     """Knows the newest pass (`meshloom.worker.Onlooker`), and answers by it (`meshloom.admission.webhook`)."""
 
-    def __init__(self, observer: Observer, missed: Missed = nobody) -> None:
-        self._observer, self._missed = observer, missed
+    def __init__(self, observer: Observer, missed: Missed = nobody, followed: tuple[str, ...] = ()) -> None:
+        """`followed` are the namespaces whose pods get proxies here; none: all."""
+        self._observer, self._missed, self._followed = observer, missed, followed
         self._now: Resolution | None = None
         self._terms: Terms | None = None
         self._known: _Known | None = None
@@ -146,7 +147,7 @@ class Injection:
 
     def _reviewed(self, question: asked.Asked) -> _Told:
         terms, known = self._terms, self._facts()
-        found = review.reviewed(question, known if terms else None, terms or _UNKNOWN)
+        found = review.reviewed(question, known if terms else None, terms or _UNKNOWN, self._followed)
         text = json.dumps(found.document).encode()
         if found.outcome is None:
             return _Told(text, TOO_EARLY if found.is_too_early else NOT_ASKED)

@@ -6,6 +6,7 @@ known yet: a pod that comes too early is tried again by whoever makes pods, one 
 
 import base64
 import json
+from collections.abc import Container
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -27,14 +28,18 @@ class Reviewed(NamedTuple):
     is_too_early: bool = False
 
 
-def reviewed(question: Asked, known: Facts | None, terms: Terms) -> Reviewed:
-    """Return what is answered; `known` is None as long as nothing is known."""
+def reviewed(question: Asked, known: Facts | None, terms: Terms, followed: Container[str] = ()) -> Reviewed:
+    """Return what is answered; `known` is None as long as nothing is known.
+
+    `followed` are the namespaces that something is known of sooner or later; none: all. Others are nobody's here.
+    """
     if (question.kind, question.of) != ("Pod", "v1") or question.operation != "CREATE" or question.new is None:
         what = f"{question.operation[:20]} of {question.kind[:60] or 'an object'}"
         refusal = answers.unanswerable(f"{what} is nothing that meshloom injects; leave it out of the webhook's rules")
         return Reviewed(answers.document(question.uid, refusal))
     pod = Pod(question.new, question.namespace or "default")
-    if question.is_of_part or is_out_of_question(pod):
+    is_elsewhere = bool(followed) and pod.namespace not in followed
+    if question.is_of_part or is_elsewhere or is_out_of_question(pod):
         return Reviewed(answers.document(question.uid, answers.LET_IN))
     if known is None or is_too_early(pod, known):
         return Reviewed(answers.document(question.uid, _later(pod)), is_too_early=True)

@@ -90,6 +90,16 @@ async def test_pods_that_want_none_are_not_judged(injecting, counted, missed):
     assert (counted.reasons, missed) == (["NotAsked"], [])
 
 
+async def test_pods_of_namespaces_that_are_not_followed_are_nobody_s_here(counted):
+    made = injection.Injection(counted, followed=("shop",))
+    made.passed(there(), ())
+    made.agree(TERMS)
+    assert "patch" in await response(made)
+    assert (await response(made, namespace="elsewhere"))["allowed"]
+    assert counted.reasons == ["Injected", "NotAsked"]
+    made.close()
+
+
 @pytest.mark.parametrize("lacking", ["pass", "terms"])
 async def test_nothing_is_answered_before_everything_is_known(counted, lacking, monkeypatch):
     monkeypatch.setattr(injection, "EARLY_SECONDS", 0.1)
