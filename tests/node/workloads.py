@@ -1,96 +1,96 @@
-"""Deployments and Services of applications, each with an Envoy beside it that was put there by hand."""
+"""Services, Deployments and Jobs of applications, as users write them: of proxies they know nothing."""
 
 from typing import Any
 
-SPACE = "shop"
-PORT, BEHIND = 9080, 8080
+SPACE, OUTSIDE = "shop", "outside"
+PORT = 9080
 
-_MOUNTS = [
-    {"name": "proxy", "mountPath": "/run/proxy"},
-    {"name": "identity", "mountPath": "/run/identity", "readOnly": True},
-]
-_CONFINED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+Object = dict[str, Any]
+GROUP = "servicemesh.oci.oracle.com"
+LABEL, GATEWAY_LABEL = f"{GROUP}/sidecar-injection", f"{GROUP}/ingress-gateway-deployment"
+
+SERVE = ("python", "-m", "meshloom.demo.application", "--listen", f"0.0.0.0:{PORT}")
+IDLE = ("python", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_: exit()); signal.pause()")
+"""Does nothing until it is ended."""
 
 
-def objects(name: str, images: "dict[str, str]", replicas: int = 1, proxy: str = "") -> list[dict[str, Any]]:
-    """Return Service and Deployment of a VirtualDeployment of this name; its Envoy claims to be `proxy`, or that."""
-    labels = {"app": name}
-    service = {
+def namespace(name: str, injection: str) -> Object:
+    """Return a namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: injection}}}
+
+
+def service(name: str, selector: Object, port: int = PORT) -> Object:
+    """Return a Service of this port."""
+    return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": SPACE},
-        "spec": {"selector": labels, "ports": [{"name": "http", "port": PORT, "targetPort": PORT}]},
-    }
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": SPACE},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(proxy or name, images)},
-        },
-    }
-    return [service, deployment]
-
-
-def _pod(proxy: str, images: "dict[str, str]") -> dict[str, Any]:
-    return {
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 5,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1337, "seccompProfile": {"type": "RuntimeDefault"}},
-        "initContainers": [_bootstrap(proxy, images["meshloom"])],
-        "containers": [_application(proxy, images["meshloom"]), _envoy(images["envoy"])],
-        "volumes": [{"name": "proxy", "emptyDir": {}}, {"name": "identity", "projected": {"sources": _identity()}}],
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": port, "targetPort": port}]},
     }
 
 
-def _identity() -> list[dict[str, Any]]:
-    token = {"path": "token", "audience": "meshloom", "expirationSeconds": 3600}
-    root = {"name": "meshloom-root", "items": [{"key": "root.pem", "path": "root.pem"}]}
-    return [{"serviceAccountToken": token}, {"configMap": root}]
+def version(name: str, image: str, replicas: int = 1) -> list[Object]:
+    """Return Service and Deployment of a version of a service, as `catalogue-v1`."""
+    of = name.rpartition("-")[0]
+    probe = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
+    serving = container(image, *SERVE, "--service", of, "--version", name)
+    return [
+        service(name, {"app": name}),
+        deployment(name, {**serving, "readinessProbe": probe}, replicas=replicas, labels={"service": of}),
+    ]
 
 
-def _bootstrap(proxy: str, image: str) -> dict[str, Any]:
-    at = ["--ads", "meshloom.meshloom-system.svc:15012", "--ads-root", "/run/identity/root.pem"]
-    where = ["--workload-address", "0.0.0.0", "--application-address", "127.0.0.1"]
-    led = ["--application-port", f"{PORT}={BEHIND}", "--admin", "127.0.0.1:9901"]
-    return {
-        "name": "bootstrap",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": [
-            *("bootstrap", "--proxy", f"{SPACE}/{proxy}", *at, "--token", "/run/identity/token", *where, *led),
-            *("--output-folder", "/run/proxy"),
-        ],
-        "volumeMounts": _MOUNTS,
-        "securityContext": _CONFINED,
-    }
-
-
-def _envoy(image: str) -> dict[str, Any]:
-    return {
-        "name": "envoy",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["envoy", "--drain-time-s", "45", "--disable-hot-restart", "--concurrency", "1"],
-        "args": ["--log-level", "warning", "-c", "/run/proxy/envoy.yaml"],
-        "volumeMounts": _MOUNTS,
-        "securityContext": _CONFINED,
-        "readinessProbe": {"httpGet": {"path": "/health", "port": 15010}, "periodSeconds": 1},
-        # the endpoint is taken away first, and callers learn of it, before the proxy stops
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
-    }
-
-
-def _application(name: str, image: str) -> dict[str, Any]:
+def container(image: str, *command: str) -> Object:
+    """Return the container of an application, which ends a moment after it is told to, when callers know of it."""
     return {
         "name": "application",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-m", "meshloom.demo.application", "--listen", f"127.0.0.1:{BEHIND}"],
-        "args": ["--service", name.rpartition("-")[0], "--version", name],
-        "env": [{"name": "http_proxy", "value": "http://127.0.0.1:15000"}],
-        "securityContext": _CONFINED,
+        "command": list(command),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
+        "securityContext": {"runAsUser": 1000, "runAsGroup": 1000},
+    }
+
+
+def deployment(name: str, of: Object, space: str = SPACE, replicas: int = 1, labels: Object | None = None) -> Object:
+    """Return a Deployment of pods with this container."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": space},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"deployment": name}},
+            "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {
+                "metadata": {"labels": {"deployment": name, "app": name, **(labels or {})}},
+                "spec": {"terminationGracePeriodSeconds": 20, "containers": [of]},
+            },
+        },
+    }
+
+
+def job(name: str, of: Object, labels: Object) -> Object:
+    """Return a Job of one pod with this container."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": SPACE},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 20, "containers": [of]},
+            },
+        },
+    }
+
+
+def disruption(name: str) -> Object:
+    """Return a budget by which one pod of an application is always there."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "namespace": SPACE},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": name}}},
     }

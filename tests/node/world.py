@@ -18,13 +18,15 @@ from meshloom.demo.waiting import wait_until
 from tests.node import workloads
 
 ROOT = pathlib.Path(__file__).parents[2]
-MESH = ROOT / "tests" / "node" / "shop.yaml"
+HERE = ROOT / "tests" / "node"
+MESH, GATEWAY = HERE / "shop.yaml", HERE / "gateway.yaml"
 SYSTEM = "meshloom-system"
-KUBECONFIG, LOADER, ENVOY = "KUBECONFIG", "MESHLOOM_IMAGE_LOADER", "MESHLOOM_ENVOY_IMAGE"
-"""Variables of the environment: the cluster, the command that brings an image of the local engine to its node, and the
-image of Envoy, which the engine has.
-"""
-IMAGES = {"meshloom": "meshloom:node-test", "envoy": os.environ.get(ENVOY, "envoyproxy/envoy:v1.36-latest")}
+KUBECONFIG, LOADER = "KUBECONFIG", "MESHLOOM_IMAGE_LOADER"
+"""Variables of the environment: the cluster, and the command that brings images of the local engine to its node."""
+IMAGE, PROXY = "meshloom:node-test", "meshloom-proxy:node-test"
+NEXT, NEXT_PROXY = "meshloom:node-test-next", "meshloom-proxy:node-test-next"
+"""Other builds of the same tree."""
+VERSIONS = ("front-v1", "catalogue-v1", "catalogue-v2")
 PATIENCE = 120.0
 
 CALLS = """
@@ -73,14 +75,19 @@ def meshloom(*arguments: str, within: float = 240) -> str:
 
 
 def build(image: str, *options: str) -> None:
-    """Build the image of this tree and bring it to the node."""
+    """Build an image of this tree."""
     _run("docker", "build", "--quiet", "--tag", image, *options, str(ROOT))
-    load(image)
 
 
-def load(image: str) -> None:
-    """Bring an image of the engine to the node."""
-    _run(*shlex.split(os.environ[LOADER]), image)
+def tag(image: str, name: str) -> None:
+    """Give an image another name, on the node too."""
+    _run("docker", "tag", image, name)
+    load(name)
+
+
+def load(*images: str) -> None:
+    """Bring images of the engine to the node."""
+    _run(*shlex.split(os.environ[LOADER]), *images)
 
 
 def _run(*command: str) -> None:
@@ -109,8 +116,8 @@ def _state(space: str) -> str:
     return f"{pods}\n{events[-3000:]}\n{logs}"
 
 
-def pods(app: str, space: str = workloads.SPACE, label: str = "app") -> list[str]:
-    """Return the names of the pods of an application that are not ending."""
+def pods(app: str, space: str = workloads.SPACE, label: str = "deployment") -> list[str]:
+    """Return the names of the pods of a Deployment that are not ending."""
     told = json.loads(kubectl("-n", space, "get", "pods", "-l", f"{label}={app}", "-o", "json"))
     return [one["metadata"]["name"] for one in told["items"] if "deletionTimestamp" not in one["metadata"]]
 
@@ -129,9 +136,28 @@ class Calls:
         return found
 
 
-def calls(url: str, seconds: float, app: str = "front-v1", *more: str) -> Calls:
+@dataclass(slots=True)
+class Followed:
+    """What an application prints, to its end."""
+
+    process: "subprocess.Popen[str]"
+
+    def ended(self) -> str:
+        """Return all that it has printed."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0, err
+        return out
+
+
+def followed(pod: str) -> Followed:
+    """Begin to follow what the application of a pod prints."""
+    command = ["kubectl", "-n", workloads.SPACE, "logs", pod, "-c", "application", "--follow"]
+    return Followed(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+
+
+def calls(url: str, seconds: float, app: str = "front-v1", *more: str, space: str = workloads.SPACE) -> Calls:
     """Begin to call a URL from the application of a pod; the first call is over when this returns."""
-    command = ["kubectl", "-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--"]
+    command = ["kubectl", "-n", space, "exec", pods(app, space)[0], "-c", "application", "--"]
     command += ["python", "-c", CALLS, url, str(seconds), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -139,15 +165,15 @@ def calls(url: str, seconds: float, app: str = "front-v1", *more: str) -> Calls:
     return Calls(process)
 
 
-def called(url: str, times: int = 20, app: str = "front-v1") -> dict[str, int]:
+def called(url: str, times: int = 20, app: str = "front-v1", space: str = workloads.SPACE) -> dict[str, int]:
     """Call a URL so many times from the application of a pod."""
-    return calls(url, 60, app, str(times)).ended()
+    return calls(url, 60, app, str(times), space=space).ended()
 
 
 def stats(app: str) -> dict[str, int]:
     """Return counters and gauges of the Envoy of an application's first pod."""
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9901/stats?format=json').read().decode())"
-    place = ("-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--", "env", "-u", "http_proxy")
+    place = ("-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--")
     told = json.loads(kubectl(*place, "python", "-c", ask))["stats"]
     return {one["name"]: one["value"] for one in told if "value" in one}
 
@@ -155,36 +181,60 @@ def stats(app: str) -> dict[str, int]:
 @contextlib.contextmanager
 def running() -> Iterator[None]:
     """Have the control plane and the shop on the node, and nothing of them afterwards."""
-    build(IMAGES["meshloom"])
-    load(IMAGES["envoy"])
+    build(IMAGE)
+    build(PROXY, "--target", "proxy")
+    load(IMAGE, PROXY)
     try:
-        install(IMAGES["meshloom"])
-        space = {"name": workloads.SPACE, "labels": {"servicemesh.oci.oracle.com/sidecar-injection": "enabled"}}
-        applied([{"apiVersion": "v1", "kind": "Namespace", "metadata": space}])
-        services = [
-            one for name in ("front-v1", "catalogue-v1", "catalogue-v2") for one in workloads.objects(name, IMAGES)
-        ]
-        applied([one for one in services if one["kind"] == "Service"])  # a binding wants its Service to be there
-        kubectl("apply", "-f", str(MESH))
-        applied(services)
-        rolled_out("front-v1", "catalogue-v1", "catalogue-v2")
+        install()
+        open_shop()
         yield
     finally:
-        for space in (workloads.SPACE,):
+        for space in (workloads.SPACE, workloads.OUTSIDE):
             kubectl("delete", "namespace", space, "--ignore-not-found", "--wait=true")
         meshloom("uninstall", "--purge", "--yes")
 
 
-def install(image: str) -> None:
-    """Install the control plane, or another build of it, and wait until it serves."""
-    meshloom("install", "--image", image, "--wait")
+def open_shop() -> None:
+    """Label a namespace, apply the mesh, deploy the applications; and one that is no part of all that."""
+    applied([workloads.namespace(workloads.SPACE, "enabled"), workloads.namespace(workloads.OUTSIDE, "disabled")])
+    objects = [one for name in VERSIONS for one in workloads.version(name, IMAGE)]
+    services = [one for one in objects if one["kind"] == "Service"]
+    applied([*services, workloads.service("catalogue", {"service": "catalogue"})])
+    kubectl("apply", "-f", str(MESH))
+    until(
+        "the bindings ready", lambda: all(active == "True" for active in actives("virtualdeploymentbindings").values())
+    )
+    idle = workloads.container(IMAGE, *workloads.IDLE)
+    applied([*objects, workloads.deployment("visitor", idle, workloads.OUTSIDE)])
+    rolled_out(*VERSIONS)
+    rolled_out("visitor", space=workloads.OUTSIDE)
 
 
-def until_called(url: str, wanted: set[str], app: str = "front-v1") -> None:
+def install(image: str = IMAGE, proxy: str = PROXY, **injection: str) -> None:
+    """Install the control plane, or another build or other settings of it, and wait until it serves."""
+    chosen = {"image": proxy, "pull_policy": "IfNotPresent", **injection}
+    settings = [f"settings.kubernetes.injection.{key}={value}" for key, value in chosen.items()]
+    options = [word for one in settings for word in ("--set", one)]
+    meshloom("install", "--image", image, *options, "--wait")
+    rolled_out("meshloom", space=SYSTEM)
+
+
+def actives(kinds: str) -> dict[str, str]:
+    """Return the status of the condition Active of every object of these kinds in the shop."""
+    told = json.loads(kubectl("-n", workloads.SPACE, "get", kinds, "-o", "json"))
+    return {f"{one['kind']} {one['metadata']['name']}": _active(one) for one in told["items"]}
+
+
+def _active(one: dict[str, Any]) -> str:
+    conditions = one.get("status", {}).get("conditions", ())
+    return next((each["status"] for each in conditions if each["type"] == "ServiceMeshActive"), "absent")
+
+
+def until_called(url: str, wanted: set[str], app: str = "front-v1", space: str = workloads.SPACE) -> None:
     """Wait until all that answer a call are these."""
 
     def is_so() -> bool:
-        return set(called(url, 5, app)) == wanted
+        return set(called(url, 5, app, space)) == wanted
 
     wait_until(is_so, f"{url} answered by {sorted(wanted)} alone", PATIENCE)
 
@@ -192,10 +242,6 @@ def until_called(url: str, wanted: set[str], app: str = "front-v1") -> None:
 def until(what: str, holds: Callable[[], object]) -> None:
     """Wait until something holds."""
     wait_until(holds, what, PATIENCE)
-
-
-NEXT = "meshloom:node-test-next"
-"""Another build of the same tree."""
 
 
 def log() -> str:
@@ -213,7 +259,7 @@ def received(app: str) -> dict[str, int]:
 def endpoints(app: str, of: str) -> set[str]:
     """Return the addresses by which an application's Envoy knows the pods of a deployment."""
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9901/clusters?format=json').read().decode())"
-    place = ("-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--", "env", "-u", "http_proxy")
+    place = ("-n", workloads.SPACE, "exec", pods(app)[0], "-c", "application", "--")
     told = json.loads(kubectl(*place, "python", "-c", ask))["cluster_statuses"]
     sockets = [
         host["address"]["socket_address"]
