@@ -17,6 +17,8 @@ from translator.resources import EncodedResource
 
 _FILTER_CHAINS = 3  # the number of the field
 _EDGE_BUFFER = 32 << 10
+_ANY = "::"
+
 _SILENCE = {
     Inspection.CLIENT_FIRST: datetime.timedelta(seconds=10),
     Inspection.SERVER_MAY_BE_FIRST: datetime.timedelta(seconds=1),
@@ -26,7 +28,7 @@ _SILENCE = {
 def outbound(address: str, door: Door) -> EncodedResource:
     """Return the listener of an application's calls."""
     direction = core_v3.TrafficDirection.OUTBOUND
-    socket = socket_address(address, names.OUTBOUND_PORT)
+    socket = bound_address(address, names.OUTBOUND_PORT)
     return _encoded(listener_v3.Listener(name=names.OUTBOUND, address=socket, traffic_direction=direction), door)
 
 
@@ -39,7 +41,7 @@ def inside_connect(door: Door) -> EncodedResource:
 def outbound_tcp(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of an application's TCP connections to one service."""
     direction = core_v3.TrafficDirection.OUTBOUND
-    socket = socket_address(address, port)
+    socket = bound_address(address, port)
     name = names.outbound_tcp(address, port)
     return _encoded(listener_v3.Listener(name=name, address=socket, traffic_direction=direction), door)
 
@@ -49,7 +51,7 @@ def inbound(address: str, port: int, door: Door) -> EncodedResource:
     direction = core_v3.TrafficDirection.INBOUND
     listener = listener_v3.Listener(
         name=names.inbound(port),
-        address=socket_address(address, port),
+        address=bound_address(address, port),
         traffic_direction=direction,
         access_log=_failures(door),
     )
@@ -60,7 +62,7 @@ def gateway(address: str, port: int, door: Door) -> EncodedResource:
     """Return the listener of a gateway's port; strangers get small buffers."""
     listener = listener_v3.Listener(
         name=names.gateway(port),
-        address=socket_address(address, port),
+        address=bound_address(address, port),
         per_connection_buffer_limit_bytes=_EDGE_BUFFER,
         access_log=_failures(door),
     )
@@ -95,6 +97,12 @@ def inspector() -> listener_v3.ListenerFilter:
     return listener_v3.ListenerFilter(
         name="envoy.filters.listener.tls_inspector", typed_config=wire.packed(inspector_v3.TlsInspector())
     )
+
+
+def bound_address(address: str, port: int) -> core_v3.Address:
+    """Return an address to listen on; that of all IPv6 is also that of all IPv4, as where a proxy shows itself."""
+    socket = core_v3.SocketAddress(address=address, port_value=port, ipv4_compat=address == _ANY)
+    return core_v3.Address(socket_address=socket)
 
 
 def socket_address(address: str, port: int) -> core_v3.Address:

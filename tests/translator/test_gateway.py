@@ -43,6 +43,12 @@ def test_without_an_address_it_listens_on_all():
     assert listener["address"]["socket_address"]["address"] == "0.0.0.0"
 
 
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too():
+    proxy = proxies.Gateway(graphs.ig("shop/edge"), "::")
+    listener = decoded.named(bundle(PETS, proxy=proxy), "listeners", "gateway/8080")
+    assert listener["address"]["socket_address"] == {"address": "::", "port_value": 8080, "ipv4_compat": True}
+
+
 def test_hosts_share_a_port_by_name_and_the_port_of_a_request_does_not_count():
     cats = graph.GatewayHost("cats", ("cats.example", "pets.example"), ())
     parts = bundle(PETS, cats)
