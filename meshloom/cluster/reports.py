@@ -52,7 +52,7 @@ class Reports:
         self._api, self._replica, self._own = api, replica, own
         self._path = api_server.path("v1", "configmaps", replica.namespace)
         self._name = _NAME.format(replica.name)
-        self._written, self._at = "", 0.0
+        self._written, self._at, self._asked = "", 0.0, -EVERY
         self._others: dict[str, _Told] = {}
         self._fault = ""
 
@@ -69,6 +69,13 @@ class Reports:
 
     async def others(self) -> tuple[str, ...]:
         """Return what the other replicas that live tell; what they told last where nobody answers."""
+        now = _now()
+        if now - self._asked >= EVERY:
+            self._asked = now
+            await self._ask()
+        return tuple(told.text for told in self._others.values() if now - told.since < STALE)
+
+    async def _ask(self) -> None:
         try:
             found = await self._api.request("GET", self._path, {"labelSelector": _LABEL}, within=_WITHIN)
         except api_server.ApiError as fault:
@@ -76,8 +83,6 @@ class Reports:
         else:
             self._said("")
             self._others = dict(self._read(one) for one in found["items"] if one["metadata"]["name"] != self._name)
-        now = _now()
-        return tuple(told.text for told in self._others.values() if now - told.since < STALE)
 
     async def _tell(self) -> None:
         text, now = await self._own(), _now()

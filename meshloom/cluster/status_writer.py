@@ -70,7 +70,7 @@ def path(ref: Ref, subresource: str = "") -> str:
 
 
 def body(change: rounds.Change) -> Mapping[str, Any]:
-    """Return what is applied. A uid in it would not be compared with the object's: the API server takes it from there."""
+    """Return what is applied. A uid in it would be of no use: the API server does not compare it with the object's."""
     metadata = {"namespace": change.ref.namespace, "name": change.ref.name}
     return {
         "apiVersion": resources.API_VERSION,
