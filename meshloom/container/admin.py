@@ -22,9 +22,10 @@ def fail_health(address: Address) -> None:
     _answer(address, "POST", "/healthcheck/fail")
 
 
-def busy(address: Address) -> int:
-    """Return how many requests and connections of the mesh are going on. Raises SilentError."""
-    wanted = r"(^|\.)(http\..*\.downstream_rq_active|tcp\..*\.downstream_cx_active)$"
+def busy(address: Address, *, with_connections: bool = False) -> int:
+    """Return how many requests, and connections of TCP or all, are going on in the mesh. Raises SilentError."""
+    of_http = "(rq|cx)" if with_connections else "rq"
+    wanted = rf"(^|\.)(http\..*\.downstream_{of_http}_active|tcp\..*\.downstream_cx_active)$"
     told = _answer(address, "GET", f"/stats?format=json&type=Gauges&filter={urllib.parse.quote(wanted)}")
     try:
         return active({one["name"]: one["value"] for one in json.loads(told)["stats"] if "value" in one})

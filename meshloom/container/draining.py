@@ -14,15 +14,19 @@ _LOOK_SECONDS = 0.1
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
-def drain(address: admin.Address, seconds: float, own: int) -> None:
+def drain(address: admin.Address, seconds: float, own: int, *, are_strangers: bool) -> None:
     """Return when the application is gone and nothing goes on in the proxy, or it is silent, or the time is over.
 
-    `own` is the user that the proxy runs as.
+    `own` is the user that the proxy runs as. Strangers are waited for as long as they are connected: they are asked to
+    leave with the next response, and a request on a connection that is being closed would be lost. Proxies send such a
+    request again, and keep connections for ever.
     """
     until = time.monotonic() + seconds
     with contextlib.suppress(admin.SilentError):
         admin.fail_health(address)
-        while time.monotonic() < until and (applications.others(_tables(), own) or admin.busy(address)):
+        while time.monotonic() < until and (
+            applications.others(_tables(), own) or admin.busy(address, with_connections=are_strangers)
+        ):
             time.sleep(_LOOK_SECONDS)
 
 

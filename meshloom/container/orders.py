@@ -18,7 +18,8 @@ SOCKET = "probes.sock"
 @dataclass(frozen=True, slots=True)
 class Orders:
     """`argv` starts Envoy. `admin` is the port of its admin interface, on loopback. It drains for `drain_seconds` at
-    most. `addresses` are those of the pod, `probes` what may be asked of it, answered at `socket`.
+    most; `are_strangers` says that those who call are no proxies, and that it waits for their connections, too.
+    `addresses` are those of the pod, `probes` what may be asked of it, answered at `socket`.
     """
 
     argv: tuple[str, ...]
@@ -27,6 +28,7 @@ class Orders:
     addresses: tuple[str, ...]
     probes: targets.Targets
     socket: str
+    are_strangers: bool = False
 
 
 def written(orders: Orders) -> str:
@@ -39,6 +41,7 @@ def written(orders: Orders) -> str:
             "addresses": orders.addresses,
             "probes": targets.written(orders.probes.items()),
             "socket": orders.socket,
+            "are_strangers": orders.are_strangers,
         }
     )
 
@@ -54,4 +57,5 @@ def read(text: str) -> Orders:
         tuple(told["addresses"]),
         targets.read(told["probes"]),
         told["socket"],
+        told["are_strangers"],
     )

@@ -51,7 +51,7 @@ def _tell_the_end(envoy: Envoy, events: Events) -> None:
 
 
 def _drain_and_end(envoy: Envoy, ordered: orders.Orders) -> None:
-    draining.drain(ordered.admin, ordered.drain_seconds, os.getuid())
+    draining.drain(ordered.admin, ordered.drain_seconds, os.getuid(), are_strangers=ordered.are_strangers)
     _end(envoy)
 
 

@@ -51,6 +51,7 @@ def files(env: Mapping[str, str], folders: Folders, envoy: str, *, is_ipv4_only:
         _addresses(env),
         probes,
         socket,
+        isinstance(proxy, proxies.Gateway),
     )
     return {BOOTSTRAP: json.dumps(made), orders.FILE: orders.written(told), **proof.files()}
 

@@ -174,3 +174,16 @@ async def test_a_dump_of_the_cluster_becomes_yaml_that_can_be_applied_anywhere(
     moved = written.replace("namespace: shop", "namespace: elsewhere")
     own.kubectl("apply", "--server-side", "-f", "-", text=moved)
     assert len(got(own, "-n", "elsewhere", plurals)["items"]) == len(list(yaml.safe_load_all(written)))
+
+
+async def test_the_definitions_of_meshloom_take_the_place_of_the_originals_and_all_objects_stay(
+    own: servers.Cluster,
+) -> None:
+    plurals = ",".join(kind.plural for kind in resources.KINDS.values())
+    before = [(one["kind"], one["metadata"]["uid"], one["spec"]) for one in got(own, "-A", plurals)["items"]]
+    assert before
+    definitions = yaml.safe_dump_all(definition.definitions())
+    own.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=definitions)
+    own.kubectl("annotate", "-n", "shop", "mesh", "main", "seen=here")
+    after = [(one["kind"], one["metadata"]["uid"], one["spec"]) for one in got(own, "-A", plurals)["items"]]
+    assert after == before

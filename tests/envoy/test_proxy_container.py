@@ -4,11 +4,16 @@ It is that of a gateway here, for a gateway binds an address that is its own; si
 namespace (`tests/capture/test_container.py`).
 """
 
+import contextlib
+import http.client
 import os
 import pathlib
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent import futures
 from dataclasses import dataclass
 
 import psutil
@@ -108,6 +113,27 @@ def test_a_proxy_starts_from_its_environment_answers_for_its_application_and_end
     assert "envoy" in envoy.name()
     assert process.memory_full_info().uss < SMALL, process.memory_full_info()
 
-    world.container.popen.send_signal(signal.SIGTERM)
+    with futures.ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(asked_until_told_to_leave, world.address, begun := threading.Event())
+        assert begun.wait(30)
+        world.container.popen.send_signal(signal.SIGTERM)
+        assert set(asked.result(30)) == {404}, "a request on an open connection was lost"
     assert world.container.popen.wait(30) == 0
     assert not envoy.is_running()
+
+
+def asked_until_told_to_leave(address: str, begun: threading.Event) -> list[int]:
+    """Return the statuses of requests that follow each other on one connection, until an answer is the last."""
+    found: list[int] = []
+    connection = http.client.HTTPConnection(address, 8880, timeout=30)
+    with contextlib.closing(connection):
+        while True:
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            response.read()
+            found.append(response.status)
+            if response.will_close:
+                return found
+            if len(found) == 10:
+                begun.set()
+            time.sleep(0.02)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
@@ -33,7 +34,8 @@ class Admin(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
-        self.busy, self.failed, self.looked = 0, threading.Event(), threading.Event()
+        self.busy, self.connected = 0, 0
+        self.failed, self.looked = threading.Event(), threading.Event()
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
@@ -46,6 +48,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.looked.set()
         told = {"http.inbound.downstream_rq_active": self.server.busy, "http.admin.downstream_rq_active": 1}
+        if "(rq|cx)" in urllib.parse.unquote(self.path):
+            told["http.inbound.downstream_cx_active"] = self.server.connected
         self._say(json.dumps({"stats": [{"name": name, "value": value} for name, value in told.items()]}).encode())
 
     def _say(self, body: bytes) -> None:
@@ -67,9 +71,9 @@ def admin() -> Iterator[Admin]:
     server.server_close()
 
 
-def started(folder, argv, at, seconds=60.0):
+def started(folder, argv, at, seconds=60.0, are_strangers=False):
     """Start the process in a network namespace's view of its own user: nobody else's sockets count here."""
-    told = orders.Orders(tuple(argv), at, seconds, ("127.0.0.1",), {}, str(folder / "probes.sock"))
+    told = orders.Orders(tuple(argv), at, seconds, ("127.0.0.1",), {}, str(folder / "probes.sock"), are_strangers)
     (folder / orders.FILE).write_text(orders.written(told))
     code = (
         "import sys; from meshloom.container import applications, supervisor;"
@@ -105,6 +109,22 @@ def test_told_to_end_it_lets_envoy_finish_what_it_does(tmp_path, admin):
     assert admin.looked.wait(60)
     assert process.poll() is None
     admin.busy = 0
+    assert ended(process) == 0
+
+
+@pytest.mark.parametrize("are_strangers", [True, False])
+def test_strangers_are_waited_for_while_they_are_connected_and_proxies_are_not(tmp_path, admin, are_strangers):
+    argv, mark = played(tmp_path)
+    admin.connected = 1
+    process = started(tmp_path, argv, admin.server_address, are_strangers=are_strangers)
+    wait_until(mark.exists, "Envoy started", 60)
+    process.send_signal(signal.SIGTERM)
+    assert admin.looked.wait(60)
+    if are_strangers:
+        admin.looked.clear()
+        assert admin.looked.wait(60), "it looks again and again"
+        assert process.poll() is None
+        admin.connected = 0
     assert ended(process) == 0
 
 

@@ -43,8 +43,9 @@ def test_without_ipv6_it_listens_on_those_of_ipv4():
 
 
 def test_a_gateway_is_one_whatever_pod_it_is_in():
-    made, _ = read(MESHLOOM_GATEWAY="shop/edge", POD_IP="10.0.0.7")
+    made, told = read(MESHLOOM_GATEWAY="shop/edge", POD_IP="10.0.0.7")
     assert made["node"]["metadata"] == {"meshloom": {"proxy": "gateway", "of": "shop/edge", "address": "::"}}
+    assert told.are_strangers, "who calls a gateway is no proxy"
 
 
 def test_envoy_is_started_as_the_variables_say():
