@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh import inventory, resolve
+from mesh import inventory, resolve, workloads
 from mesh.problems import Ref
 from meshloom import passes
 from meshloom.identity import claim
@@ -11,6 +11,7 @@ from tests import written
 from tests.meshloom import issued, shop
 from translator import resources
 from watchers import store
+from xds import snapshot as snapshots
 
 PROXIES = (
     claim.sidecar("shop/front-v1", "127.0.9.1", "127.0.0.1", {}),
@@ -22,7 +23,27 @@ WEIGHTS = st.sampled_from([(90, 10), (50, 50), (0, 100), (0, 0)]).map(
     lambda shares: written.objects(shop.weights(*shares))
 )
 WANTED = st.frozensets(st.sampled_from(PROXIES))
-ALL = inventory.inventory_of(written.objects("---".join((shop.MESH, shop.PETS, shop.weights(90, 10)))))
+BINDING = """
+VirtualDeploymentBinding: shop/pets-v1
+virtualDeployment: {ref: {name: pets-v1}}
+target: {service: {ref: {name: pets}}}
+"""
+
+
+def listing(*addresses: str) -> workloads.EndpointSlice:
+    """The endpoints of the Service that `pets-v1` is bound to."""
+    labels = {"kubernetes.io/service-name": "pets"}
+    listed = tuple(workloads.Endpoint(addresses=(address,)) for address in addresses)
+    return workloads.EndpointSlice(metadata={"namespace": "shop", "name": "pets-1", "labels": labels}, endpoints=listed)
+
+
+ALL = inventory.inventory_of(
+    [
+        *written.objects("---".join((shop.MESH, shop.PETS, shop.weights(90, 10), BINDING))),
+        workloads.Service(metadata={"namespace": "shop", "name": "pets"}),
+        listing("10.0.0.1"),
+    ]
+)
 REFS = sorted(item.ref for item in ALL)
 
 SERVICES = resolve.resolve(ALL).graph.services
@@ -32,8 +53,9 @@ CREDENTIALS = st.builds(
     st.integers(1, 2),
 )
 
-edits = st.one_of(WEIGHTS, st.sampled_from(REFS))
-"""New weights, or an object that goes if it is there and otherwise comes back."""
+LISTINGS = st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), max_size=2).map(lambda found: [listing(*found)])
+edits = st.one_of(WEIGHTS, LISTINGS, st.sampled_from(REFS))
+"""New weights or endpoints, or an object that goes if it is there and otherwise comes back."""
 
 
 def edited(seen: inventory.Inventory, edit: object) -> inventory.Inventory:
@@ -71,6 +93,21 @@ def test_a_change_of_weights_leaves_all_other_snapshots_the_same_objects():
     assert second.snapshots[PROXIES[2]] is first.snapshots[PROXIES[2]]
     shared = [part for part in second.snapshots[PROXIES[0]].parts if part in second.snapshots[PROXIES[1]].parts]
     assert len(shared) > 1
+
+
+def test_an_endpoint_that_comes_is_in_the_snapshots_of_callers_and_all_else_there_is_the_same():
+    wanted = frozenset(PROXIES)
+    first = passes.passed(passes.Task(ALL, None, wanted), None, {}, resolve.Settings())
+    more = listing("10.0.0.1", "10.0.0.2")
+    task = passes.Task(ALL.with_changes([more]), frozenset({more.ref}), wanted)
+    second = passes.passed(task, first, first.snapshots, resolve.Settings())
+    assert {*second.published} == {*PROXIES[:2]}
+    for proxy, new in second.published.items():
+        old = first.snapshots[proxy]
+        assert [url for url in new.digests if new.digest(url) != old.digest(url)] == [resources.ENDPOINTS]
+        changed = snapshots.changed(old, new, resources.ENDPOINTS)
+        assert [*changed] == ["outbound/shop/pets-v1/9080"]
+        assert len({*old.parts} & {*new.parts}) == len(new.parts) - 1
 
 
 def secrets_of(made, proxy):
