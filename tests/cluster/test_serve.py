@@ -105,6 +105,7 @@ async def test_a_server_that_is_away_is_said_once_and_what_was_seen_is_served(
                 await program.until_logged("Server Kubernetes API", "does not answer")
                 status, _ = await program.asked("/readyz")
                 assert status == 200, "the last good configuration is served"
+                assert 'meshloom_watch_failing{kind="Pod"} 1.0' in (await program.asked("/metrics"))[1]
                 async with late.connected(program.address):
                     await late.complete()
                 assert late.held == client.held
