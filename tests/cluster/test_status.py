@@ -1,8 +1,10 @@
 """Statuses on a real API server: what is applied reaches the conditions it deserves, and nothing is written twice."""
 
+import asyncio
 import json
 import os
 import pathlib
+import signal
 
 import pytest
 import yaml
@@ -131,6 +133,27 @@ async def test_the_next_leader_goes_on_and_writes_nothing_that_is_there(
         await waiting.until(lambda: following.counted.leading)
         await rounds_of(following)
         assert await versions(api, namespace) == before
+
+
+async def test_after_the_api_server_was_away_what_changed_is_told(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
+) -> None:
+    applied(cluster, namespace, *the_shop(namespace))
+    async with telling.telling(api, namespace):
+        await until_ready(api, namespace)
+        cluster.stop("kube-apiserver", signal.SIGKILL)
+        await asyncio.to_thread(cluster.start)
+        cluster.kubectl("patch", "virtualservice/pets", "-n", namespace, "--type=merge", "-p", OTHER_HOSTS)
+
+        async def told() -> bool:
+            found = (await telling.listed(api, namespace, "VirtualService"))["pets"]
+            seen = {one["observedGeneration"] for one in found["status"]["conditions"]}
+            return seen == {found["metadata"]["generation"]} == {2} and telling.conditions(found) in READY
+
+        await waiting.until_told(told)
+
+
+OTHER_HOSTS = '{"spec": {"hosts": ["pets", "animals"]}}'
 
 
 async def test_an_object_made_anew_has_a_status_of_its_own(
