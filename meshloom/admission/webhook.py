@@ -6,12 +6,14 @@ is wrong with what was sent. What one caller may take is bounded: bytes, time, c
 
 import asyncio
 import contextlib
+import logging
 import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, Protocol
 
+import aiohttp
 from aiohttp import web, web_protocol
 
 from meshloom import addresses, listening
@@ -36,6 +38,10 @@ UNHEARD_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 150.0
 """How long one may last after an answer; API servers close theirs after 90 seconds."""
 _LOOK_SECONDS: Final = 5.0
+
+
+_UNHEARD: Final = logging.Logger("webhook", logging.CRITICAL)
+"""What strangers send that is no HTTP fills no log; faults of ours are logged where they happen."""
 
 
 class Answering(Protocol):
@@ -79,7 +85,9 @@ async def served(desks: Sequence["Desk"], shown: Shown, address: addresses.Addre
     hall = _Hall()
     for desk in desks:
         made.router.add_post(desk.path, hall.taken_to(desk))
-    runner = web.AppRunner(made, access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=SECONDS)
+    runner = web.AppRunner(
+        made, access_log=None, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=SECONDS, logger=_UNHEARD
+    )
     listening_socket = await asyncio.to_thread(listening.opened, address, "the webhook")
     with contextlib.closing(listening_socket):
         await runner.setup()
@@ -125,7 +133,15 @@ class Desk:
             self._inside -= 1
 
     async def _answered(self, request: web.Request, begun: float) -> bytes:
-        return await self._answering.answer(await request.read(), begun)
+        return await self._answering.answer(await _body(request), begun)
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises asked.UnreadableError where whoever asked has gone away in the middle, which is no fault of ours."""
+    try:
+        return await request.read()
+    except (OSError, aiohttp.ClientError, web.RequestPayloadError):
+        raise asked.UnreadableError("the connection was lost") from None
 
 
 class _Hall:

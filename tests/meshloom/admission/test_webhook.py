@@ -213,3 +213,22 @@ async def test_a_review_that_has_waited_too_long_is_not_judged_and_the_client_to
     assert (response["allowed"], response["status"]["code"]) == (False, 429)
     assert response["status"]["details"] == {"retryAfterSeconds": 1}
     assert counted.outcomes == ["deferred"]
+
+
+async def test_whoever_goes_away_in_the_middle_is_no_news(judging, caplog):
+    authority = Authority()
+    async with serving(judging, authority) as url:
+        port = int(url.rpartition(":")[2])
+        half = b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"
+        for sent in (
+            half,
+            half,
+            b"\x16\x03 nonsense\r\n\r\n",
+            b"POST /validate HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        ):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=authority.trusted(), server_hostname=NAME)
+            writer.write(sent)
+            await writer.drain()
+            writer.transport.abort()
+        assert (await posted(url, authority, REVIEW))[0] == 200
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
