@@ -17,11 +17,12 @@ def static_bootstrap(resources: Resources, holder: certificates.Files) -> dict[s
     control plane for.
     """
     parts = Parts(*({item["name"]: item for item in resources.get(kind, ())} for kind in Parts._fields))
+    endpoints = {item["cluster_name"]: item for item in resources.get("endpoints", ())}
     inside = "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
     return {
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": inside}}],
         "static_resources": {
-            "clusters": [_without_sds(item) for item in resources.get("clusters", ())],
+            "clusters": [_settled(_without_sds(item), endpoints) for item in resources.get("clusters", ())],
             "listeners": [_whole(_without_sds(item), parts) for item in resources.get("listeners", ())],
             "secrets": [*_secrets(holder), *_of_gateways(resources, holder)],
         },
@@ -63,6 +64,14 @@ def _without_sds(of: Any) -> Any:
     if isinstance(of, Mapping):
         return {name: _without_sds(value) for name, value in of.items() if name != "sds_config"}
     return [_without_sds(item) for item in of] if isinstance(of, list) else copy.copy(of)
+
+
+def _settled(cluster: dict[str, Any], endpoints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cluster with the endpoints in it that it would ask a control plane for."""
+    if "eds_cluster_config" not in cluster:
+        return cluster
+    rest = {name: value for name, value in cluster.items() if name not in ("type", "eds_cluster_config")}
+    return {**rest, "load_assignment": endpoints[cluster["name"]]}
 
 
 class Parts(NamedTuple):
