@@ -123,6 +123,7 @@ async def test_while_nobody_answers_changes_wait_but_finalizers_labels_and_remov
     async with replicas.replica(api, namespace, log) as replica:
         url = replica.url
         await api.request("POST", path, body=mesh)
+        await api.request("POST", path, body={**mesh, "metadata": {"name": "bare"}, "spec": None})
     configured = configuration.configured({"url": url})
     for webhook in configured["webhooks"]:
         webhook["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
@@ -136,8 +137,12 @@ async def test_while_nobody_answers_changes_wait_but_finalizers_labels_and_remov
             return err if code else ""
 
         assert "failed calling webhook" in await until(refused)
-        code, _, err = await kubectl("label", "mesh", "main", "a=b")
+        code, _, err = await kubectl("label", "mesh", "main", "bare", "a=b")
         assert code == 0, err
+        code, _, err = await kubectl(
+            "patch", "mesh", "bare", "--type=merge", "-p", yaml.safe_dump({"spec": mesh["spec"]})
+        )
+        assert "failed calling webhook" in err, "a spec that comes is a change"
         code, _, err = await kubectl("delete", "mesh", "main", "--wait=false")
         assert code == 0, err
         code, _, err = await kubectl("patch", "mesh", "main", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
