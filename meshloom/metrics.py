@@ -46,6 +46,9 @@ WRITE_OUTCOMES: Final = ("done", "failed", "refused")
 DONE: Final = ("made", "changed", "removed", "left", "refused")
 """What is done about the objects of gateways."""
 
+TURNS: Final = ("evicted", "held", "waiting", "useless", "failed")
+"""How the turn of somebody who makes pods to lose one ends."""
+
 PASS_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 K = TypeVar("K")
@@ -216,6 +219,27 @@ class Gateways:
         self._done[kind, what].inc()
 
 
+class Evictions:
+    """What is done about pods to be made anew (`meshloom.cluster.evictions.Observer`)."""
+
+    def __init__(self, into: registry.CollectorRegistry) -> None:
+        told = "Turns of those who make pods to lose one that is to be made anew, by how they ended."
+        turns = prometheus_client.Counter("meshloom_evictions", told, ["outcome"], registry=into)
+        self._turns = _each(turns, {outcome: outcome for outcome in TURNS})
+        told = "Pods that are to be made anew: due are those that meshloom evicts, kept those that others have to."
+        pods = prometheus_client.Gauge("meshloom_pods_outdated", told, ["state"], registry=into)
+        self._due, self._kept = pods.labels("due"), pods.labels("kept")
+
+    def turned(self, outcome: str) -> None:
+        """Note how a turn ended."""
+        self._turns[outcome].inc()
+
+    def due(self, count: int, kept: int) -> None:
+        """Note how many pods are to be evicted, and how many others have to make anew."""
+        self._due.set(count)
+        self._kept.set(kept)
+
+
 class Leading:
     """Whether this replica leads (`meshloom.cluster.leader.Observer`)."""
 
@@ -252,7 +276,7 @@ class Metrics:
         self.certificates, self.admission = Certificates(self._registry), Admission(self._registry)
         self.leading, self.injection = Leading(self._registry), Injection(self._registry)
         self.writing = Writing(self._registry)
-        self.gateways = Gateways(self._registry)
+        self.gateways, self.evictions = Gateways(self._registry), Evictions(self._registry)
         prometheus_client.ProcessCollector(namespace="meshloom", registry=self._registry)
         build = prometheus_client.Info("meshloom_build", "What is running.", registry=self._registry)
         build.info({"version": version, "python": platform.python_version()})

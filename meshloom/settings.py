@@ -94,6 +94,7 @@ class Kubernetes(_Settings):
     patience_seconds: Seconds = 10.0
     """A kind that cannot be followed for so long is a problem; what does not pass by itself is one at once."""
     injection: wishes.Injection = wishes.Injection()
+    evictions: wishes.Evictions = wishes.Evictions()
 
 
 class Operating(_Settings):

@@ -6,7 +6,7 @@ lost is no loss.
 
 import datetime
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mesh import resources
 from mesh.problems import Ref
@@ -20,6 +20,15 @@ LONGEST_MESSAGE: Final = 1024
 _CONFLICT: Final = 409
 _WITHIN: Final = 5.0
 _LONGEST_NAME: Final = 200
+
+
+class Subject(NamedTuple):
+    """Whom an Event is about, beside its namespace; without a uid whoever has the name."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str = ""
 
 
 class Events:
@@ -72,6 +81,31 @@ def event(ref: Ref, uid: str, name: str, condition: Condition, instance: str) ->
         },
         "type": "Normal" if condition.status == verdicts.Truth.TRUE.value else "Warning",
         "reason": condition.reason,
+        "message": verdicts.bounded(said, LONGEST_MESSAGE),
+        "source": {"component": api_server.MANAGER},
+        "reportingComponent": api_server.MANAGER,
+        "reportingInstance": instance,
+    }
+
+
+def about(
+    subject: Subject, namespace: str, reason: str, said: str, instance: str, *, is_warning: bool = True
+) -> dict[str, Any]:
+    """Return an Event about anything, but for its times: its name is that of what it says."""
+    digest = hashlib.blake2b("\n".join((*subject, reason, said)).encode(), digest_size=8).hexdigest()
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": namespace, "name": f"{subject.name[:_LONGEST_NAME]}.{digest}"},
+        "involvedObject": {
+            "apiVersion": subject.api_version,
+            "kind": subject.kind,
+            "namespace": namespace,
+            "name": subject.name,
+            **({"uid": subject.uid} if subject.uid else {}),
+        },
+        "type": "Warning" if is_warning else "Normal",
+        "reason": reason,
         "message": verdicts.bounded(said, LONGEST_MESSAGE),
         "source": {"component": api_server.MANAGER},
         "reportingComponent": api_server.MANAGER,

@@ -16,8 +16,8 @@ from watchers import api_server
 from watchers.api_server import ApiError, ApiServer
 
 NAME: Final = "oci-service-operator-servicemesh-config"
-IMAGE, ENDPOINT = "SIDECAR_IMAGE", "MDS_ENDPOINT"
-"""Its keys that mean something here. AUTO_UPDATE_PROXY_VERSION does not: nothing here changes an image by itself."""
+IMAGE, AUTOMATIC, ENDPOINT = "SIDECAR_IMAGE", "AUTO_UPDATE_PROXY_VERSION", "MDS_ENDPOINT"
+"""Its keys that mean something here; CP_ENDPOINT, the address of a cloud, does not."""
 
 LOOK_SECONDS: Final = 5.0
 _MAY_NOT: Final = (401, 403)
@@ -26,9 +26,18 @@ _log = structlog.get_logger()
 
 
 def chosen(terms: Terms, told: Mapping[str, str]) -> Terms:
-    """Return the terms with what the ConfigMap says in their place."""
-    image, endpoint = (told.get(key, "").strip() for key in (IMAGE, ENDPOINT))
-    return dataclasses.replace(terms, image=image or terms.image, mds_endpoint=endpoint or terms.mds_endpoint)
+    """Return the terms with what the ConfigMap says in their place.
+
+    The image that it names is rolled out. Without one proxies follow the settings, which change with the control plane,
+    unless AUTO_UPDATE_PROXY_VERSION is `false`: then running pods keep theirs.
+    """
+    image, automatic, endpoint = (told.get(key, "").strip() for key in (IMAGE, AUTOMATIC, ENDPOINT))
+    return dataclasses.replace(
+        terms,
+        image=image or terms.image,
+        mds_endpoint=endpoint or terms.mds_endpoint,
+        is_rolled=bool(image) or automatic.lower() != "false",
+    )
 
 
 async def followed(api: ApiServer, namespace: str) -> AsyncGenerator[Mapping[str, str], None]:
@@ -51,4 +60,4 @@ async def followed(api: ApiServer, namespace: str) -> AsyncGenerator[Mapping[str
 
 def _data(found: Any) -> Mapping[str, str]:
     data = found.get("data") if isinstance(found, dict) else None
-    return {key: value for key, value in (data or {}).items() if key in (IMAGE, ENDPOINT)}
+    return {key: value for key, value in (data or {}).items() if key in (IMAGE, AUTOMATIC, ENDPOINT)}

@@ -4,29 +4,17 @@ Law: as `meshloom.cluster.events`. A pod that is being created has no name yet t
 makes it is told.
 """
 
-import hashlib
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from meshloom.cluster import events, writes
 from meshloom.injector.patch import Outcome
 from meshloom.injector.pods import Json, Pod, mapping, objects
-from meshloom.status import verdicts
 from watchers import api_server
 
 PACE: Final = writes.Pace(rate=5.0, burst=25, together=2)
 WHAT: Final = "event of a pod"
 MOST: Final = 1000
 """Events that wait to be written; others are lost, for there is too much to read."""
-_LONGEST_NAME: Final = 200
-
-
-class Subject(NamedTuple):
-    """Whom an Event is about."""
-
-    api_version: str
-    kind: str
-    name: str
-    uid: str
 
 
 class Missed:
@@ -60,34 +48,16 @@ def event(pod: Pod, outcome: Outcome, instance: str) -> Json | None:
     if about is None or problem is None:
         return None
     said = f"{'A pod is refused' if outcome.is_refused else 'A pod has no proxy'}: {problem}"
-    digest = hashlib.blake2b("\n".join((*about, outcome.reason.value, said)).encode(), digest_size=8).hexdigest()
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"namespace": pod.namespace, "name": f"{about.name[:_LONGEST_NAME]}.{digest}"},
-        "involvedObject": {
-            "apiVersion": about.api_version,
-            "kind": about.kind,
-            "namespace": pod.namespace,
-            "name": about.name,
-            **({"uid": about.uid} if about.uid else {}),
-        },
-        "type": "Warning",
-        "reason": f"Proxy{outcome.reason.value}",
-        "message": verdicts.bounded(said, events.LONGEST_MESSAGE),
-        "source": {"component": api_server.MANAGER},
-        "reportingComponent": api_server.MANAGER,
-        "reportingInstance": instance,
-    }
+    return events.about(about, pod.namespace, f"Proxy{outcome.reason.value}", said, instance)
 
 
-def subject(pod: Pod) -> Subject | None:
+def subject(pod: Pod) -> events.Subject | None:
     """Return whom a pod is told of: who makes it, or the pod itself if it has a name."""
     for owner in objects(pod.metadata.get("ownerReferences")):
         if owner.get("controller") is True:
-            return Subject(*(_text(owner.get(part)) for part in ("apiVersion", "kind", "name", "uid")))
+            return events.Subject(*(_text(owner.get(part)) for part in ("apiVersion", "kind", "name", "uid")))
     name = _text(mapping(pod.metadata).get("name"))
-    return Subject("v1", "Pod", name, "") if name else None
+    return events.Subject("v1", "Pod", name, "") if name else None
 
 
 def _text(value: Any) -> str:

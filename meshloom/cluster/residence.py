@@ -18,6 +18,7 @@ from meshloom import settings as settings_model
 from meshloom.admission import configuration, judge, webhook
 from meshloom.cluster import (
     access_reviews,
+    evictions,
     gateways,
     home,
     leader,
@@ -93,6 +94,7 @@ class Residence:
         self._whose = token_reviews.TokenReviews(api)
         self._pods = pods.Pods()
         self._gateways = gateways.Gateways(api, settings.namespaces)
+        self._evictions = evictions.Evictions(api, settings.evictions, self._place)
         self._statuses = status_duties.StatusDuties(api, replica(self._place), lambda: self._gateways.states)
         self._shown = webhook.Shown()
         self.home = home.namespaced(api, self._place.namespace)
@@ -114,7 +116,8 @@ class Residence:
         self._counted, self._judge = counted, judge.Judge(counted.admission)
         self._injection = injection.Injection(counted.injection, followed=self._settings.namespaces)
         self._gateways.counted(counted.gateways)
-        seeing = (self._publisher, self._pods, self._gateways)
+        self._evictions.counted(counted.evictions)
+        seeing = (self._publisher, self._pods, self._gateways, self._evictions)
         return (self._judge, self._injection, *seeing, self._statuses.passes)
 
     def aside(self, ref: Ref, document: Mapping[str, Any] | None) -> None:
@@ -132,7 +135,7 @@ class Residence:
             raise RuntimeError("ask for the onlookers first")
         begun = self._statuses.begun(premises.peers, premises.snapshots, self._counted.writing)
         own = {"roots": self._publisher.run, "gateways": self._gateways.run, "audit": self._injection.audit}
-        duties = {**own, **begun.duties}
+        duties = {**own, "evictions": self._evictions.run, **begun.duties}
         candidate = leader.Leader(self._api, self._place, duties, self._counted.leading)
         async with contextlib.AsyncExitStack() as doors:
             await self._open(doors, self._desks(doors, self._judge, self._injection), premises)
@@ -162,6 +165,7 @@ class Residence:
         async for told in mesh_config.followed(self._api, self._place.namespace):
             agreed = mesh_config.chosen(terms, told)
             injecting.agree(agreed)
+            self._evictions.agree(agreed)
             await self._gateways.agree(agreed)
 
     async def _told(self, injecting: injection.Injection) -> None:

@@ -34,6 +34,8 @@ class Binding:
     resources: Mapping[str, Any] | None = None
     mounts_pki: bool = False
     log_level: str = ""
+    keeps_pods: bool = False
+    """Whether its pods are never evicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _ready(
         wished.model_dump(exclude_defaults=True) if wished else None,
         spec.mount_certificate_chain_from_host if spec else False,
         written.metadata.annotations.get(contract.LOG_LEVEL, ""),
+        not spec.pod_upgrade_enabled if spec else False,
     )
 
 

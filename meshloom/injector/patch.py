@@ -83,6 +83,7 @@ def _annotations(pod: Pod, chosen: Chosen, terms: Terms) -> Mapping[str, str]:
     told = {
         contract.BINDING: chosen.binding.ref.key,
         contract.DEPLOYMENT_ID: chosen.binding.deployment_id,
+        contract.IMAGE: terms.image,
     }
     if terms.is_native or contract.DEFAULT_CONTAINER in pod.annotations:
         return told

@@ -11,6 +11,7 @@ class Terms:
     """`image` is that of the proxies, `ads` where they find the control plane, as `NAME:PORT`.
 
     `is_native`: they are containers that start before all others and end after them, which takes Kubernetes 1.29.
+    `is_rolled`: pods whose proxy has another image are made anew, one after the other.
     What is exempt is not captured: networks and ports that applications dial beside the mesh.
     """
 
@@ -21,3 +22,4 @@ class Terms:
     mds_endpoint: str = ""
     exempt_networks: tuple[str, ...] = ()
     exempt_ports: tuple[int, ...] = ()
+    is_rolled: bool = True

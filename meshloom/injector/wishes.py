@@ -45,6 +45,17 @@ Network = Annotated[str, pydantic.AfterValidator(_network)]
 Port = Annotated[int, pydantic.Field(ge=1, le=65535)]
 
 
+class Evictions(pydantic.BaseModel):
+    """How pods whose proxy is missing or outdated are made anew."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    enabled: bool = True
+    """Evict them; otherwise they are only marked."""
+    per_minute: Annotated[float, pydantic.Field(gt=0, le=6000)] = 30.0
+    """So many at most, of all together."""
+
+
 class Injection(pydantic.BaseModel):
     """What pods are given."""
 

@@ -83,7 +83,8 @@ def settings(of: Facts) -> Iterator[Finding]:
 _SETTINGS: Final[Mapping[str, str]] = {
     "SIDECAR_IMAGE": "proxies run the image of kubernetes.injection.image; this ConfigMap counts only in the namespace "
     "of meshloom, and the original's image cannot ask meshloom for anything",
-    "AUTO_UPDATE_PROXY_VERSION": "the image of proxies changes when its setting does, and never by itself",
+    "AUTO_UPDATE_PROXY_VERSION": "this ConfigMap counts only in the namespace of meshloom; with false running pods "
+    "keep their proxies when meshloom is upgraded",
     "MDS_ENDPOINT": "proxies of meshloom do not need it; kubernetes.injection.mds_endpoint hands it on all the same",
     "CP_ENDPOINT": "it has no meaning any more: there is no cloud behind meshloom",
 }

@@ -76,3 +76,16 @@ async def test_who_may_not_read_it_goes_by_the_settings(monkeypatch):
 def test_it_goes_before_the_settings(data, image, endpoint):
     found = mesh_config.chosen(TERMS, data)
     assert (found.image, found.mds_endpoint, found.ads) == (image, endpoint, TERMS.ads)
+
+
+@pytest.mark.parametrize(
+    ("data", "is_rolled"),
+    [
+        ({}, True),
+        ({"AUTO_UPDATE_PROXY_VERSION": "true"}, True),
+        ({"AUTO_UPDATE_PROXY_VERSION": " False "}, False),
+        ({"AUTO_UPDATE_PROXY_VERSION": "false", "SIDECAR_IMAGE": "proxy:9"}, True),
+    ],
+)
+def test_running_pods_keep_their_proxies_where_that_is_said_and_no_image_is_named(data, is_rolled):
+    assert mesh_config.chosen(TERMS, data).is_rolled is is_rolled
