@@ -130,9 +130,7 @@ class Calls:
 
     def ended(self) -> dict[str, int]:
         """Return how often who answered."""
-        out, err = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0, err
-        found: dict[str, int] = json.loads(out)
+        found: dict[str, int] = json.loads(_ended(self.process))
         return found
 
 
@@ -144,9 +142,7 @@ class Followed:
 
     def ended(self) -> str:
         """Return all that it has printed."""
-        out, err = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0, err
-        return out
+        return _ended(self.process)
 
 
 def followed(pod: str) -> Followed:
@@ -161,8 +157,19 @@ def calls(url: str, seconds: float, app: str = "front-v1", *more: str, space: st
     command += ["python", "-c", CALLS, url, str(seconds), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n", process.communicate(timeout=PATIENCE)[1]
+    if process.stdout.readline() != "begun\n":
+        _ended(process)
     return Calls(process)
+
+
+def _ended(process: "subprocess.Popen[str]") -> str:
+    """Return the rest of what a process has printed, at its end. Raises AssertionError with its words if it fails."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        out, err = process.stdout.read(), process.stderr.read()
+        assert process.wait(PATIENCE) == 0, err
+    return out
 
 
 def called(url: str, times: int = 20, app: str = "front-v1", space: str = workloads.SPACE) -> dict[str, int]:
