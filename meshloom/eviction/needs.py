@@ -19,6 +19,7 @@ class Reason(enum.Enum):
     NO_PROXY = "NoProxy"
     MOVED = "BindingMoved"
     IMAGE = "OutdatedImage"
+    ORIGINAL = "OriginalProxy"
 
 
 class Need(NamedTuple):
@@ -36,11 +37,12 @@ def need(pod: workloads.Pod, binding: Binding | None, terms: Terms, *, is_wanted
     may_be = ready is not None and not ready.keeps_pods
     if contract.BINDING not in annotations:
         return Need(Reason.NO_PROXY, f"has no proxy, and {ready.ref} binds it", may_be) if ready is not None else None
+    image = annotations.get(contract.IMAGE, "")
+    if not image:  # it shares no authority with others, so people choose when they all go
+        return Need(Reason.ORIGINAL, "has the proxy of the original", is_evictable=False)
     if ready is not None and annotations.get(contract.DEPLOYMENT_ID, "") != ready.deployment_id:
         words = f"has the proxy of another deployment than {ready.deployment}, to which {ready.ref} binds it now"
         return Need(Reason.MOVED, words, may_be)
-    image = annotations.get(contract.IMAGE, "")
     if image != terms.image:
-        words = f"has {f'proxy image {image[:200]}' if image else 'the proxy of the original'}, and not {terms.image}"
-        return Need(Reason.IMAGE, words, may_be and terms.is_rolled)
+        return Need(Reason.IMAGE, f"has proxy image {image[:200]}, and not {terms.image}", may_be and terms.is_rolled)
     return None

@@ -35,14 +35,14 @@ class Replica:
 
 
 @contextlib.asynccontextmanager
-async def replica(api: api_server.ApiServer, namespace: str, log: running.Log) -> AsyncIterator[Replica]:
-    """Run a replica that follows one namespace and lives there; POD_NAMESPACE has to name it."""
+async def replica(api: api_server.ApiServer, namespace: str, log: running.Log, *others: str) -> AsyncIterator[Replica]:
+    """Run a replica that follows one namespace, and perhaps others, and lives there; POD_NAMESPACE has to name it."""
     ads, webhook, operator = _free_ports(3)
     settings = running.SETTINGS.model_copy(
         update={
             "operating": settings_model.Operating(health="off", socket="off"),
             "kubernetes": settings_model.Kubernetes(
-                namespaces=(namespace,), webhook=f"127.0.0.1:{webhook}", operator=f"127.0.0.1:{operator}"
+                namespaces=(namespace, *others), webhook=f"127.0.0.1:{webhook}", operator=f"127.0.0.1:{operator}"
             ),
         }
     )

@@ -17,7 +17,8 @@ from meshloom.cluster import evictions, leader
 from meshloom.eviction import turns
 from meshloom.injector import contract, wishes
 from meshloom.injector.terms import Terms
-from tests.cluster import accounts, waiting
+from meshloom.install import grants
+from tests.cluster import accounts, servers, waiting
 from tests.meshloom.eviction import given
 from watchers import api_server
 
@@ -41,9 +42,11 @@ class Counted:
 class World:
     """A namespace with a StatefulSet, and a duty that sees to its pods."""
 
-    def __init__(self, api: api_server.ApiServer, namespace: str, chosen: wishes.Evictions) -> None:
+    def __init__(self, api: api_server.ApiServer, program: api_server.ApiServer, namespace: str) -> None:
+        """`program` may do what is granted to the control plane, and nothing else."""
         self.api, self.namespace, self.counted = api, namespace, Counted()
-        self.duty = evictions.Evictions(api, chosen, leader.Place("meshloom-system", "one"))
+        chosen = wishes.Evictions(per_minute=6000)
+        self.duty = evictions.Evictions(program, chosen, leader.Place("meshloom-system", "one"))
         self.duty.counted(self.counted)
         self.duty.agree(given.TERMS)
 
@@ -136,9 +139,23 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def world(api: api_server.ApiServer, namespace: str) -> World:
+async def world(cluster: servers.Cluster, api: api_server.ApiServer, namespace: str) -> AsyncIterator[World]:
     await accounts.account(api, namespace, "default")
-    return World(api, namespace, wishes.Evictions(per_minute=6000))
+    user = f"program-{namespace}"
+    rules = [each.rule() for each in grants.EVERYWHERE]
+    metadata, authority = {"name": user}, "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{authority}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}
+    binding = {
+        "apiVersion": f"{authority}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": authority, "kind": "ClusterRole", "name": user},
+        "subjects": [{"apiGroup": authority, "kind": "User", "name": user}],
+    }
+    await api.applied(api_server.path(f"{authority}/v1", "clusterroles", "", user), role)
+    await api.applied(api_server.path(f"{authority}/v1", "rolebindings", namespace, user), binding)
+    async with api_server.connected(api_server.Access(str(cluster.kubeconfig_of(user)))) as program:
+        yield World(api, program, namespace)
 
 
 async def test_pods_go_one_by_one_each_when_the_one_before_is_replaced(world: World) -> None:

@@ -61,6 +61,21 @@ async def space(cluster, api, namespace, log, monkeypatch):
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
+@pytest.fixture
+async def away(cluster, api, namespace, log, monkeypatch):
+    """Yield such a namespace of a control plane that is at home in another one."""
+    monkeypatch.setenv("POD_NAMESPACE", namespace)
+    monkeypatch.setattr(publishing, "LOOK_SECONDS", 0.5)
+    made = Space(api, f"{namespace}-away")
+    cluster.kubectl("create", "namespace", made.name)
+    await made.label("enabled")
+    await made.write(MESH)
+    async with replicas.replica(api, namespace, log, made.name) as replica, asked(api, replica.webhook, made.name):
+        await made.until_injected()
+        yield made
+    cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
 @contextlib.asynccontextmanager
 async def asked(api, port, namespace):
     """Have the API server ask this webhook about pods of one namespace, until the block ends."""
@@ -124,6 +139,18 @@ class Space:
         }
         return await self.api.request("POST", api_server.path("v1", "pods", self.name), query, document)
 
+    async def made(self):
+        """Return as an owner a StatefulSet that is as it should be, as far as anybody can tell."""
+        template = {"metadata": {"labels": {"app": "pets"}}, "spec": {"containers": [APP]}}
+        spec = {"replicas": 1, "serviceName": "pets", "selector": {"matchLabels": {"app": "pets"}}}
+        document = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "pets"}}
+        path = api_server.path("apps/v1", "statefulsets", self.name, "pets")
+        made = await self.api.applied(path, {**document, "spec": {**spec, "template": template}})
+        status = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+        await self.api.request("PATCH", f"{path}/status", body={"status": status}, content_type=api_server.MERGE_PATCH)
+        uid = made["metadata"]["uid"]
+        return {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "pets", "uid": uid, "controller": True}
+
     async def asked_at(self, url):
         """Have the API server ask another webhook."""
         step = {"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}
@@ -162,6 +189,23 @@ async def test_a_pod_gets_its_proxy_and_the_api_server_takes_it(space):
     assert (app["livenessProbe"]["httpGet"]["port"], app["livenessProbe"]["timeoutSeconds"]) == (15010, 3)
     annotations = pod["metadata"]["annotations"]
     assert annotations["servicemesh.oci.oracle.com/virtual-deployment-binding-ref"] == f"{space.name}/pets-v1"
+
+
+async def test_a_pod_that_went_without_is_evicted_and_comes_back_with_its_proxy(away, api):
+    owner = await away.made()
+    pod = await away.pod({LABEL: "disabled"}, owners=[owner])
+    assert proxy_of(pod) is None
+    path = api_server.path("v1", "pods", away.name, pod["metadata"]["name"])
+    patch = {"metadata": {"labels": {LABEL: None}}}
+    await api.request("PATCH", path, body=patch, content_type=api_server.MERGE_PATCH)
+
+    async def is_gone():
+        with contextlib.suppress(api_server.ApiError):
+            return not await api.request("GET", path)
+        return True
+
+    await until(is_gone)
+    assert proxy_of(await away.pod(owners=[owner])) is not None
 
 
 LABELS = [

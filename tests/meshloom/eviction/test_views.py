@@ -38,7 +38,8 @@ def due(*objects, **options):
         (pod(), Reason.NO_PROXY),
         (injected(), None),
         (injected(image="meshloom-proxy:1"), Reason.IMAGE),
-        (injected(image=""), Reason.IMAGE),
+        (injected(image=""), None),
+        (injected(image="", deployment="ocid1.meshvirtualdeployment.oc1.iad.abc"), None),
         (injected(deployment="ocid1.meshvirtualdeployment.meshloom..other"), Reason.MOVED),
         (injected(deployment="other", image="meshloom-proxy:1"), Reason.MOVED),
         (pod(labels={"app": "dogs"}), None),
@@ -111,6 +112,7 @@ def test_an_image_that_is_not_rolled_out_evicts_nobody_but_a_move_does():
     ("one", "options", "mark"),
     [
         (injected(image="old"), {}, None),
+        (injected(image=""), {}, True),
         (injected(image="old"), {"mesh": KEEPING}, True),
         (injected(image="old"), {"rules": RULES._replace(is_on=False)}, True),
         (injected(image="old", ownerReferences=[]), {}, True),
@@ -131,15 +133,14 @@ def test_who_is_marked_as_outdated_and_who_is_no_more(one, options, mark):
 
 
 def test_pods_that_others_have_to_make_anew_are_counted():
-    found = view(pod(ownerReferences=[]), injected("pets-2", image="old", ownerReferences=[JOB]), pod("pets-3"))
-    assert found.kept == {Reason.NO_PROXY: 1, Reason.IMAGE: 1}
+    others = (injected("pets-2", image="old", ownerReferences=[JOB]), injected("pets-3", image=""), pod("pets-4"))
+    found = view(pod(ownerReferences=[]), *others)
+    assert found.kept == {Reason.NO_PROXY: 1, Reason.IMAGE: 1, Reason.ORIGINAL: 1}
 
 
 def test_what_decides_is_named_in_words():
     [[one]] = view(injected(image="meshloom-proxy:1")).due.values()
     assert one.need.words == "has proxy image meshloom-proxy:1, and not meshloom-proxy:2"
-    [[one]] = view(injected(image="")).due.values()
-    assert one.need.words.startswith("has the proxy of the original")
     [[one]] = view(injected(deployment="other")).due.values()
     assert "VirtualDeployment shop/pets-v1, to which VirtualDeploymentBinding shop/pets-v1 binds it" in one.need.words
 
