@@ -101,7 +101,8 @@ class Following:
         self._api, self._outlet, self._pulse, self._pace, self._dropped = api, outlet, pulse, pace, dropped
         self._reflector = reflector.Reflector()
         self._path = api_server.path(place.kind.api_version, place.kind.plural, place.namespace)
-        self._query = {"fieldSelector": f"metadata.name={place.name}"} if place.name else {}
+        selector = f"metadata.name={place.name}" if place.name else place.kind.selector
+        self._query = {"fieldSelector": selector} if selector else {}
         self._last: Fault | None = None
         self._failing = 0.0
         self._said: int | None = None

@@ -24,7 +24,10 @@ _SHORT: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind as the API server knows it. `fields` are those of an object that are read beside its metadata."""
+    """A kind as the API server knows it. `fields` are those of an object that are read beside its metadata.
+
+    `selector`, of fields, says which objects are followed; empty: all.
+    """
 
     model: type[Resource]
     name: str
@@ -32,6 +35,7 @@ class Kind:
     plural: str
     is_namespaced: bool
     fields: tuple[str, ...]
+    selector: str = ""
 
     @property
     def is_ours(self) -> bool:
@@ -50,7 +54,11 @@ def kind(model: type[Resource]) -> Kind:
     known = Resource.model_fields.keys()
     own = tuple(field.alias or name for name, field in model.model_fields.items() if name not in known)
     name, version = str(model.__name__), str(model.model_fields["api_version"].default)
-    return Kind(model, name, version, model.plural, model is not workloads.Namespace, own)
+    return Kind(model, name, version, model.plural, model is not workloads.Namespace, own, _SELECTED.get(name, ""))
+
+
+_SELECTED: Final = {"Pod": "status.phase!=Succeeded,status.phase!=Failed"}
+"""Nothing runs in a pod that has ended; it is as good as gone."""
 
 
 FOLLOWED: Final = tuple(

@@ -15,7 +15,7 @@ import structlog
 
 from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
-from meshloom.cluster import events, leader, marks, writes
+from meshloom.cluster import events, leader, marks, mesh_config, writes
 from meshloom.eviction import makers, turns, views
 from meshloom.injector import configuration, decision, templates, wishes
 from meshloom.injector.decision import Left
@@ -28,6 +28,8 @@ OUTCOMES: Final = (EVICTED, HELD, WAITING, USELESS, FAILED)
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks, however much changes."""
+SPREAD: Final = 2 * mesh_config.LOOK_SECONDS
+"""Seconds until all replicas have heard of another image."""
 AT_A_TIME: Final = 2.0
 """Seconds for turns between two looks."""
 MOST: Final = 10
@@ -78,7 +80,7 @@ class Evictions:
 
     def agree(self, terms: Terms) -> None:
         """Have proxies run on these terms from now on."""
-        self._terms, self._since = terms, time.time()
+        self._terms, self._since = terms, time.time() + SPREAD
         self._turns = turns.Turns()
         self._news.set()
 

@@ -95,10 +95,10 @@ class Turns:
 def settled(candidates: Sequence[Candidate], since: float, now: float) -> tuple[Candidate, ...]:
     """Return those that another version of the control plane has not just made with its own image.
 
-    `since` is when the image became the wanted one, here.
+    `since` is when the image is the wanted one everywhere: before, a new pod might get the old one again.
     """
-    return tuple(
-        one
-        for one in candidates
-        if one.need.reason is not Reason.IMAGE or one.created < since or now - one.created > OVERLAP
-    )
+
+    def is_settled(created: float) -> bool:
+        return now >= since and (created < since or now - created > OVERLAP)
+
+    return tuple(one for one in candidates if one.need.reason is not Reason.IMAGE or is_settled(one.created))

@@ -136,6 +136,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "FIRST", 0.1)
     monkeypatch.setattr(turns, "LONGEST", 0.2)
     monkeypatch.setattr(evictions, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(evictions, "SPREAD", 0.0)
 
 
 @pytest.fixture

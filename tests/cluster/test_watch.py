@@ -102,6 +102,28 @@ async def test_of_pods_only_the_metadata_is_asked_for(
         assert "hunter2" not in repr(seen.told)
 
 
+async def test_a_pod_that_has_ended_is_gone(
+    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
+) -> None:
+    at = api_server.path("v1", "pods", namespace)
+    for name in ("one", "two"):
+        pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "app", "image": "none"}]}}
+        await api.request("POST", at, body=pod)
+
+    async def end(name: str, phase: str) -> None:
+        body = {"status": {"phase": phase}}
+        await api.request("PATCH", f"{at}/{name}/status", body=body, content_type=api_server.MERGE_PATCH)
+
+    await end("one", "Succeeded")
+    wanted = kube.Wanted((namespace,), followed=watched.kinds_of("Pod"), pace=watched.EAGER)
+    async with watched.watching(cluster.access, wanted) as seen:
+        await seen.until_synced()
+        assert seen.names("Pod") == {"two"}
+        await end("two", "Running")
+        await end("two", "Failed")
+        await seen.until(lambda: not seen.names("Pod"))
+
+
 def gateway_secrets(resource: Resource) -> tuple[Ref, ...]:
     match resource:
         case resources.IngressGateway(spec=spec, metadata=metadata) if spec:

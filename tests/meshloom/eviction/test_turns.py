@@ -82,6 +82,8 @@ def test_one_that_was_there_before_is_no_sign_that_it_was_in_vain(of):
     ("created", "reason", "now", "is_settled"),
     [
         (99.0, Reason.IMAGE, 101.0, True),
+        (90.0, Reason.IMAGE, 99.0, False),
+        (90.0, Reason.NO_PROXY, 99.0, True),
         (101.0, Reason.IMAGE, 102.0, False),
         (101.0, Reason.IMAGE, 101.0 + turns.OVERLAP + 1, True),
         (101.0, Reason.NO_PROXY, 102.0, True),
