@@ -41,8 +41,13 @@ async def client(plane: ads.Plane, folder) -> AsyncIterator[grpc_programs.Client
 @pytest.mark.parametrize("case", CASES)
 async def test_grpc_takes_every_expected_configuration(case, tmp_path):
     _, made = golden.compilation(case)
-    given = [item for parts in made.bundles.values() for part in parts for item in part]
     assert {type(proxy) for proxy in made.bundles} == {proxies.Proxyless}
+    for parts in made.bundles.values():
+        await takes([item for part in parts for item in part], tmp_path)
+
+
+async def takes(given, tmp_path):
+    """Have a client ask for all this, and see it accepted."""
     async with ads.plane() as plane, client(plane, tmp_path) as caller:
         plane.publish(*given)
         for item in given:
