@@ -152,8 +152,8 @@ async def test_secrets_that_something_refers_to_are_followed_and_no_others(
         at = [one.ref.name for one in told if one is not None]
         assert at[-2:] == ["two", "door"], "a Secret comes before what refers to it"
         patch = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "two"}, "stringData": {"tls.crt": "new"}}
-        await api.applied(api_server.path("v1", "secrets", namespace, "two"), patch)
         before = seen.get("Secret", namespace, "two")
+        await api.applied(api_server.path("v1", "secrets", namespace, "two"), patch)
         await seen.until(lambda: seen.get("Secret", namespace, "two") is not before)
         await api.request("DELETE", api_server.path(resources.API_VERSION, "ingressgateways", namespace, "door"))
         await seen.until(lambda: not seen.names("Secret"))
