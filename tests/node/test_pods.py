@@ -156,13 +156,28 @@ def test_a_gateway_that_shrinks_loses_no_request() -> None:
     assert set(told) == {V1}, told
 
 
+def test_a_classic_proxy_where_that_is_chosen() -> None:
+    world.install(sidecars="classic")
+    world.kubectl("-n", "shop", "rollout", "restart", "deployment/front-v1")
+    world.rolled_out("front-v1")
+    spec = made("front-v1")["spec"]
+    assert [one["name"] for one in spec["initContainers"]] == ["init"]
+    assert [one["name"] for one in spec["containers"]] == [PROXY, "application"]
+    world.until_called(CATALOGUE, {V1})
+    world.install()
+    world.kubectl("-n", "shop", "rollout", "restart", "deployment/front-v1")
+    world.rolled_out("front-v1")
+
+
 def test_another_image_of_proxies_rolls_every_pod_and_loses_no_request() -> None:
     world.kubectl("apply", "-f", str(world.GATEWAY))
     world.rolled_out("door-deployment")
     world.until_called(DOOR, {V1}, "visitor", workloads.OUTSIDE)
     world.tag(world.PROXY, world.NEXT_PROXY)
+    world.kubectl("-n", "shop", "scale", "deployment", *world.VERSIONS, "--replicas=2")
+    world.rolled_out(*world.VERSIONS)
     world.applied([workloads.disruption(name) for name in world.VERSIONS])
-    going = world.calls(DOOR, 60, "visitor", space=workloads.OUTSIDE)
+    going = world.calls(DOOR, 75, "visitor", space=workloads.OUTSIDE)
     world.install(image=world.IMAGE, proxy=world.NEXT_PROXY)
 
     def have_rolled() -> bool:
@@ -183,16 +198,3 @@ def images(application: str) -> set[str]:
         for one in (*spec.get("initContainers", ()), *spec["containers"])
         if one["name"] == PROXY
     }
-
-
-def test_a_classic_proxy_where_that_is_chosen() -> None:
-    world.install(sidecars="classic")
-    world.kubectl("-n", "shop", "rollout", "restart", "deployment/front-v1")
-    world.rolled_out("front-v1")
-    spec = made("front-v1")["spec"]
-    assert [one["name"] for one in spec["initContainers"]] == ["init"]
-    assert [one["name"] for one in spec["containers"]] == [PROXY, "application"]
-    world.until_called(CATALOGUE, {V1})
-    world.install()
-    world.kubectl("-n", "shop", "rollout", "restart", "deployment/front-v1")
-    world.rolled_out("front-v1")

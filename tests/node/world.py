@@ -101,8 +101,12 @@ def applied(objects: Sequence[dict[str, Any]]) -> None:
 
 
 def rolled_out(*deployments: str, space: str = workloads.SPACE) -> None:
-    """Wait until the pods of these Deployments are ready, or say what keeps them."""
+    """Wait until these Deployments are there and their pods are ready, or say what keeps them."""
     for name in deployments:
+        until(
+            f"deployment {name}",
+            lambda name=name: kubectl("-n", space, "get", f"deployment/{name}", "--ignore-not-found"),
+        )
         try:
             kubectl("-n", space, "rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE:g}s")
         except AssertionError as fault:
