@@ -201,6 +201,9 @@ def running() -> Iterator[None]:
         yield
     finally:
         for space in (workloads.SPACE, workloads.OUTSIDE):
+            kubectl("delete", "namespace", space, "--ignore-not-found", "--wait=false")
+            kubectl("-n", space, "delete", "pods", "--all", "--force", "--grace-period=0")
+        for space in (workloads.SPACE, workloads.OUTSIDE):
             kubectl("delete", "namespace", space, "--ignore-not-found", "--wait=true")
         meshloom("uninstall", "--purge", "--yes")
 
