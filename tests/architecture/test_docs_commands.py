@@ -28,9 +28,18 @@ def test_every_block_is_of_a_kind_that_is_run():
     assert not {(page, fence) for page, fence in fences if fence not in (*KINDS, pages.COMPOSE)}
 
 
+LONG = ("join", "certificates", "proxyless-grpc", "workloads-outside-the-cluster", "see-what-proxies-have")
+"""Pages that take longest, which are run with `make test-load`."""
+
+PAGES = [
+    pytest.param(page, marks=[pytest.mark.load] if str(page).removesuffix(".md").endswith(LONG) else [], id=str(page))
+    for page in pages.with_blocks(*KINDS)
+]
+
+
 @pytest.mark.slow
 @pytest.mark.envoy
-@pytest.mark.parametrize("page", pages.with_blocks(*KINDS), ids=str)
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.timeout(DEADLINE * 3)
 def test_what_a_page_tells_people_to_type_works(page, tmp_path_factory):
     with contextlib.ExitStack() as running:

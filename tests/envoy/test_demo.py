@@ -43,6 +43,7 @@ def staying(tmp_path):
 
 @pytest.mark.envoy
 @needs_envoy
+@pytest.mark.load
 def test_two_demos_side_by_side_each_measure_their_own_split(tmp_path):
     start = time.monotonic()
     demos = [run(tmp_path, "--check", "--requests", "300"), run(tmp_path, "--check", "--requests", "300", "--sotw")]

@@ -210,6 +210,7 @@ def test_an_applications_own_tls_goes_through_permissive_tcp_as_it_is(mesh):
     assert got == b"welcome to permissive\n" + said.upper()
 
 
+@pytest.mark.load
 def test_who_says_nothing_is_dropped_within_the_time_of_a_handshake(mesh):
     ports = [("strict", HTTP), ("strict", TCP), ("permissive", HTTP)]
     with contextlib.ExitStack() as stack:

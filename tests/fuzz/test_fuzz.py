@@ -32,7 +32,7 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.load) for part in range(1, PARTS))])
 def test_of_ten_thousand_odd_documents_none_harms_anybody(part: int) -> None:
     before = memory()
 

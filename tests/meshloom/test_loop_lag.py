@@ -107,6 +107,7 @@ async def queued(observations: "asyncio.Queue[feed.Observation]") -> AsyncIterat
 
 
 @pytest.mark.slow
+@pytest.mark.load
 async def test_no_callback_takes_50_ms_while_a_thousand_services_compile(prepared, times, record_testsuite_property):
     observer = Settled()
     line = pipeline.Pipeline(observer, resolve.Settings(), issued.Authority(), dict)
