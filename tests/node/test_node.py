@@ -137,7 +137,7 @@ def test_a_pod_gets_nothing_of_a_deployment_that_it_is_not_bound_to() -> None:
 
 def test_a_rolling_restart_sends_nothing_again_but_keys_and_loses_no_request() -> None:
     before = world.received("front-v1")
-    going = world.calls(CATALOGUE, 30)
+    going = world.calls(CATALOGUE, 25)
     world.kubectl("-n", world.SYSTEM, "rollout", "restart", "deployment/meshloom")
     world.rolled_out("meshloom", space=world.SYSTEM)
     world.until("the proxy connected", lambda: world.stats("front-v1").get("control_plane.connected_state") == 1)
@@ -150,7 +150,7 @@ def test_another_build_takes_over_while_proxies_of_the_first_go_on(written: None
     world.build(world.NEXT, "--build-arg", "VERSION=99.0.0")
     world.load(world.NEXT)
     before = world.pods("front-v1")
-    going = world.calls(CATALOGUE, 30)
+    going = world.calls(CATALOGUE, 25)
     world.install(world.NEXT)
     weighted(0)
     world.until_called(CATALOGUE, {V2})

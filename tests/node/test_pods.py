@@ -177,7 +177,7 @@ def test_another_image_of_proxies_rolls_every_pod_and_loses_no_request() -> None
     world.kubectl("-n", "shop", "scale", "deployment", *world.VERSIONS, "--replicas=2")
     world.rolled_out(*world.VERSIONS)
     world.applied([workloads.disruption(name) for name in world.VERSIONS])
-    going = world.calls(DOOR, 75, "visitor", space=workloads.OUTSIDE)
+    going = world.calls(DOOR, 60, "visitor", space=workloads.OUTSIDE)
     world.install(image=world.IMAGE, proxy=world.NEXT_PROXY)
 
     def have_rolled() -> bool:
