@@ -20,6 +20,9 @@ TOKENS = {
 }
 """The second part of an id, by kind; the two kinds without one are known to Kubernetes alone."""
 
+OWN_ID = {kind: f"{kind[0].lower()}{kind[1:]}Id" for kind in TOKENS}
+"""The field of its status in which an object of the seven kinds has its id, as `virtualServiceId`."""
+
 _SEGMENTS = {"VirtualService": "vs", "IngressGateway": "ig"}
 
 

@@ -5,7 +5,6 @@ Law: nothing is decided here but when; a fault is waited out and never raised. W
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -113,10 +112,10 @@ class Following:
         while True:
             await self._pause()
             match self._reflector.request:
-                case reflector.Page(token, limit):
-                    await self._list(token, limit)
-                case reflector.Watch(version):
-                    await self._watch(version)
+                case reflector.Page() as page:
+                    await self._list(page)
+                case reflector.Watch() as watch:
+                    await self._watch(watch)
 
     async def _pause(self) -> None:
         seconds = self._reflector.pause(random.random())  # noqa: S311 - so that not all ask at once
@@ -125,41 +124,34 @@ class Following:
         elif seconds:
             await asyncio.sleep(seconds)
 
-    async def _list(self, token: str, limit: int) -> None:
-        page = {"limit": str(limit)} if limit else {}
-        query = {**self._query, **page, **({"continue": token} if token else {})}
+    async def _list(self, page: reflector.Page) -> None:
+        query = {**self._query, **page.query}
         accept = self._accepted("PartialObjectMetadataList")
         try:
             answer = await self._api.request("GET", self._path, query, accept=accept, within=self._pace.answer)
         except api_server.ApiError as error:
             await self._failed(fault_of(error))
             return
-        self.standing = replace(self.standing, lists=self.standing.lists + (not token))
+        self.standing = replace(self.standing, lists=self.standing.lists + (not page.token))
         await self._taken(self._reflector.listed(answer))
 
-    async def _watch(self, version: str) -> None:
+    async def _watch(self, watch: reflector.Watch) -> None:
         began, heard = _now(), 0
         self.standing = replace(self.standing, watches=self.standing.watches + 1)
         try:
-            async with contextlib.aclosing(self._lines(version)) as lines:
+            async with contextlib.aclosing(self._lines(watch)) as lines:
                 async for line in lines:
                     heard += bool(line)
-                    if not await self._taken(self._reflector.told(_decoded(line)) if line else ()):
+                    if not await self._taken(self._reflector.told(reflector.decoded(line)) if line else ()):
                         return
         except api_server.ApiError as error:
             await self._failed(fault_of(error), _now() - began, heard)
         else:
             self._reflector.closed(_now() - began, heard)
 
-    def _lines(self, version: str) -> AsyncGenerator[bytes, None]:
+    def _lines(self, watch: reflector.Watch) -> AsyncGenerator[bytes, None]:
         seconds = random.uniform(*self._pace.watch)  # noqa: S311 - so that not all ask at once
-        asked = {
-            **self._query,
-            "watch": "true",
-            "resourceVersion": version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(max(1, round(seconds))),
-        }
+        asked = {**self._query, **watch.query(seconds)}
         accept = self._accepted("PartialObjectMetadata")
         return self._api.lines(self._path, asked, self._pace.silence, accept)
 
@@ -255,10 +247,3 @@ def _named(place: Place, document: Mapping[str, Any]) -> dict[object, object]:
 def fault_of(error: api_server.ApiError) -> Fault:
     """Return what went wrong with a request."""
     return Fault(error.status, error.reason, error.message, error.retry_after)
-
-
-def _decoded(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

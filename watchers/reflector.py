@@ -4,6 +4,7 @@ Law: no I/O, no clock, no dice. Whatever comes in whatever order, what was told 
 fault takes away nothing: what was seen last stands until a complete list says otherwise.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -31,11 +32,22 @@ class Page(NamedTuple):
     token: str
     limit: int
 
+    @property
+    def query(self) -> dict[str, str]:
+        """Return how that is asked (https://kubernetes.io/docs/reference/using-api/api-concepts/)."""
+        limit = {"limit": str(self.limit)} if self.limit else {}
+        return {**limit, **({"continue": self.token} if self.token else {})}
+
 
 class Watch(NamedTuple):
     """Ask for all that happens after a version."""
 
     version: str
+
+    def query(self, seconds: float) -> dict[str, str]:
+        """Return how that is asked, for so many seconds."""
+        until = {"timeoutSeconds": str(max(1, round(seconds)))}
+        return {"watch": "true", "resourceVersion": self.version, "allowWatchBookmarks": "true", **until}
 
 
 class Here(NamedTuple):
@@ -187,3 +199,11 @@ def _fault(status: Any) -> Fault:
             return Fault(code, str(rest.get("reason") or ""), str(rest.get("message") or "the watch was ended"))
         case _:
             return _BAD_ANSWER
+
+
+def decoded(line: bytes) -> Any:
+    """Return what a line of a watch says, None where that is no JSON."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

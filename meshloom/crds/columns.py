@@ -6,18 +6,9 @@ Law: conditions are addressed by their place, as the original did: their order i
 from collections.abc import Mapping
 from typing import Any
 
-Column = dict[str, Any]
+from mesh import identity
 
-_IDS: Mapping[str, str] = {
-    "Mesh": "meshId",
-    "VirtualService": "virtualServiceId",
-    "VirtualDeployment": "virtualDeploymentId",
-    "VirtualServiceRouteTable": "virtualServiceRouteTableId",
-    "AccessPolicy": "accessPolicyId",
-    "IngressGateway": "ingressGatewayId",
-    "IngressGatewayRouteTable": "ingressGatewayRouteTableId",
-}
-"""The kinds that have ids, and where."""
+Column = dict[str, Any]
 
 _BOUND: Mapping[str, str] = {
     "VirtualDeploymentBinding": "virtualDeployment",
@@ -30,8 +21,8 @@ _AGE: Column = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTi
 
 def columns(kind: str) -> list[Column]:
     """Return the printer columns of one of the nine kinds."""
-    if kind in _IDS:
-        return [*_conditions("DependenciesActive", "Configured"), _wide("Ocid", f".status.{_IDS[kind]}"), _AGE]
+    if (own := identity.OWN_ID.get(kind)) is not None:
+        return [*_conditions("DependenciesActive", "Configured"), _wide("Ocid", f".status.{own}"), _AGE]
     field = _BOUND[kind]
     named = field[:1].upper() + field[1:]
     return [

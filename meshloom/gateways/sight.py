@@ -5,7 +5,6 @@ Law: nothing is decided here; a fault is waited out and never raised, and what w
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -17,9 +16,7 @@ from mesh.problems import Ref
 from meshloom.gateways import labels, plan
 from watchers import api_server, following, reflector
 
-SILENCE: Final = 150.0
-"""Seconds without a byte after which a watch is begun anew; an API server says something every minute."""
-WATCH: Final = (300.0, 600.0)
+_PACE: Final = following.Pace()
 
 _log = structlog.get_logger()
 
@@ -46,29 +43,27 @@ class Sight:
         while True:
             await asyncio.sleep(self._reflector.pause(random.random()))  # noqa: S311 - so that not all ask at once
             match self._reflector.request:
-                case reflector.Page(token, limit):
-                    await self._list(token, limit)
-                case reflector.Watch(version):
-                    await self._watch(version)
+                case reflector.Page() as page:
+                    await self._list(page)
+                case reflector.Watch() as watch:
+                    await self._watch(watch)
 
-    async def _list(self, token: str, limit: int) -> None:
-        page = {"limit": str(limit)} if limit else {}
-        query = {"labelSelector": labels.WATCHED, **page, **({"continue": token} if token else {})}
+    async def _list(self, page: reflector.Page) -> None:
+        query = {"labelSelector": labels.WATCHED, **page.query}
         try:
             self._take(self._reflector.listed(await self._api.request("GET", self._path, query)))
         except api_server.ApiError as error:
             self._failed(following.fault_of(error))
 
-    async def _watch(self, version: str) -> None:
+    async def _watch(self, watch: reflector.Watch) -> None:
         began, heard = time.monotonic(), 0
-        seconds = random.uniform(*WATCH)  # noqa: S311 - so that not all ask at once
-        asked = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
-        query = {"labelSelector": labels.WATCHED, **asked, "timeoutSeconds": str(round(seconds))}
+        seconds = random.uniform(*_PACE.watch)  # noqa: S311 - so that not all ask at once
+        query = {"labelSelector": labels.WATCHED, **watch.query(seconds)}
         try:
-            async with contextlib.aclosing(self._api.lines(self._path, query, SILENCE)) as lines:
+            async with contextlib.aclosing(self._api.lines(self._path, query, _PACE.silence)) as lines:
                 async for line in lines:
                     heard += bool(line)
-                    if line and not self._take(self._reflector.told(_decoded(line))):
+                    if line and not self._take(self._reflector.told(reflector.decoded(line))):
                         return
         except api_server.ApiError as error:
             self._failed(following.fault_of(error), time.monotonic() - began, heard)
@@ -101,10 +96,3 @@ class Sight:
 
 _EXPIRED: Final = 410
 _MAY_NOT: Final = (401, 403)
-
-
-def _decoded(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

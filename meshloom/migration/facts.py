@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mesh import inventory, resolve, resources
+from mesh import identity, inventory, resolve, resources
 from mesh.documents import parsed
 from mesh.problems import Problem, Ref
 
@@ -19,16 +19,6 @@ OPERATOR: Final = "oci-service-operator"
 CONFIG_MAP: Final = "oci-service-operator-servicemesh-config"
 WEBHOOK_KINDS: Final = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
-OWN_IDS: Final[Mapping[str, str]] = {
-    "Mesh": "meshId",
-    "VirtualService": "virtualServiceId",
-    "VirtualDeployment": "virtualDeploymentId",
-    "VirtualServiceRouteTable": "virtualServiceRouteTableId",
-    "AccessPolicy": "accessPolicyId",
-    "IngressGateway": "ingressGatewayId",
-    "IngressGatewayRouteTable": "ingressGatewayRouteTableId",
-}
-"""Where in its status an object keeps the id that the original's cloud gave to it."""
 OURS: Final = ".meshloom.."
 """In every id that meshloom issues."""
 
@@ -80,7 +70,7 @@ def ref(document: Document) -> Ref:
 def own_id(document: Document) -> str:
     """Return the id that an object says in its status to have, empty if it says none."""
     status = document.get("status")
-    found = status.get(OWN_IDS.get(document["kind"], "")) if isinstance(status, Mapping) else None
+    found = status.get(identity.OWN_ID.get(document["kind"], "")) if isinstance(status, Mapping) else None
     return found if isinstance(found, str) else ""
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mesh import admission, documents
+from mesh import admission, documents, identity
 from mesh.problems import Ref, Severity
 from mesh.resolve import references
 from meshloom.install import removing
@@ -80,7 +80,7 @@ def _first_id(document: Document) -> str:
     return facts.own_id(document) or next((text for text in texts if isinstance(text, str) and text), "")
 
 
-OWN_AND_OTHERS: Final = (*facts.OWN_IDS.values(), "opcRetryToken")
+OWN_AND_OTHERS: Final = (*identity.OWN_ID.values(), "opcRetryToken")
 
 
 def held(of: Facts) -> Iterator[Finding]:
