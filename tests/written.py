@@ -16,6 +16,27 @@ Mesh: shop/main
 mtls: {minimum: DISABLED}
 """
 
+SHOP = """
+Mesh: shop/main
+mtls: {minimum: PERMISSIVE}
+---
+VirtualService: shop/pets
+mesh: {ref: {name: main}}
+hosts: [pets]
+mtls: {mode: PERMISSIVE}
+---
+VirtualDeployment: shop/pets-v1
+virtualService: {ref: {name: pets}}
+serviceDiscovery: {type: DNS, hostname: v1.local}
+listener: [{protocol: HTTP, port: 9080}]
+---
+IngressGateway: shop/door
+mesh: {ref: {name: main}}
+hosts: [{name: site, hostnames: [a.com], listeners: [{protocol: HTTP, port: 8080}]}]
+---
+"""
+"""A service with a deployment, and a gateway: enough to judge what comes beside them."""
+
 
 def objects(text: str) -> tuple[resources.Resource, ...]:
     """Return the resources of a text such as `VirtualService: shop/pets\\nhosts: [pets]`, `---` between them."""

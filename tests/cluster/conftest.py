@@ -6,8 +6,10 @@ import pathlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from tests.cluster import servers
+from tests.meshloom import running
 from watchers import api_server
 
 CRDS = pathlib.Path(__file__).parents[2] / "deploy" / "crds"
@@ -32,6 +34,15 @@ async def api(cluster: servers.Cluster) -> AsyncIterator[api_server.ApiServer]:
     """Yield the API server, asked as the administrator."""
     async with api_server.connected(cluster.access) as connected:
         yield connected
+
+
+@pytest.fixture
+def log() -> Iterator[running.Log]:
+    """Yield what the program logs during a test."""
+    made, before = running.Log(), structlog.get_config()
+    structlog.configure(processors=[made])
+    yield made
+    structlog.configure(**before)
 
 
 @pytest.fixture

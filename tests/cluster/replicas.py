@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from meshloom import addresses, app, senses, ways_in
 from meshloom import settings as settings_model
@@ -86,6 +87,17 @@ async def bundled(api: api_server.ApiServer, other_than: bytes = b"") -> bytes:
             if len(bundles) == 1 and (pem := base64.b64decode(bundles.pop())) not in (b"", other_than):
                 return pem
             await asyncio.sleep(0.05)
+
+
+async def known(api: api_server.ApiServer, namespace: str) -> None:
+    """Wait until the roots of the control plane are public in a namespace."""
+    path = api_server.path("v1", "configmaps", namespace, "meshloom-root")
+
+    async def asked() -> Any:
+        with contextlib.suppress(api_server.ApiError):
+            return await api.request("GET", path)
+
+    await waiting.until_told(asked)
 
 
 async def _is_open(port: int) -> bool:

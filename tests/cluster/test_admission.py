@@ -5,27 +5,17 @@ import subprocess
 import time
 
 import pytest
-import structlog
 import yaml
 
 from meshloom.admission import configuration, judge
 from meshloom.cluster import publishing, roots, webhook_certificate
 from tests import written
-from tests.cluster import replicas
-from tests.meshloom import running
+from tests.cluster import replicas, waiting
 from watchers import api_server
 
 MESH = "Mesh: shop/main\nmtls: {minimum: PERMISSIVE}"
 PETS = "VirtualService: shop/pets\nmesh: {ref: {name: main}}\nhosts: [pets]\nmtls: {mode: PERMISSIVE}"
 LOW = "VirtualService: shop/low\nmesh: {ref: {name: main}}\nmtls: {mode: DISABLED}"
-
-
-@pytest.fixture
-def log():
-    made, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[made])
-    yield made
-    structlog.configure(**before)
 
 
 @pytest.fixture
@@ -64,13 +54,6 @@ def kubectl(cluster, namespace):
     return Kubectl(cluster, namespace)
 
 
-async def until(holds, within=30.0):
-    async with asyncio.timeout(within):
-        while not (found := await holds()):  # noqa: ASYNC110 - it is the API server that changes
-            await asyncio.sleep(0.1)
-    return found
-
-
 async def test_users_are_told_what_is_wrong_and_what_to_do(plane, kubectl, namespace):
     code, out, err = await kubectl.apply(MESH)
     assert (code, err) == (0, ""), err
@@ -79,7 +62,7 @@ async def test_users_are_told_what_is_wrong_and_what_to_do(plane, kubectl, names
         code, _, err = await kubectl.apply(LOW, "--dry-run=server")
         return err if code else ""
 
-    err = await until(refused)  # the mesh has to be seen first
+    err = await waiting.until_told(refused)  # the mesh has to be seen first
     assert (
         'admission webhook "admission.meshloom.dev" denied the request: '
         f"VirtualService {namespace}/low spec.mtls.mode: DISABLED is below PERMISSIVE, the minimum of Mesh "
@@ -103,7 +86,7 @@ async def test_immutable_fields_and_removals(plane, kubectl, namespace):
         assert code == 0
         return "Warning: Mesh" in err and f"is still referred to by VirtualService {namespace}/pets" in err
 
-    assert await until(warned)
+    assert await waiting.until_told(warned)
 
 
 async def test_objects_without_a_name_of_their_own_are_judged_too(plane, api, namespace):
@@ -136,7 +119,7 @@ async def test_while_nobody_answers_changes_wait_but_finalizers_labels_and_remov
                 await kubectl("delete", "virtualservice", "pets")
             return err if code else ""
 
-        assert "failed calling webhook" in await until(refused)
+        assert "failed calling webhook" in await waiting.until_told(refused)
         code, _, err = await kubectl("label", "mesh", "main", "bare", "a=b")
         assert code == 0, err
         code, _, err = await kubectl(
@@ -168,7 +151,7 @@ async def test_what_somebody_takes_out_of_the_bundle_and_the_config_map_is_put_b
         found = await api.request("GET", api_server.path("v1", "configmaps", namespace, roots.NAME))
         return found["data"]["root.pem"].encode() == before
 
-    assert await until(is_right)
+    assert await waiting.until_told(is_right)
     assert (await kubectl.apply(MESH))[0] == 0
 
 

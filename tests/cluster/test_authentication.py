@@ -6,16 +6,12 @@ import time
 
 import grpc
 import pytest
-import structlog
-import yaml
 
 from meshloom.cluster import token_reviews
 from meshloom.identity import claim, proofs
 from meshloom.identity.authority import issue
-from tests import written
-from tests.cluster import accounts, replicas, waiting
+from tests.cluster import accounts, replicas, waiting, watched
 from tests.features import entrance
-from tests.meshloom import running
 from watchers import api_server
 
 MESH = """
@@ -87,31 +83,17 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(cluster, api, namespace, monkeypatch):
+async def shop(cluster, api, namespace, log, monkeypatch):
     monkeypatch.setenv("POD_NAMESPACE", namespace)
-    log, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[log])
     await accounts.account(api, namespace)
     await api.request("POST", api_server.path("v1", "services", namespace), body=SERVICE)
-    for short in yaml.safe_load_all(MESH.replace("shop/", f"{namespace}/")):
-        document = written.document(short)
-        plural = {"Mesh": "meshes"}.get(document["kind"], f"{document['kind'].lower()}s")
-        await api.request("POST", api_server.path(document["apiVersion"], plural, namespace), body=document)
+    await watched.written(api, MESH, namespace)
     uid = await accounts.pod(api, namespace, "front-1", "front")
     async with replicas.replica(api, namespace, log) as replica:
         made = Shop(api, namespace, replica, uid)
-        await waiting.until_told(lambda: _has_roots(made))
+        await replicas.known(made.api, made.namespace)
         yield made
-    structlog.configure(**before)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-async def _has_roots(shop):
-    try:
-        await shop.api.request("GET", api_server.path("v1", "configmaps", shop.namespace, "meshloom-root"))
-    except api_server.ApiError:
-        return False
-    return True
 
 
 async def test_a_pod_gets_the_configuration_of_its_deployment_and_of_no_other(shop):

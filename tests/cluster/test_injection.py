@@ -9,14 +9,10 @@ import subprocess
 import sys
 
 import pytest
-import structlog
-import yaml
 
 from meshloom.cluster import mesh_config, publishing, webhook_certificate
 from meshloom.injector import configuration
-from tests import written
-from tests.cluster import replicas
-from tests.meshloom import running
+from tests.cluster import replicas, waiting, watched
 from watchers import api_server
 
 LABEL = "servicemesh.oci.oracle.com/sidecar-injection"
@@ -37,14 +33,6 @@ target: {service: {ref: {name: pets}}}
 """
 SERVICE = {"metadata": {"name": "pets"}, "spec": {"selector": {"app": "pets"}, "ports": [{"port": 8080}]}}
 APP = {"name": "app", "image": "app", "ports": [{"name": "web", "containerPort": 8080}]}
-
-
-@pytest.fixture
-def log():
-    made, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[made])
-    yield made
-    structlog.configure(**before)
 
 
 @pytest.fixture
@@ -88,7 +76,7 @@ async def asked(api, port, namespace):
     collection = webhook_certificate.INJECTION_PATH.rpartition("/")[0]
     await api.request("POST", collection, body=document)
     try:
-        await until(lambda: bundled(api))
+        await waiting.until_told(lambda: bundled(api))
         yield
     finally:
         await api.request("DELETE", webhook_certificate.INJECTION_PATH)
@@ -97,13 +85,6 @@ async def asked(api, port, namespace):
 async def bundled(api):
     found = await api.request("GET", webhook_certificate.INJECTION_PATH)
     return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
-
-
-async def until(holds, within=60.0):
-    async with asyncio.timeout(within):
-        while not (found := await holds()):  # noqa: ASYNC110 - it is others that change
-            await asyncio.sleep(0.05)
-    return found
 
 
 class Space:
@@ -120,10 +101,7 @@ class Space:
     async def write(self, text):
         service = {"apiVersion": "v1", "kind": "Service", **SERVICE}
         await self.api.request("POST", api_server.path("v1", "services", self.name), body=service)
-        for short in yaml.safe_load_all(text.replace("shop/", f"{self.name}/")):
-            one = written.document(short)
-            plural = {"Mesh": "meshes"}.get(one["kind"], f"{one['kind'].lower()}s")
-            await self.api.request("POST", api_server.path(one["apiVersion"], plural, self.name), body=one)
+        await watched.written(self.api, text, self.name)
 
     async def pod(self, labels=None, query=api_server.NOTHING, owners=(), **spec):
         """Create a pod; return what became of it."""
@@ -163,7 +141,7 @@ class Space:
 
     async def until_injected(self):
         """Wait until the whole mesh has been seen."""
-        await until(self._is_injected)
+        await waiting.until_told(self._is_injected)
 
     async def _is_injected(self):
         with contextlib.suppress(api_server.ApiError):  # it has not been seen yet
@@ -204,7 +182,7 @@ async def test_a_pod_that_went_without_is_evicted_and_comes_back_with_its_proxy(
             return not await api.request("GET", path)
         return True
 
-    await until(is_gone)
+    await waiting.until_told(is_gone)
     assert proxy_of(await away.pod(owners=[owner])) is not None
 
 
@@ -228,7 +206,7 @@ async def test_labels_of_namespace_and_pod_decide(space):
                 return (proxy_of(pod) is not None) == is_injected
             return False
 
-        await until(is_so)
+        await waiting.until_told(is_so)
 
 
 async def test_a_pod_is_refused_in_words_or_goes_without(space):
@@ -246,7 +224,7 @@ async def test_a_pod_is_refused_in_words_or_goes_without(space):
         found = await space.api.request("GET", api_server.path("v1", "events", space.name))
         return [one for one in found["items"] if one["involvedObject"]["name"] == "dogs-5d4f"]
 
-    [event] = await until(told)
+    [event] = await waiting.until_told(told)
     assert (event["reason"], event["type"]) == ("ProxyNoBinding", "Warning")
 
 
@@ -273,7 +251,7 @@ async def test_pods_are_created_while_nobody_answers_and_the_audit_lists_them(ap
         is_silent = f"https://127.0.0.1:{silent.getsockname()[1]}/mutate"
         for broken in ("https://127.0.0.1:1/mutate", f"{cluster.url}/mutate", is_silent):  # nobody, untrusted, silent
             await space.asked_at(broken)
-            await until(space.goes_without)
+            await waiting.until_told(space.goes_without)
     pod = await space.pod()
     await space.asked_at(url)
     await space.until_injected()
@@ -304,13 +282,13 @@ async def test_the_config_map_of_the_original_chooses_the_image(api, space, monk
         env = {one["name"]: one.get("value") for one in found["env"]}
         return (found["image"], env.get("MDS_ENDPOINT")) == (data["SIDECAR_IMAGE"], data["MDS_ENDPOINT"])
 
-    await until(is_chosen)
+    await waiting.until_told(is_chosen)
     await api.request("DELETE", f"{path}/{mesh_config.NAME}")
 
     async def is_as_before():
         return proxy_of(await space.pod(query={"dryRun": "All"}))["image"] == before
 
-    await until(is_as_before)
+    await waiting.until_told(is_as_before)
 
 
 async def test_a_burst_of_pods_gets_all_of_its_proxies(space):

@@ -5,20 +5,16 @@ import json
 
 import aiohttp
 import pytest
-import structlog
 from typer import testing
 
 from meshloom import cli, errors
 from meshloom.cluster import permits
 from tests.cluster import accounts, replicas
-from tests.meshloom import running
 
 
 @pytest.fixture
-async def plane(cluster, api, namespace, monkeypatch):
+async def plane(cluster, api, namespace, log, monkeypatch):
     monkeypatch.setenv("POD_NAMESPACE", namespace)
-    log, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[log])
     await accounts.account(api, namespace, permits.ACCOUNT)
     await accounts.account(api, namespace, "stranger")
     role = f"operators-of-{namespace}"
@@ -28,7 +24,6 @@ async def plane(cluster, api, namespace, monkeypatch):
     )
     async with replicas.replica(api, namespace, log) as replica:
         yield replica
-    structlog.configure(**before)
     cluster.kubectl("delete", "clusterrolebinding,clusterrole", role)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 

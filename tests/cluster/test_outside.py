@@ -8,15 +8,13 @@ import time
 
 import grpc
 import pytest
-import structlog
 import yaml
 
 from mesh.problems import Ref
 from meshloom.identity import claim, tokens
 from meshloom.identity.authority import issue
-from tests.cluster import replicas, waiting, watched
+from tests.cluster import replicas, watched
 from tests.features import entrance
-from tests.meshloom import running
 from watchers import api_server
 from xds import resource_types
 
@@ -68,26 +66,15 @@ class Outside:
 
 
 @pytest.fixture
-async def outside(cluster, api, namespace, monkeypatch):
+async def outside(cluster, api, namespace, log, monkeypatch):
     monkeypatch.setenv("POD_NAMESPACE", namespace)
-    log, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[log])
     for document in documents(namespace):
         await watched.applied(api, document)
     async with replicas.replica(api, namespace, log) as replica:
         found = Outside(api, namespace, replica)
-        await waiting.until_told(lambda: _has_roots(found))
+        await replicas.known(found.api, found.namespace)
         yield found
-    structlog.configure(**before)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-async def _has_roots(found):
-    try:
-        await found.api.request("GET", api_server.path("v1", "configmaps", found.namespace, "meshloom-root"))
-    except api_server.ApiError:
-        return False
-    return True
 
 
 async def test_a_machine_joins_by_a_token_and_callers_find_it_by_a_slice_written_by_hand(outside):

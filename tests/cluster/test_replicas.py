@@ -8,11 +8,9 @@ from typing import Any
 import grpc
 import pytest
 import structlog
-import yaml
 
 from meshloom.identity import claim
 from meshloom.identity.authority import issue
-from tests import written
 from tests.cluster import accounts, replicas, servers, waiting, watched
 from tests.meshloom import ads, running, shop
 from translator import names
@@ -80,14 +78,9 @@ async def mesh(
     await accounts.account(api, namespace)
     await watched.applied(api, watched.service(namespace, "front", 9080))
     text = "---".join((shop.MESH, shop.PETS, shop.weights(90, 10), BINDING)).replace("DISABLED", "STRICT")
-    await apply(api, text, namespace)
+    await watched.written(api, text, namespace)
     yield namespace
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-async def apply(api: api_server.ApiServer, text: str, namespace: str) -> None:
-    for short in yaml.safe_load_all(text.replace("shop/", f"{namespace}/")):
-        await watched.applied(api, written.document(short))
 
 
 @contextlib.asynccontextmanager
@@ -129,7 +122,7 @@ async def test_a_rolling_restart_over_tls_sends_nothing_again_but_the_leaf_key(
     pod.received.clear()
     async with replica(api, mesh) as second, pod.moved_to(second, known):
         await pod.until(lambda pod: pod.held[SECRET][names.IDENTITY] != held[SECRET][names.IDENTITY])
-        await apply(api, shop.weights(20, 80), mesh)
+        await watched.written(api, shop.weights(20, 80), mesh)
         await pod.until(lambda pod: pod.held[ads.ROUTES]["outbound"] != held[ads.ROUTES]["outbound"])
     assert pod.told() == [("Secret", (names.IDENTITY,)), ("RouteConfiguration", ("outbound",))]
     assert pod.held[SECRET][names.AUTHORITIES] == held[SECRET][names.AUTHORITIES]

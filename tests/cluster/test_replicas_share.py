@@ -6,37 +6,22 @@ import time
 
 import grpc
 import pytest
-import structlog
-import yaml
 
 from mesh.problems import Ref
 from meshloom.cluster import home, publishing, roots
 from meshloom.identity import claim, tokens
 from meshloom.identity.authority import issue
-from tests import written
-from tests.cluster import replicas, waiting
+from tests.cluster import replicas, waiting, watched
 from tests.cluster.test_authentication import MESH
 from tests.features import entrance
-from tests.meshloom import running
 from watchers import api_server
-
-
-@pytest.fixture
-def log():
-    made, before = running.Log(), structlog.get_config()
-    structlog.configure(processors=[made])
-    yield made
-    structlog.configure(**before)
 
 
 @pytest.fixture
 async def shop(cluster, api, namespace, monkeypatch):
     monkeypatch.setenv("POD_NAMESPACE", namespace)
     monkeypatch.setattr(publishing, "LOOK_SECONDS", 0.5)
-    for short in yaml.safe_load_all(MESH.replace("shop/", f"{namespace}/")):
-        document = written.document(short)
-        plural = {"Mesh": "meshes"}.get(document["kind"], f"{document['kind'].lower()}s")
-        await api.request("POST", api_server.path(document["apiVersion"], plural, namespace), body=document)
+    await watched.written(api, MESH, namespace)
     yield namespace
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 

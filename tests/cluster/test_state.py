@@ -19,6 +19,7 @@ from meshloom.identity.authority import rotation, serving, succession
 from meshloom.identity.authority.credentials import What
 from meshloom.identity.authority.faults import AuthorityError
 from meshloom.identity.authority.rotation import DAY
+from tests.cluster import waiting
 from watchers import api_server
 
 PETS = Ref("VirtualDeployment", "shop", "pets-v1")
@@ -119,7 +120,7 @@ async def test_a_new_root_signs_only_once_it_has_been_public_for_a_day(api, name
     assert (await one.asked()).leaf.issuer == spreading[1].leaf.issuer, "nobody has published the new root"
 
     async with running(publisher, spreading[0]):
-        await until(lambda: published(one, spreading[0].roots))
+        await waiting.until_told(lambda: published(one, spreading[0].roots))
     now[0] += DAY - 60
     assert (await one.asked()).leaf.issuer == before.leaf.issuer
     now[0] += 120
@@ -138,12 +139,6 @@ async def running(publisher, shown):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds):
-    async with asyncio.timeout(30):
-        while not await holds():  # noqa: ASYNC110 - it is the API server that changes
-            await asyncio.sleep(0.05)
 
 
 async def published(replica, bundle):
@@ -199,9 +194,9 @@ async def test_a_secret_that_is_gone_takes_no_revocation_back(cluster, api, name
         here = register.Register(kept.tokens)
         await here.load()
         following = asyncio.create_task(here.follow(lambda: None))
-        await until(lambda: seen(kept.tokens))
+        await waiting.until_told(lambda: seen(kept.tokens))
         cluster.kubectl("-n", namespace, "delete", "secret", token_store.NAME)
-        await until(lambda: gone(kept.tokens))
+        await waiting.until_told(lambda: gone(kept.tokens))
         assert revoked in here.known.revoked
         following.cancel()
 
@@ -261,16 +256,16 @@ async def test_what_was_known_holds_while_the_api_server_is_away_and_what_is_new
         here = register.Register(kept.tokens)
         await here.load()
         following = asyncio.create_task(here.follow(lambda: None))
-        await until(lambda: seen(kept.tokens))
+        await waiting.until_told(lambda: seen(kept.tokens))
         await asyncio.to_thread(cluster.stop, "kube-apiserver", signal.SIGKILL)
         try:
-            await until(lambda: cannot_be_read(kept.tokens))
+            await waiting.until_told(lambda: cannot_be_read(kept.tokens))
             assert early in here.known.revoked
         finally:
             await asyncio.to_thread(cluster.start)
         async with api_server.connected(cluster.access) as fresh:
             await asyncio.to_thread(home.namespaced(fresh, namespace).tokens.revoke, late)
-        await until(lambda: is_revoked(here, late))
+        await waiting.until_told(lambda: is_revoked(here, late))
         assert early in here.known.revoked
         following.cancel()
 

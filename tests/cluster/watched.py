@@ -1,16 +1,16 @@
-"""A source of a real API server, drained into a store; `until` waits for it to look as expected."""
+"""A source of a real API server, and objects to put there."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
+
+import yaml
 
 from mesh.problems import Ref
 from mesh.resources import Resource
-from watchers import api_server, events, following, kinds, kube, standing, store
-
-PATIENCE = 60.0
-"""Seconds after which an awaited event is taken not to come; never waited for in a passing test."""
+from tests import drained
+from tests import written as shorts
+from watchers import api_server, following, kinds, kube, standing
 
 EAGER = following.Pace(watch=(300.0, 600.0), silence=150.0, answer=10.0, patience=0.0)
 """Faults are said at once."""
@@ -21,39 +21,8 @@ def kinds_of(*names: str) -> tuple[kinds.Kind, ...]:
     return tuple(kind for kind in kinds.FOLLOWED if kind.name in names)
 
 
-class Watched:
-    """What a source has told."""
-
-    def __init__(self, source: kube.KubeSource) -> None:
-        self.source, self.store, self.told = source, store.Store(), list[events.Event]()
-        self._news = asyncio.Condition()
-        self._task = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        async with contextlib.aclosing(self.source.events()) as stream:
-            async for event in stream:
-                async with self._news:
-                    self.told.append(event)
-                    self.store.apply(event)
-                    self._news.notify_all()
-
-    async def until(self, expected: Callable[[], object]) -> None:
-        """Wait until this is so; what it looks at may also change without an event."""
-        async with asyncio.timeout(PATIENCE):
-            while not expected():
-                if self._task.done():
-                    await self._task
-                async with self._news:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), 0.05)
-
-    async def until_synced(self) -> None:
-        """Wait until everything has been listed."""
-        await self.until(lambda: self.is_synced)
-
-    @property
-    def is_synced(self) -> bool:
-        return self.store.synced([self.source.name])
+class Watched(drained.Drained[kube.KubeSource]):
+    """What the API server has told."""
 
     def names(self, kind: str) -> set[str]:
         """Return the names of all objects of a kind."""
@@ -66,13 +35,6 @@ class Watched:
         """Return how a kind is followed that is followed in one place."""
         (found,) = (one for one in self.source.standings if one.kind.name == kind)
         return found
-
-    def problems(self) -> list[str]:
-        return [str(problem) for problem in self.store.problems()]
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -97,3 +59,9 @@ async def applied(api: api_server.ApiServer, document: dict[str, Any]) -> None:
     kind = next(one for one in kinds.FOLLOWED if one.name == document["kind"])
     at = document["metadata"]
     await api.applied(api_server.path(kind.api_version, kind.plural, at["namespace"], at["name"]), document)
+
+
+async def written(api: api_server.ApiServer, text: str, namespace: str) -> None:
+    """Apply short documents (`tests.written`) of the namespace `shop` in another namespace."""
+    for short in yaml.safe_load_all(text.replace("shop/", f"{namespace}/")):
+        await applied(api, shorts.document(short))

@@ -9,25 +9,7 @@ from mesh.problems import Ref
 from mesh.resources import Resource
 from tests import written
 
-SHOP = """
-Mesh: shop/main
-mtls: {minimum: PERMISSIVE}
----
-VirtualService: shop/pets
-mesh: {ref: {name: main}}
-hosts: [pets]
-mtls: {mode: PERMISSIVE}
----
-VirtualDeployment: shop/pets-v1
-virtualService: {ref: {name: pets}}
-serviceDiscovery: {type: DNS, hostname: v1.local}
-listener: [{protocol: HTTP, port: 9080}]
----
-IngressGateway: shop/door
-mesh: {ref: {name: main}}
-hosts: [{name: site, hostnames: [a.com], listeners: [{protocol: HTTP, port: 8080}]}]
----
-"""
+SHOP = written.SHOP
 DISCOVERY = "serviceDiscovery: {type: DNS, hostname: v.local}"
 
 

@@ -1,7 +1,5 @@
 """What the tests of the senses share: a folder followed live, and objects to put into it."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -9,56 +7,19 @@ import pytest
 
 from mesh.problems import Ref
 from mesh.resources import Resource
-from watchers import events, files, store
-
-PATIENCE = 20.0
-"""Seconds after which an awaited event is taken not to come; never waited for in a passing test."""
+from tests import drained
+from watchers import files
 
 
-class Followed:
-    """A file source, drained into a store; `until` waits for the store to look as expected."""
-
-    def __init__(self, source: files.FileSource) -> None:
-        self.source = source
-        self.store = store.Store()
-        self.told: list[events.Event] = []
-        self._news = asyncio.Condition()
-        self._task = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        async with contextlib.aclosing(self.source.events()) as stream:
-            async for event in stream:
-                async with self._news:
-                    self.told.append(event)
-                    self.store.apply(event)
-                    self._news.notify_all()
-
-    async def until(self, expected: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE), self._news:
-            await self._news.wait_for(lambda: self._task.done() or expected())
-        if self._task.done():
-            await self._task
-
-    async def until_synced(self) -> None:
-        await self.until(lambda: self.is_synced)
-
-    @property
-    def is_synced(self) -> bool:
-        return self.store.synced([self.source.name])
+class Followed(drained.Drained[files.FileSource]):
+    """What a folder has told."""
 
     def objects(self) -> dict[str, str]:
         """The label `v` of every object, by name."""
         return {item.metadata.name: item.metadata.labels.get("v", "") for item in self.store.inventory()}
 
-    def complaints(self) -> list[str]:
-        return [str(problem) for problem in self.store.problems()]
-
     def get(self, name: str) -> Resource | None:
         return self.store.inventory().get(Ref("Service", "default", name))
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 Follow = Callable[..., Followed]

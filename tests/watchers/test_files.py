@@ -45,7 +45,7 @@ async def test_what_is_there_is_told_before_the_source_is_synced(follow, folder,
     await live.until_synced()
     assert [type(event) for event in live.told] == [events.Applied, events.Applied, events.Reported, events.Synced]
     assert live.objects() == {"a": "1", "b": "1"}
-    assert len(live.complaints()) == 1
+    assert len(live.problems()) == 1
 
 
 async def test_an_empty_folder_is_synced(follow, folder) -> None:
@@ -88,11 +88,11 @@ async def test_a_broken_file_keeps_its_last_good_objects_until_it_is_mended(foll
     live = follow(folder)
     await live.until_synced()
     replace(folder / "a.yaml", service("a", "2") + "metadata: {name: 'half wri")
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     assert live.objects() == {"a": "1", "b": "1"}
     assert live.store.problems()[0].subject == Ref("File", "", "a.yaml:7")
     replace(folder / "a.yaml", service("a", "3"))
-    await live.until(lambda: live.complaints() == [])
+    await live.until(lambda: live.problems() == [])
     assert live.objects() == {"a": "3"}
 
 
@@ -101,7 +101,7 @@ async def test_a_faulty_object_keeps_its_last_good_version_and_the_others_take_e
     live = follow(folder)
     await live.until_synced()
     replace(folder / "a.yaml", service("a", "2") + service("b", "2") + "spec: {ports: none}\n")
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     assert live.objects() == {"a": "2", "b": "1"}
     assert live.store.problems()[0].subject == Ref("Service", "default", "b")
     assert "(a.yaml:13)" in live.store.problems()[0].fault
@@ -113,7 +113,7 @@ async def test_no_object_vanishes_while_one_cannot_be_told(follow, folder, servi
     live = follow(folder)
     await live.until_synced()
     replace(folder / "a.yaml", service("a", "2") + nameless)
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     assert live.objects() == {"a": "2", "b": "1"}
     replace(folder / "a.yaml", service("a", "2"))
     await live.until(lambda: live.objects() == {"a": "2"})
@@ -124,9 +124,9 @@ async def test_a_broken_file_that_is_deleted_takes_its_objects_with_it(follow, f
     live = follow(folder)
     await live.until_synced()
     replace(folder / "a.yaml", "a: b: c")
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     (folder / "a.yaml").unlink()
-    await live.until(lambda: live.objects() == {} and live.complaints() == [])
+    await live.until(lambda: live.objects() == {} and live.problems() == [])
 
 
 async def test_an_unreadable_file_keeps_its_last_good_objects(follow, folder, service) -> None:
@@ -135,10 +135,10 @@ async def test_an_unreadable_file_keeps_its_last_good_objects(follow, folder, se
     await live.until_synced()
     os.symlink("a.yaml", folder / ".link")
     (folder / ".link").rename(folder / "a.yaml")
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     assert live.objects() == {"a": "1"}
     replace(folder / "a.yaml", service("a", "2"))
-    await live.until(lambda: live.objects() == {"a": "2"} and live.complaints() == [])
+    await live.until(lambda: live.objects() == {"a": "2"} and live.problems() == [])
 
 
 async def test_a_renamed_file_keeps_its_objects_and_their_identity(follow, folder, service) -> None:
@@ -159,9 +159,9 @@ async def test_a_twin_takes_over_when_the_first_goes(follow, folder, service) ->
     live = follow(folder)
     await live.until_synced()
     assert live.objects() == {"x": "from a"}
-    assert "a.yaml:2 counts, b.yaml:2 is ignored" in live.complaints()[0]
+    assert "a.yaml:2 counts, b.yaml:2 is ignored" in live.problems()[0]
     (folder / "a.yaml").unlink()
-    await live.until(lambda: live.objects() == {"x": "from b"} and live.complaints() == [])
+    await live.until(lambda: live.objects() == {"x": "from b"} and live.problems() == [])
 
 
 async def test_new_folders_are_followed_and_so_is_their_end(follow, folder, service) -> None:
@@ -258,19 +258,19 @@ async def test_links_in_a_circle_do_no_harm(follow, folder, service) -> None:
 
 async def test_a_folder_that_does_not_exist_yet_is_waited_for(follow, folder, service) -> None:
     live = follow(folder / "deep" / "mesh", QUICK)
-    await live.until(lambda: live.complaints())
-    assert live.complaints() == [f"File {folder}/deep/mesh: does not exist; create it, or name another file or folder"]
+    await live.until(lambda: live.problems())
+    assert live.problems() == [f"File {folder}/deep/mesh: does not exist; create it, or name another file or folder"]
     assert not live.is_synced
     (folder / "deep" / "mesh").mkdir(parents=True)
     (folder / "deep" / "mesh" / "a.yaml").write_text(service("a"))
     await live.until(lambda: live.objects() == {"a": "1"})
     await live.until_synced()
-    assert live.complaints() == []
+    assert live.problems() == []
 
 
 async def test_a_folder_that_is_created_is_noticed_at_once(follow, folder, service, tmp_path) -> None:
     live = follow(tmp_path / "later")
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     (folder / "a.yaml").write_text(service("a"))
     folder.rename(tmp_path / "later")
     await live.until(lambda: live.objects() == {"a": "1"})
@@ -281,11 +281,11 @@ async def test_a_folder_that_vanishes_keeps_its_objects_in_force(follow, folder,
     live = follow(folder, QUICK)
     await live.until_synced()
     shutil.rmtree(folder)
-    await live.until(lambda: any("does not exist" in said for said in live.complaints()))
+    await live.until(lambda: any("does not exist" in said for said in live.problems()))
     kept = live.objects()
     folder.mkdir()
     (folder / "a.yaml").write_text(service("a", "2"))
-    await live.until(lambda: live.objects() == {"a": "2"} and live.complaints() == [])
+    await live.until(lambda: live.objects() == {"a": "2"} and live.problems() == [])
     assert kept in ({"a": "1"}, {})  # {} if the folder was seen empty on its way out
 
 
@@ -294,7 +294,7 @@ async def test_a_folder_that_is_moved_away_keeps_its_objects_in_force(follow, fo
     live = follow(folder, QUICK)
     await live.until_synced()
     folder.rename(folder.with_name("away"))
-    await live.until(lambda: any("does not exist" in said for said in live.complaints()))
+    await live.until(lambda: any("does not exist" in said for said in live.problems()))
     assert live.objects() == {"a": "1"}
 
 
@@ -352,7 +352,7 @@ async def test_a_file_that_is_too_large_keeps_its_last_good_objects(follow, fold
     live = follow(folder, largest=1000)
     await live.until_synced()
     replace(folder / "a.yaml", service("a", "2") + "#" * 1000)
-    await live.until(lambda: live.complaints())
+    await live.until(lambda: live.problems())
     assert live.objects() == {"a": "1"}
 
 

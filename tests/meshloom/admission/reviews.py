@@ -8,20 +8,9 @@ from mesh import resolve, resources
 from meshloom.admission import review
 from tests import written
 
-SHOP = """
-Mesh: shop/main
-mtls: {minimum: PERMISSIVE}
----
-VirtualService: shop/pets
-mesh: {ref: {name: main}}
-hosts: [pets]
-mtls: {mode: PERMISSIVE}
----
-VirtualDeployment: shop/pets-v1
-virtualService: {ref: {name: pets}}
-serviceDiscovery: {type: DNS, hostname: v1.local}
-listener: [{protocol: HTTP, port: 9080}]
----
+SHOP = (
+    written.SHOP
+    + """
 VirtualServiceRouteTable: shop/table
 virtualService: {ref: {name: pets}}
 routeRules: [{httpRoute: {destinations: [{virtualDeployment: {ref: {name: pets-v1}}, weight: 100}]}}]
@@ -31,10 +20,6 @@ mesh: {ref: {name: main}}
 rules:
 - {action: ALLOW, source: {allVirtualServices: {}}, destination: {allVirtualServices: {}}}
 - {action: ALLOW, source: {ingressGateway: {ref: {name: door}}}, destination: {allVirtualServices: {}}}
----
-IngressGateway: shop/door
-mesh: {ref: {name: main}}
-hosts: [{name: site, hostnames: [a.com], listeners: [{protocol: HTTP, port: 8080}]}]
 ---
 IngressGatewayRouteTable: shop/front
 ingressGateway: {ref: {name: door}}
@@ -46,6 +31,7 @@ deployment: {autoscaling: {minPods: 1, maxPods: 2}}
 ports: [{protocol: TCP, port: 8080}]
 ---
 """
+)
 """One of each kind but the binding, which needs a Service."""
 
 PARTS = tuple(part for part in SHOP.split("---\n") if part.strip())
