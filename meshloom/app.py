@@ -31,7 +31,7 @@ class Program:
         followed: senses.Senses,
         ads: ways_in.Ads,
         settings: settings_model.Settings,
-        beside: company.Company = company.Alone(),  # noqa: B008 - it holds nothing
+        beside: company.Company = company.ALONE,
     ) -> None:
         self._ads, self._settings, self._senses, self._company = ads, settings, followed, beside
         self._ways_in = ways_in.WaysIn(ads)

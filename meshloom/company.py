@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from meshloom import metrics, worker
 from xds import cache, peers
@@ -51,3 +51,6 @@ class Alone:
     def kept(self, _premises: Premises, /) -> AbstractAsyncContextManager[None]:
         """Do nothing."""
         return contextlib.nullcontext()
+
+
+ALONE: Final = Alone()

@@ -4,6 +4,7 @@ A document says `Kind: namespace/name` and its spec beside it; what the schema r
 (compartmentId, certificateAuthorities) is filled in.
 """
 
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,12 @@ hosts: [{name: site, hostnames: [a.com], listeners: [{protocol: HTTP, port: 8080
 ---
 """
 """A service with a deployment, and a gateway: enough to judge what comes beside them."""
+
+
+def says_what_it_shows(case: pathlib.Path) -> bool:
+    """Return whether the first line of a file is a sentence about it."""
+    first = case.read_text().splitlines()[0]
+    return first.startswith("# ") and first.endswith(".")
 
 
 def objects(text: str) -> tuple[resources.Resource, ...]:

@@ -58,6 +58,9 @@ class Access:
     context: str = ""
 
 
+USUAL: Final = Access()
+
+
 class ApiError(Exception):
     """A request that was not answered as wanted. `status` is 0 where nobody answered.
 
@@ -133,10 +136,12 @@ class ApiServer:
             text = await answer.read()
         return _decoded(text)
 
-    async def applied(self, path: str, body: Any, query: Mapping[str, str] = NOTHING) -> Any:
+    async def applied(
+        self, path: str, body: Any, query: Mapping[str, str] = NOTHING, *, within: float = REQUEST_SECONDS
+    ) -> Any:
         """Apply an object on the server's side as ours alone, and return what became of it. Raises ApiError."""
         asked = {"fieldManager": MANAGER, "force": "true", **query}
-        return await self.request("PATCH", path, asked, body, content_type=APPLY_PATCH)
+        return await self.request("PATCH", path, asked, body, content_type=APPLY_PATCH, within=within)
 
     async def lines(
         self, path: str, query: Mapping[str, str], silence: float, accept: str = JSON

@@ -28,6 +28,9 @@ class Terms:
     retry: float = 2.0
 
 
+USUAL: Final = Terms()
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A Lease as it was seen; `at` is when its record was first as it is, by the monotonic clock."""

@@ -54,7 +54,7 @@ class Leader:
         place: Place,
         duties: Mapping[str, Duty],
         observer: Observer,
-        terms: election.Terms = election.Terms(),  # noqa: B008 - frozen
+        terms: election.Terms = election.USUAL,
     ) -> None:
         """`duties` are named for the log."""
         self._api, self._place, self._duties, self._observer, self._terms = api, place, duties, observer, terms

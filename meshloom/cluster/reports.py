@@ -90,14 +90,8 @@ class Reports:
             return
         beats = str(int(now))
         try:
-            await self._api.request(
-                "PATCH",
-                f"{self._path}/{self._name}",
-                {"fieldManager": api_server.MANAGER, "force": "true"},
-                document(self._replica, self._name, text, beats),
-                content_type=api_server.APPLY_PATCH,
-                within=_WITHIN,
-            )
+            own = document(self._replica, self._name, text, beats)
+            await self._api.applied(f"{self._path}/{self._name}", own, within=_WITHIN)
         except api_server.ApiError as fault:
             self._said(fault.message)
         else:

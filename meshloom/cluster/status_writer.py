@@ -19,7 +19,6 @@ WITHIN: Final = 5.0
 """Seconds for one write: less than what is left of a lease when its holder stops leading."""
 
 _TIMES: Final = ("lastUpdatedTime", "lastTransitionTime")
-_APPLIED: Final[Mapping[str, str]] = {"fieldManager": api_server.MANAGER, "force": "true"}
 
 
 class StatusWriter:
@@ -44,7 +43,7 @@ class StatusWriter:
         if change.uid != self._observed.uid(change.ref):
             return
         try:
-            answer = await self._applied(change)
+            answer = await self._api.applied(path(change.ref, "status"), body(change), within=WITHIN)
         except api_server.ApiError as fault:
             if fault.status in writes.FINAL:
                 self._vain[change.ref] = (timeless(change.after), self._observed.status(change.ref))
@@ -57,10 +56,6 @@ class StatusWriter:
             self._vain[change.ref] = (timeless(change.after), kept)
         for name, condition in documents.news(change.before, change.after):
             self._events.tell(change.ref, change.uid, name, condition)
-
-    async def _applied(self, change: rounds.Change) -> Any:
-        of, at = body(change), path(change.ref, "status")
-        return await self._api.request("PATCH", at, _APPLIED, of, content_type=api_server.APPLY_PATCH, within=WITHIN)
 
 
 def path(ref: Ref, subresource: str = "") -> str:

@@ -38,7 +38,7 @@ class Where:
     state: pathlib.Path | None = None
     settings: pathlib.Path | None = None
     is_cluster: bool = False
-    access: api_server.Access = api_server.Access()  # noqa: RUF009 - frozen
+    access: api_server.Access = api_server.USUAL
     namespace: str = residence.NAMESPACE
 
 

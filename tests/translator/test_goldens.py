@@ -6,6 +6,7 @@ That real Envoys load all of it is shown in tests/envoy.
 import pytest
 from envoy_data_plane.google import protobuf
 
+from tests import written
 from tests.translator import golden
 from translator import wire
 
@@ -25,9 +26,7 @@ def test_a_mesh_compiles_to_what_is_expected(case, request):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_says_in_its_first_line_what_it_shows(case):
-    first = (golden.FOLDER / case / "mesh.yaml").read_text().splitlines()[0]
-    assert first.startswith("# ")
-    assert first.endswith(".")
+    assert written.says_what_it_shows(golden.FOLDER / case / "mesh.yaml")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -31,7 +31,7 @@ async def follow() -> AsyncIterator[Follow]:
     followed: list[Followed] = []
 
     def start(path: Path, poll: float = 60.0, **settings: object) -> Followed:
-        followed.append(Followed(files.FileSource(path, poll=poll, **settings)))  # type: ignore[arg-type]  # each test gives what it is about
+        followed.append(Followed(files.FileSource(path, poll=poll, **settings)))
         return followed[-1]
 
     yield start

@@ -80,7 +80,7 @@ def followed(
     held, told = store.Store(), []
 
     async def main() -> None:
-        source = kube.KubeSource(server, kube.Wanted(followed=kind, pace=PACE, **wanted))  # type: ignore[arg-type]  # enough of one
+        source = kube.KubeSource(server, kube.Wanted(followed=kind, pace=PACE, **wanted))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), contextlib.aclosing(source.events()) as stream:
                 async for event in stream:
@@ -183,7 +183,7 @@ def test_a_fault_of_ours_is_raised_to_whoever_reads_the_events() -> None:
 
 def test_a_source_that_is_closed_lets_go_of_all_its_tasks() -> None:
     async def main() -> None:
-        source = kube.KubeSource(Server(lambda _: page()), kube.Wanted(pace=PACE))  # type: ignore[arg-type]  # as above
+        source = kube.KubeSource(Server(lambda _: page()), kube.Wanted(pace=PACE))
         async with contextlib.aclosing(source.events()) as stream:
             await anext(stream)
         assert asyncio.all_tasks() == {asyncio.current_task()}

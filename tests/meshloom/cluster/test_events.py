@@ -26,10 +26,10 @@ def test_it_says_in_the_words_of_the_condition_what_is_so_and_of_which_object() 
 
 
 def test_the_same_thing_has_the_same_name_and_another_thing_another() -> None:
-    names = [one["metadata"]["name"] for one in (made(), made(FALSE._replace(since="later", generation=9)))]  # type: ignore[index]  # it is a mapping
+    names = [one["metadata"]["name"] for one in (made(), made(FALSE._replace(since="later", generation=9)))]
     assert names[0] == names[1]
     others = (made(uid="uid-2"), made(FALSE._replace(message="other")), made(FALSE._replace(status="Unknown")))
-    assert len({one["metadata"]["name"] for one in (made(), *others)}) == 4  # type: ignore[index]  # as above
+    assert len({one["metadata"]["name"] for one in (made(), *others)}) == 4
 
 
 def test_it_is_bounded() -> None:

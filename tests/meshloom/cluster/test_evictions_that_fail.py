@@ -64,7 +64,7 @@ async def test_what_fails_is_counted_said_once_and_tried_again(
     for module, name in ((turns, "FIRST"), (turns, "LONGEST"), (evictions, "LOOK_SECONDS")):
         monkeypatch.setattr(module, name, 0.001)
     api, counted = Api(fault), Counted()
-    duty = evictions.Evictions(api, wishes.Evictions(), leader.Place("meshloom-system", "one"))  # type: ignore[arg-type]  # as much of it as is asked
+    duty = evictions.Evictions(api, wishes.Evictions(), leader.Place("meshloom-system", "one"))
     duty.counted(counted)
     duty.agree(given.TERMS)
     duty.passed(given.there(given.pod()), ())

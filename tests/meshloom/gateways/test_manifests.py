@@ -13,6 +13,7 @@ import yaml
 from mesh import documents, inventory, resolve
 from meshloom.gateways import plan, wanted
 from meshloom.injector.terms import Terms
+from tests import written
 
 FOLDER = pathlib.Path(__file__).with_name("cases")
 CASES = sorted(path.name for path in FOLDER.iterdir())
@@ -49,9 +50,7 @@ def test_a_deployment_becomes_the_objects_that_are_expected(case: str, request: 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_says_in_its_first_line_what_it_shows(case: str) -> None:
-    first = (FOLDER / case / "given.yaml").read_text().splitlines()[0]
-    assert first.startswith("# ")
-    assert first.endswith(".")
+    assert written.says_what_it_shows(FOLDER / case / "given.yaml")
     assert {path.name for path in (FOLDER / case).iterdir()} == {"given.yaml", "expected.yaml"}
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import written
 from tests.meshloom.injector import golden, json_patches
 
 CASES = golden.cases()
@@ -17,9 +18,7 @@ def test_a_pod_becomes_what_is_expected(case, request):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_says_in_its_first_line_what_it_shows(case):
-    first = (golden.FOLDER / case / "pod.yaml").read_text().splitlines()[0]
-    assert first.startswith("# ")
-    assert first.endswith(".")
+    assert written.says_what_it_shows(golden.FOLDER / case / "pod.yaml")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -108,9 +108,9 @@ def _counted(made: list[object], of: resolve.Resolution, before: drafts.Drafts) 
 
     def counting(*given: object) -> object:
         made.append(given[0])
-        return original(*given)  # type: ignore[arg-type]  # as it is called
+        return original(*given)
 
-    drafts.draft.draft = counting  # type: ignore[assignment]  # for the time of one run
+    drafts.draft.draft = counting
     try:
         return drafts.drafts(of, of.problems, before)
     finally:
