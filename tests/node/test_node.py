@@ -69,6 +69,21 @@ def test_a_call_goes_where_the_table_says_through_both_proxies() -> None:
     assert world.called(CATALOGUE) == {V1: 20}
 
 
+def test_an_operator_sees_the_proxies_through_forwarded_ports_and_nobody_without_a_token(tmp_path) -> None:
+    token, audience = tmp_path / "operator.token", ("--audience", "meshloom-operator")
+    token.write_text(world.kubectl("-n", world.SYSTEM, "create", "token", "meshloom-operator", *audience))
+    seen = set[str]()
+    for pod in world.pods("meshloom", world.SYSTEM, "app.kubernetes.io/name"):
+        with world.forwarded(pod, 15016) as at:
+            asked = ("proxies", "-o", "json", "--operator-socket", at, "--operator-token")
+            told = json.loads(world.meshloom(*asked, str(token), codes=(0, 3)))  # 3: something is on its way
+            seen |= {one["name"] for one in told["proxies"]}
+            (tmp_path / "other.token").write_text("nobody's")
+            with pytest.raises(AssertionError, match="token"):
+                world.meshloom(*asked, str(tmp_path / "other.token"))
+    assert seen == {"front-v1", V1, "catalogue-v2"}
+
+
 def test_what_no_policy_allows_is_refused_with_the_reason() -> None:
     """That is the name of a Service, but of none in the mesh."""
     told = world.called("http://catalogue-v2:9080/", 3)

@@ -66,11 +66,11 @@ def kubectl(*arguments: str, text: str | None = None, within: float = 150) -> st
     return done.stdout
 
 
-def meshloom(*arguments: str, within: float = 240) -> str:
+def meshloom(*arguments: str, within: float = 240, codes: Sequence[int] = (0,)) -> str:
     """Return what the command prints. Raises AssertionError with its words if it fails."""
     command = [sys.executable, "-m", "meshloom", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=within)
-    assert done.returncode == 0, f"meshloom {shlex.join(arguments)}: {done.stderr or done.stdout}"
+    assert done.returncode in codes, f"meshloom {shlex.join(arguments)}: {done.stderr or done.stdout}"
     return done.stdout
 
 
@@ -256,6 +256,20 @@ def until_called(url: str, wanted: set[str], app: str = "front-v1", space: str =
 def until(what: str, holds: Callable[[], object]) -> None:
     """Wait until something holds."""
     wait_until(holds, what, PATIENCE)
+
+
+@contextlib.contextmanager
+def forwarded(pod: str, port: int) -> Iterator[str]:
+    """Yield where a port of the loopback address of a pod of the control plane is found here."""
+    command = ["kubectl", "-n", SYSTEM, "port-forward", pod, f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 15016
+            assert said.startswith("Forwarding from 127.0.0.1:"), said
+            yield said.split()[2]
+        finally:
+            process.terminate()
 
 
 def log() -> str:
