@@ -1,6 +1,6 @@
 """Network namespaces that the tests make: workloads around a hub that routes between them, with IPv4 and IPv6.
 
-Law: every name is this process's own, and what was made is removed, whatever happens.
+Law: every name is new, for what a killed run left may still be there; what was made is removed, whatever happens.
 """
 
 import concurrent.futures
@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -24,11 +25,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 class Namespace:
     """A network namespace; what is done in it is done by a thread of its own, as root or as another user."""
 
-    def __init__(self, name: str, number: int) -> None:
-        self.name = f"ml{os.getpid()}{name}"
+    def __init__(self, run: str, name: str, number: int) -> None:
+        self.name = f"ml{run}{name}"
         self.four, self.six = f"10.77.{number}.2", f"fd77::{number}:2"
         self.gateways = f"10.77.{number}.1", f"fd77::{number}:1"
-        self.link = f"ml{os.getpid() % 100000}v{number}"
+        self.link = f"ml{run}v{number}"
         self._threads: dict[int, concurrent.futures.ThreadPoolExecutor] = {}
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -59,7 +60,8 @@ class Namespace:
 @contextlib.contextmanager
 def around_a_hub(*names: str) -> Iterator[dict[str, Namespace]]:
     """Make a hub and these namespaces; remove them in the end."""
-    made = {name: Namespace(name, number) for number, name in enumerate(("hub", *names))}
+    run = secrets.token_hex(4)
+    made = {name: Namespace(run, name, number) for number, name in enumerate(("hub", *names))}
     with contextlib.ExitStack() as stack:
         for one in made.values():
             _ip("netns", "add", one.name)

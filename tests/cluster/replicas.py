@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from meshloom import addresses, app, senses, ways_in
 from meshloom import settings as settings_model
 from meshloom.admission import configuration
 from meshloom.cluster import residence, webhook_certificate
-from tests.cluster import waiting
+from tests.cluster import servers, waiting
 from tests.meshloom import running
 from watchers import api_server
 
@@ -38,7 +37,7 @@ class Replica:
 @contextlib.asynccontextmanager
 async def replica(api: api_server.ApiServer, namespace: str, log: running.Log, *others: str) -> AsyncIterator[Replica]:
     """Run a replica that follows one namespace, and perhaps others, and lives there; POD_NAMESPACE has to name it."""
-    ads, webhook, operator = _free_ports(3)
+    ads, webhook, operator = servers.free_ports(3)
     settings = running.SETTINGS.model_copy(
         update={
             "operating": settings_model.Operating(health="off", socket="off"),
@@ -106,11 +105,3 @@ async def _is_open(port: int) -> bool:
         writer.close()
         return True
     return False
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -150,7 +150,7 @@ class Cluster:
 def running(folder: pathlib.Path) -> Iterator[Cluster]:
     """Yield a cluster that runs, all of whose files are in this folder."""
     assets = pathlib.Path(os.environ[WANTED])
-    cluster = Cluster(folder, assets, *_free_ports(3))
+    cluster = Cluster(folder, assets, *free_ports(3))
     _prepare(cluster)
     try:
         cluster.start()
@@ -186,7 +186,8 @@ def _api_server(cluster: Cluster) -> list[str]:
     ]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return so many ports of the loopback address that nobody uses now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -1,6 +1,5 @@
 """Two replicas over TLS: a proxy that moves from one to the other is sent its leaf key, and nothing else."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,17 +38,11 @@ class Pod(ads.Client):
         """Be connected to this replica until the block ends, with all that was received before."""
         known = grpc.ssl_channel_credentials(roots)
         options = (("grpc.ssl_target_name_override", issue.CONTROL_PLANE), ("grpc.use_local_subchannel_pool", 1))
-        async with grpc.aio.secure_channel(f"127.0.0.1:{replica.ads}", known, options=options) as channel:
-            self.stream = stream = self._stream(channel)
-            for type_url in (ads.CLUSTER, ads.LISTENER, ads.ROUTES, SECRET):
-                await stream.write(self._first(type_url))
-            answering = asyncio.create_task(self._answer(stream))
-            try:
-                yield self
-            finally:
-                answering.cancel()
-                stream.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
+        async with (
+            grpc.aio.secure_channel(f"127.0.0.1:{replica.ads}", known, options=options) as channel,
+            self.answering(channel, ads.CLUSTER, ads.LISTENER, ads.ROUTES, SECRET),
+        ):
+            yield self
 
     def _stream(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall:
         return channel.stream_stream(

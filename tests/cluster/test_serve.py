@@ -6,10 +6,8 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
-import yaml
 
 from meshloom.identity import claim
-from tests import written
 from tests.cluster import servers, serving, watched
 from tests.meshloom import ads, shop
 from watchers import api_server
@@ -21,15 +19,9 @@ ROUTES = ("inbound/9080", "outbound")
 async def mesh(cluster: servers.Cluster, api: api_server.ApiServer, namespace: str) -> AsyncIterator[str]:
     """Yield a namespace that holds the small mesh."""
     text = shop.MESH + "---" + shop.PETS + "---" + shop.weights(90, 10)
-    await apply(api, text, namespace)
+    await watched.written(api, text, namespace)
     yield namespace
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-async def apply(api: api_server.ApiServer, text: str, namespace: str) -> None:
-    """Apply short documents of the namespace `shop` in another one."""
-    for short in yaml.safe_load_all(text.replace("shop/", f"{namespace}/")):
-        await watched.applied(api, written.document(short))
 
 
 def front(namespace: str, routes: tuple[str, ...] = ROUTES) -> ads.Client:
@@ -50,7 +42,7 @@ async def test_a_rolling_restart_sends_nothing_again(
         async with client.connected(program.address):
             await client.ask("inbound/9080")
             assert [received.names for received in client.received] == [("inbound/9080",)], "what is asked for alone"
-            await apply(api, shop.weights(20, 80), mesh)
+            await watched.written(api, shop.weights(20, 80), mesh)
             await client.until(lambda client: len(client.received) > 1)
     assert [received.names for received in client.received[1:]] == [("outbound",)], "what is new alone"
 
@@ -112,7 +104,7 @@ async def test_a_server_that_is_away_is_said_once_and_what_was_seen_is_served(
             finally:
                 await asyncio.to_thread(cluster.start)
             await program.until(lambda reasons: reasons["pods in " + mesh] == "is followed")
-            await apply(api, shop.weights(50, 50), mesh)
+            await watched.written(api, shop.weights(50, 50), mesh)
             before = dict(client.held[ads.ROUTES])
             await client.until(lambda client: client.held[ads.ROUTES] != before)
         lines = program.log().splitlines()

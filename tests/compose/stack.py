@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import shlex
 import subprocess
 import time
@@ -131,7 +132,7 @@ def inspected(name: str) -> dict[str, Any]:
 def running(compose: str, folder: pathlib.Path) -> Iterator[Stack]:
     """Bring the project up on a copy of its mesh in a folder; take it down at the end, whatever has happened."""
     folder.chmod(0o755)  # in its container the control plane is another user
-    project = f"meshloom-test-{os.getpid()}"
+    project = f"meshloom-test-{secrets.token_hex(4)}"
     stack = Stack(
         (*shlex.split(compose), "--project-name", project),
         project,

@@ -63,17 +63,25 @@ class Client:
     @asynccontextmanager
     async def connected(self, address: str) -> AsyncIterator["Client"]:
         """Open a stream, ask for clusters, listeners and routes, and answer until the block ends."""
-        async with grpc.aio.insecure_channel(address, options=RECONNECTING) as channel:
-            self.stream = stream = self._stream(channel)
-            for type_url in (CLUSTER, LISTENER, ROUTES):
-                await stream.write(self._first(type_url))
-            answering = asyncio.create_task(self._answer(stream))
-            try:
-                yield self
-            finally:
-                answering.cancel()
-                stream.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
+        async with (
+            grpc.aio.insecure_channel(address, options=RECONNECTING) as channel,
+            self.answering(channel, CLUSTER, LISTENER, ROUTES),
+        ):
+            yield self
+
+    @asynccontextmanager
+    async def answering(self, channel: grpc.aio.Channel, *type_urls: str) -> AsyncIterator[None]:
+        """Open a stream of a channel, ask for these types, and answer until the block ends."""
+        self.stream = stream = self._stream(channel)
+        for type_url in type_urls:
+            await stream.write(self._first(type_url))
+        answering = asyncio.create_task(self._answer(stream))
+        try:
+            yield
+        finally:
+            answering.cancel()
+            stream.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
 
     async def until(self, reached: Callable[["Client"], bool]) -> None:
         """Wait until something is true of what was received."""
