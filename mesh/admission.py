@@ -20,10 +20,14 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a change is refused, nothing if it is let in; and what is wrong with it all the same."""
+    """Why a change is refused, nothing if it is let in; and what is wrong with it all the same.
+
+    `is_by_others`: refused for nothing but how other objects are, which may be another way by now than was seen.
+    """
 
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    is_by_others: bool = False
 
     @property
     def is_admitted(self) -> bool:
@@ -77,6 +81,7 @@ def _verdict(new: Resource, alone: tuple[Problem, ...], before: Resolution, old:
     return Verdict(
         tuple(dict.fromkeys(refused)),
         tuple(one for one in after.problems if one.subject == new.ref and one.field not in told),
+        bool(refused) and not alone,
     )
 
 

@@ -34,20 +34,21 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered; let in where there is no refusal."""
+    """What is answered; let in where there is no refusal. `is_by_others`: refused for how other objects are."""
 
     refusal: Refusal | None = None
     warnings: tuple[str, ...] = ()
+    is_by_others: bool = False
 
 
 LET_IN: Final = Answer()
 
 
-def refused(faults: Sequence[Problem], warnings: Sequence[Problem] = ()) -> Answer:
+def refused(faults: Sequence[Problem], warnings: Sequence[Problem] = (), *, is_by_others: bool = False) -> Answer:
     """Return the refusal of a change for these faults."""
     lines = _lines(faults, LONGEST_REFUSAL, MOST_REFUSALS)
     refusal = Refusal(HTTPStatus.FORBIDDEN, "Forbidden", "\n".join(lines), tuple(faults[:MOST_REFUSALS]))
-    return Answer(refusal, warned(warnings))
+    return Answer(refusal, warned(warnings), is_by_others)
 
 
 def unreadable(faults: Sequence[Problem]) -> Answer:

@@ -1,7 +1,8 @@
 """Who answers reviews: bytes in, bytes out, in a thread of its own, by the newest pass.
 
 Law: the event loop only hands over. A pass is held by threads alone, so that none is taken apart on the loop; what
-goes wrong here is a fault of ours, which is logged, and told to nobody else.
+goes wrong here is a fault of ours, which is logged, and told to nobody else. Nobody is refused for how others were a
+moment ago.
 """
 
 import asyncio
@@ -21,6 +22,12 @@ from meshloom.admission import answers, asked, review
 PATIENCE: Final = 2.5
 """Seconds after which a review is not judged any more: whoever asks for so much at once is told to come again."""
 
+SETTLE: Final = 2.0
+"""Seconds that a change waits which is refused for how others are: what was applied just before it is on its way."""
+WAITING: Final = 4
+"""So many wait for that at once; others are told to come again, and keep no one else waiting."""
+_LOOK_SECONDS: Final = 0.05
+
 _LATER: Final = answers.later("too many changes at once; try again in a moment", HTTPStatus.TOO_MANY_REQUESTS)
 
 _log = structlog.get_logger()
@@ -39,8 +46,12 @@ class FaultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Told:
+    """`passes` is how many passes were known; `is_by_others` whether another one may change the answer."""
+
     text: bytes
     outcome: str
+    passes: int = 0
+    is_by_others: bool = False
 
 
 class Judge:
@@ -49,11 +60,13 @@ class Judge:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._now: Resolution | None = None
+        self._passes = self._waiting = 0
         self._thread = futures.ThreadPoolExecutor(1, "admission")
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Judge by this from now on; called in the worker thread."""
         self._now = resolution
+        self._passes += 1
 
     async def answer(self, body: bytes, since: float) -> bytes:
         """Return the answer to an AdmissionReview that came at this moment (`time.monotonic`).
@@ -61,7 +74,7 @@ class Judge:
         Raises asked.UnreadableError, FaultError.
         """
         try:
-            told = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body, since)
+            told = await self._settled(body, since)
         except FaultError:
             self._observer.reviewed("failed", time.monotonic() - since)
             raise
@@ -72,18 +85,47 @@ class Judge:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def _settled(self, body: bytes, since: float) -> _Told:
+        """Return the answer; one that others are the reason of when there has been time to see them as they are."""
+        told = await self._judged(body, since)
+        if not told.is_by_others:
+            return told
+        if self._waiting >= WAITING:
+            return await self._judged(body, _LONG_AGO)
+        self._waiting += 1
+        try:
+            return await self._seen(told, body, since)
+        finally:
+            self._waiting -= 1
+
+    async def _seen(self, told: _Told, body: bytes, since: float) -> _Told:
+        until = time.monotonic() + SETTLE
+        while told.is_by_others and time.monotonic() < until:
+            if told.passes != self._passes:
+                told = await self._judged(body, since)
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+        return told
+
+    async def _judged(self, body: bytes, since: float) -> _Told:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body, since)
+
     def _answer(self, body: bytes, since: float) -> _Told:
         document = _read(body)
         try:
-            question = asked.asked(document)
+            question, passes = asked.asked(document), self._passes
             is_late = time.monotonic() - since > PATIENCE
             answer = _LATER if is_late else review.judged(question, self._now)
-            return _Told(json.dumps(answers.document(question.uid, answer)).encode(), _outcome(answer))
+            text = json.dumps(answers.document(question.uid, answer)).encode()
+            return _Told(text, _outcome(answer), passes, answer.is_by_others)
         except asked.UnreadableError:
             raise
         except Exception as fault:
             _log.error("a review failed. This is a fault of meshloom, please report it", exc_info=fault)
             raise FaultError from None
+
+
+_LONG_AGO: Final = float("-inf")
 
 
 def _read(body: bytes) -> Any:

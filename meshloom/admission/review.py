@@ -81,7 +81,7 @@ def _answer(found: Parsed, verdict: admission.Verdict) -> Answer:
     warnings = (*_notes(found), *verdict.warnings)
     if verdict.is_admitted:
         return Answer(warnings=answers.warned(warnings))
-    return answers.refused(verdict.refusals, warnings)
+    return answers.refused(verdict.refusals, warnings, is_by_others=verdict.is_by_others)
 
 
 def _unreadable(found: Parsed) -> Answer:

@@ -201,3 +201,24 @@ async def test_more_changes_at_once_than_can_be_judged_are_put_off_and_clients_c
     found = await asyncio.gather(*(created(number) for number in range(12)))
     assert None not in found
     assert max(found) > 0, "some had to come again"
+
+
+async def test_what_a_change_needs_may_come_in_the_same_breath(plane, api, namespace):
+    """As `kubectl apply` and Helm do with the objects of a file."""
+    await api.request(
+        "POST",
+        api_server.path("v1", "services", namespace),
+        body={"metadata": {"name": "pets"}, "spec": {"selector": {"app": "pets"}, "ports": [{"port": 80}]}},
+    )
+    made = document(
+        "VirtualDeploymentBinding: shop/pets\nvirtualDeployment: {ref: {name: pets-v1}}\n"
+        "target: {service: {ref: {name: pets}}}",
+        namespace,
+    )
+    await api.request("POST", api_server.path(made["apiVersion"], "virtualdeploymentbindings", namespace), body=made)
+    made["spec"]["target"]["service"]["ref"]["name"] = "nobody"
+    made["metadata"]["name"] = "odd"
+    with pytest.raises(api_server.ApiError, match=f"Service {namespace}/nobody does not exist"):
+        await api.request(
+            "POST", api_server.path(made["apiVersion"], "virtualdeploymentbindings", namespace), body=made
+        )

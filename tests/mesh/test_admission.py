@@ -182,6 +182,14 @@ def test_2_6_4_a_deployment_that_is_called_by_name_belongs_to_a_service_with_hos
 BINDING = "VirtualDeploymentBinding: shop/pets\nvirtualDeployment: {ref: {name: pets-v1}}\ntarget: {service: {ref: {name: pets}}}"
 
 
+def test_it_is_said_whether_others_alone_keep_an_object_out() -> None:
+    low = "VirtualService: shop/odd\nmesh: {ref: {name: main}}\nmtls: {mode: DISABLED}"
+    assert admission.creation(one(low), there()).is_by_others
+    both = one(low.replace("{ref: {name: main}}", "{ref: {name: main}, id: any}"))
+    assert not admission.creation(both, there()).is_by_others
+    assert not admission.creation(one(PARTS[0]), there()).is_by_others
+
+
 def test_2_12_1_the_service_of_a_binding_exists() -> None:
     words = (
         "VirtualDeploymentBinding shop/pets spec.target.service.ref: Service shop/pets does not exist; create it first"

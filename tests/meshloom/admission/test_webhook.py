@@ -85,7 +85,8 @@ def counted() -> Counted:
 
 
 @pytest.fixture
-def judging(counted):
+def judging(counted, monkeypatch):
+    monkeypatch.setattr(judge, "SETTLE", 0.1)
     made = judge.Judge(counted)
     made.passed(reviews.there(), ())
     yield made
@@ -213,6 +214,60 @@ async def test_a_review_that_has_waited_too_long_is_not_judged_and_the_client_to
     assert (response["allowed"], response["status"]["code"]) == (False, 429)
     assert response["status"]["details"] == {"retryAfterSeconds": 1}
     assert counted.outcomes == ["deferred"]
+
+
+def judgements(monkeypatch):
+    """Return what waits until so many reviews have been judged."""
+    before, done, loop = judge.review.judged, asyncio.Semaphore(0), asyncio.get_running_loop()
+
+    def judged(question, now):
+        answer = before(question, now)
+        loop.call_soon_threadsafe(done.release)
+        return answer
+
+    async def waited(count):
+        async with asyncio.timeout(20):
+            for _ in range(count):
+                await done.acquire()
+
+    monkeypatch.setattr(judge.review, "judged", judged)
+    return waited
+
+
+async def test_a_change_that_others_are_in_the_way_of_waits_for_what_was_applied_before_it(
+    judging, counted, monkeypatch
+):
+    monkeypatch.setattr(judge, "SETTLE", 3600.0)
+    judged = judgements(monkeypatch)
+    answering = asyncio.create_task(judging.answer(REFUSED, time.monotonic()))
+    await judged(1)
+    judging.passed(reviews.there(reviews.SHOP + "VirtualService: shop/another\nmesh: {ref: {name: main}}"), ())
+    judging.passed(reviews.there(reviews.SHOP.replace("Mesh: shop/main", "Mesh: shop/former")), ())
+    async with asyncio.timeout(20):
+        assert json.loads(await answering)["response"]["allowed"]
+    assert counted.outcomes == ["warned"]
+
+
+async def test_what_is_wrong_in_itself_waits_for_nobody(judging, monkeypatch):
+    monkeypatch.setattr(judge, "SETTLE", 3600.0)
+    odd = reviews.document("VirtualService: shop/odd\nmesh: {}\nmtls: {mode: DISABLED}")
+    async with asyncio.timeout(20):
+        answer = await judging.answer(json.dumps(reviews.asking("CREATE", odd)).encode(), time.monotonic())
+    assert not json.loads(answer)["response"]["allowed"]
+
+
+async def test_of_very_many_that_would_wait_most_are_told_to_come_again(judging, counted, monkeypatch):
+    monkeypatch.setattr(judge, "SETTLE", 3600.0)
+    coming = [asyncio.create_task(judging.answer(REFUSED, time.monotonic())) for _ in range(judge.WAITING + 3)]
+    async with asyncio.timeout(20):
+        for each in itertools.islice(asyncio.as_completed(coming), 3):
+            assert json.loads(await each)["response"]["status"]["code"] == 429
+    assert counted.outcomes == ["deferred"] * 3
+    for task in coming:
+        task.cancel()
+    await asyncio.gather(*coming, return_exceptions=True)
+    monkeypatch.setattr(judge, "SETTLE", 0.0)
+    assert json.loads(await judging.answer(REFUSED, time.monotonic()))["response"]["status"]["code"] == 403
 
 
 async def test_whoever_goes_away_in_the_middle_is_no_news(judging, caplog):
