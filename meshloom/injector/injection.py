@@ -1,6 +1,6 @@
 """Who answers reviews of pods: bytes in, bytes out, in a thread of its own, by the newest pass.
 
-Law: as `meshloom.admission.judge`. A pod whose namespace has not been seen yet waits a moment; nobody else does.
+Law: as `meshloom.admission.judge`. A pod whose namespace or binding may be on its way waits a moment; nobody else does.
 """
 
 import asyncio
@@ -25,7 +25,9 @@ from meshloom.injector.pods import Pod
 from meshloom.injector.terms import Terms
 
 EARLY_SECONDS: Final = 2.0
-"""How long a pod waits for its namespace to be seen."""
+"""How long a pod waits for its namespace, or a binding of its own, to be seen: both may have come just before it."""
+WAITING: Final = 4
+"""So many wait at once; others are answered as things are, for they would keep everybody else waiting."""
 AUDIT_SECONDS: Final = 60.0
 _LOOK_SECONDS = 0.05
 
@@ -33,6 +35,8 @@ TOO_EARLY, FAILED, NOT_ASKED = "TooEarly", "Failed", "NotAsked"
 """How reviews end that have no outcome: nothing is known yet, a fault of ours, nothing to say of such a pod."""
 REASONS: Final = (*(each.value for each in Reason), TOO_EARLY, FAILED, NOT_ASKED)
 """All ways in which reviews end."""
+_PASSING: Final = (TOO_EARLY, Reason.NO_BINDING.value, Reason.NOT_READY.value)
+"""Those that may be others a moment later."""
 
 _log = structlog.get_logger()
 
@@ -57,8 +61,11 @@ def nobody(_pod: Pod, _outcome: Outcome) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
+    """`news` is how much was known."""
+
     text: bytes
     reason: str
+    news: int
     pod: Pod | None = None
     outcome: Outcome | None = None
 
@@ -78,17 +85,20 @@ class Injection:
         self._now: Resolution | None = None
         self._terms: Terms | None = None
         self._known: _Known | None = None
+        self._news = self._waiting = 0
         self._thread = futures.ThreadPoolExecutor(1, "injection")
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Answer by this from now on; called in the worker thread. What is new is read before anybody asks."""
         self._now = resolution
+        self._news += 1
         with contextlib.suppress(RuntimeError):  # it is closed
             self._thread.submit(self._facts)
 
     def agree(self, terms: Terms) -> None:
         """Give proxies by these terms from now on; nothing is answered before the first."""
         self._terms = terms
+        self._news += 1
 
     def tell(self, missed: Missed) -> None:
         """Say who is told of pods that go without."""
@@ -127,13 +137,26 @@ class Injection:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _answered(self, body: bytes) -> _Told:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + EARLY_SECONDS
-        told = await loop.run_in_executor(self._thread, self._answer, body)
-        while told.reason == TOO_EARLY and loop.time() < until:
-            await asyncio.sleep(_LOOK_SECONDS)
-            told = await loop.run_in_executor(self._thread, self._answer, body)
+        told = await self._asked(body)
+        if told.reason not in _PASSING or self._waiting >= WAITING:
+            return told
+        self._waiting += 1
+        try:
+            return await self._settled(told, body)
+        finally:
+            self._waiting -= 1
+
+    async def _settled(self, told: _Told, body: bytes) -> _Told:
+        until = time.monotonic() + EARLY_SECONDS
+        while told.reason in _PASSING and time.monotonic() < until:
+            if told.news != self._news:
+                told = await self._asked(body)
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
         return told
+
+    async def _asked(self, body: bytes) -> _Told:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body)
 
     def _answer(self, body: bytes) -> _Told:
         try:
@@ -146,13 +169,14 @@ class Injection:
             raise FaultError from None
 
     def _reviewed(self, question: asked.Asked) -> _Told:
+        news = self._news
         terms, known = self._terms, self._facts()
         found = review.reviewed(question, known if terms else None, terms or _UNKNOWN, self._followed)
         text = json.dumps(found.document).encode()
         if found.outcome is None:
-            return _Told(text, TOO_EARLY if found.is_too_early else NOT_ASKED)
+            return _Told(text, TOO_EARLY if found.is_too_early else NOT_ASKED, news)
         pod = None if question.is_rehearsal else Pod(question.new or {}, question.namespace)
-        return _Told(text, found.outcome.reason.value, pod, found.outcome)
+        return _Told(text, found.outcome.reason.value, news, pod, found.outcome)
 
     def _facts(self) -> facts.Facts | None:
         """Return what is known of pods now; made anew only where what it is made of is new."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import time
 
@@ -120,6 +121,53 @@ async def test_a_pod_waits_a_moment_for_its_namespace_to_be_seen(counted):
     await asyncio.sleep(0)
     made.passed(there(), ())
     assert "patch" in await answering
+    made.close()
+
+
+def without(kind: str) -> resolve.Resolution:
+    """Return the mesh as it is before the objects of one kind have come."""
+    seen = there().inventory
+    return resolve.resolve(inventory.inventory_of(item for item in written_in(seen) if item.kind != kind))
+
+
+def written_in(seen):
+    return (item for items in seen.kinds.values() for item in items.values())
+
+
+@pytest.mark.parametrize("kind", ["VirtualDeploymentBinding", "Service", "VirtualDeployment"])
+async def test_a_pod_waits_a_moment_for_what_came_just_before_it(counted, missed, kind, monkeypatch):
+    judged, before, loop = asyncio.Event(), review.reviewed, asyncio.get_running_loop()
+
+    def reviewed(*arguments):
+        loop.call_soon_threadsafe(judged.set)
+        return before(*arguments)
+
+    monkeypatch.setattr(review, "reviewed", reviewed)
+    made = injection.Injection(counted, lambda pod, outcome: missed.append(outcome.reason.value))
+    made.agree(TERMS)
+    made.passed(without(kind), ())
+    answering = asyncio.create_task(response(made))
+    await asyncio.wait_for(judged.wait(), 20)
+    made.passed(there(), ())
+    assert "patch" in await asyncio.wait_for(answering, 20)
+    assert (counted.reasons, missed) == (["Injected"], [])
+    made.close()
+
+
+async def test_of_very_many_that_would_wait_most_are_answered_at_once_and_hold_up_nobody(counted, monkeypatch):
+    monkeypatch.setattr(injection, "EARLY_SECONDS", 3600.0)
+    made = injection.Injection(counted)
+    made.agree(TERMS)
+    made.passed(there(), ())
+    odd = [asyncio.create_task(response(made, {"app": "nobody"})) for _ in range(injection.WAITING + 3)]
+    async with asyncio.timeout(20):
+        for each in itertools.islice(asyncio.as_completed(odd), 3):
+            assert (await each)["allowed"]
+        assert "patch" in await response(made)
+    assert counted.reasons == ["NoBinding"] * 3 + ["Injected"]
+    for task in odd:
+        task.cancel()
+    await asyncio.gather(*odd, return_exceptions=True)
     made.close()
 
 
