@@ -71,7 +71,7 @@ def variables(gateway: Gateway, level: str, limits: Json, terms: Terms) -> list[
         contract.DRAIN_VARIABLE: str(bootstrap.DRAIN_SECONDS),
         contract.TAGS_VARIABLE: json.dumps(dict(gateway.tags), separators=(",", ":")),
     }
-    return [*({"name": name, "value": value} for name, value in told.items() if value), *environment.POD]
+    return [*environment.pairs(told), *environment.POD]
 
 
 def resources(spec: IngressGatewayDeploymentSpec) -> Json:

@@ -41,7 +41,7 @@ POD: Final[list[Json]] = [
 def of_init(port: int) -> list[Json]:
     """Return the variables of the container that captures."""
     told = {contract.CAPTURE_VARIABLE: "true", contract.PORT_VARIABLE: str(port)}
-    return [*_pairs(told), *(one for one in POD if one["name"] == "POD_IP")]
+    return [*pairs(told), *(one for one in POD if one["name"] == "POD_IP")]
 
 
 def of_proxy(chosen: Chosen, terms: Terms, probes: str, grace: int, resources: Mapping[str, Any]) -> list[Json]:
@@ -58,7 +58,7 @@ def of_proxy(chosen: Chosen, terms: Terms, probes: str, grace: int, resources: M
         contract.PASSTHROUGH_VARIABLE: ",".join(map(str, chosen.passthrough)),
         contract.TAGS_VARIABLE: json.dumps(dict(chosen.binding.tags), separators=(",", ":")),
     }
-    return [*_pairs({name: value for name, value in told.items() if value}), *POD]
+    return [*pairs(told), *POD]
 
 
 def concurrency(resources: Mapping[str, Any]) -> int:
@@ -88,6 +88,6 @@ def _amount(text: str) -> Decimal:
     return Decimal(number).scaleb(int(exponent[1:]) if exponent else _SCALES[suffix or ""])
 
 
-def _pairs(told: Mapping[str, str]) -> list[Json]:
-    """Return variables; a dollar that stands for itself is written twice."""
-    return [{"name": name, "value": value.replace("$", "$$")} for name, value in told.items()]
+def pairs(told: Mapping[str, str]) -> list[Json]:
+    """Return variables, but for those that are empty; a dollar that stands for itself is written twice."""
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in told.items() if value]
