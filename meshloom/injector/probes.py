@@ -1,10 +1,10 @@
-"""Probes that kubelet sends, led to the proxy, which asks the application: kubelet has no certificate.
+"""Probes and hooks that kubelet sends, led to the proxy, which asks the application: kubelet has no certificate.
 
 Law: what a probe asks, and with which headers, stays as it is, and so do its times. One that asks another machine than
-the pod, or a port that the container has no name for, is left alone.
+the pod, or a port that the container has no name for, is left alone. Hooks by HTTP are probes that have more time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from mesh import problems
@@ -18,35 +18,56 @@ PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 _HANDLERS: Final = {"httpGet": (targets.HTTP, targets.HTTPS), "tcpSocket": (targets.TCP,), "grpc": (targets.GRPC,)}
 _SECONDS = 1
 
+LIFECYCLE: Final = "lifecycle"
+HOOKS: Final = ("postStart", "preStop")
+HOOK_SECONDS: Final = 300
+"""How long a hook may take: it has no time of its own, and kubelet gives one up when the pod has to end."""
+
 
 def rewritten(container: Object) -> Json:
-    """Return a container whose probes go to the proxy."""
-    return {**container, **{name: _led(container, name) for name in PROBES if name in container}}
+    """Return a container whose probes and hooks go to the proxy."""
+    led = {name: _led(container, container[name]) for name in PROBES if name in container}
+    return {**container, **led, **_led_hooks(container)}
+
+
+def _led_hooks(container: Object) -> Json:
+    hooks = _hooks(container)
+    if not hooks:
+        return {}
+    return {LIFECYCLE: {**container[LIFECYCLE], **{name: _led(container, hook) for name, hook in hooks.items()}}}
 
 
 def recorded(container: Object) -> Iterator[tuple[Target, float]]:
-    """Yield what the probes of a container ask, each with the seconds it may take."""
+    """Yield what the probes and hooks of a container ask, each with the seconds it may take."""
     for name in PROBES:
         probe = mapping(container.get(name))
         target = _target(container, probe)
         if target is not None:
             seconds = probe.get("timeoutSeconds")
             yield target, seconds if isinstance(seconds, int) and seconds > 0 else _SECONDS
+    found = (_target(container, hook) for hook in _hooks(container).values())
+    yield from ((target, HOOK_SECONDS) for target in found if target is not None)
+
+
+def _hooks(container: Object) -> Mapping[str, Object]:
+    """Return the hooks of a container that ask by HTTP; by TCP none can."""
+    written = mapping(container.get(LIFECYCLE))
+    return {name: hook for name in HOOKS if _handler(hook := mapping(written.get(name))) == "httpGet"}
 
 
 def doubts(pod: Pod) -> Iterator[Problem]:
-    """Yield what is to be said of probes that are left alone."""
+    """Yield what is to be said of probes and hooks that are left alone."""
     for field, container in pod.all_containers():
-        for name in PROBES:
-            probe = mapping(container.get(name))
-            if _handler(probe) and _target(container, probe) is None:
+        probes = {name: mapping(container.get(name)) for name in PROBES}
+        hooks = {f"{LIFECYCLE}.{name}": hook for name, hook in _hooks(container).items()}
+        for name, asking in {**probes, **hooks}.items():
+            if _handler(asking) and _target(container, asking) is None:
                 fault = "asks another machine, or a port that its container has no name for, and is left as it is"
                 remedy = "leave out its host, and name a port of the container"
                 yield problems.warning(pod.ref, f"{field}.{name}", fault, remedy)
 
 
-def _led(container: Object, name: str) -> Any:
-    probe = container[name]
+def _led(container: Object, probe: Any) -> Any:
     target = _target(container, mapping(probe))
     if target is None:
         return probe
