@@ -22,6 +22,8 @@ OUTDATED: Final = f"{resources.GROUP}/outdated-proxy"
 """Of injected pods that should be made anew, and are not evicted: `true`."""
 PASSTHROUGH: Final = "meshloom.dev/passthrough-inbound-ports"
 """Of pods: ports whose connections reach the application as they are."""
+MIRROR: Final = "kubernetes.io/config.mirror"
+"""Of pods that a kubelet runs from a file of its own: what the API server has of them is a mirror."""
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
 PROXY, INIT, OTHER_INIT = "oci-sm-proxy", "init", "meshloom-init"

@@ -27,6 +27,7 @@ class Reason(enum.Enum):
     NOT_READY = "BindingNotReady"
     HOST_NETWORK = "HostNetwork"
     WINDOWS = "Windows"
+    STATIC = "StaticPod"
     UNREADABLE = "Unreadable"
     PROXY_USER = "ProxyUser"
     LOG_LEVEL = "LogLevel"
@@ -35,7 +36,7 @@ class Reason(enum.Enum):
 
 REFUSED: Final = frozenset({Reason.UNREADABLE, Reason.PROXY_USER, Reason.LOG_LEVEL, Reason.PORTS})
 """Such pods are not let in."""
-MISSED: Final = frozenset({Reason.NO_BINDING, Reason.NOT_READY, Reason.HOST_NETWORK, Reason.WINDOWS})
+MISSED: Final = frozenset({Reason.NO_BINDING, Reason.NOT_READY, Reason.HOST_NETWORK, Reason.WINDOWS, Reason.STATIC})
 """Such pods are let in without the proxy that their labels ask for."""
 
 
@@ -110,6 +111,10 @@ def _ask_whether_possible(pod: Pod) -> None:
         _end(pod, Reason.HOST_NETWORK, "spec.hostNetwork", fault, "leave it out, or label the pod disabled")
     if mapping(pod.spec.get("os")).get("name") == "windows":
         _end(pod, Reason.WINDOWS, "spec.os.name", "is windows, which proxies do not run on", "label the pod disabled")
+    if contract.MIRROR in pod.annotations:
+        fault = "is on a static pod, which runs as it is in a file of its node, whatever is changed here"
+        remedy = "let a DaemonSet run it, or label the pod disabled"
+        _end(pod, Reason.STATIC, f"metadata.annotations[{contract.MIRROR}]", fault, remedy)
 
 
 def _end(pod: Pod, reason: Reason, field: str, fault: str, remedy: str) -> None:

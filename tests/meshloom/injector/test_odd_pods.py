@@ -31,7 +31,11 @@ ODD = (
     [{"name": []}],
     1.5,
 )
-PODS = [pod for case in ("many-containers", "probes-http", "probes-grpc", "hooks", "net-admin") for pod in golden.written(case)]
+PODS = [
+    pod
+    for case in ("many-containers", "probes-http", "probes-grpc", "hooks", "net-admin")
+    for pod in golden.written(case)
+]
 KNOWN = facts.facts(test_audit.there())
 
 
