@@ -38,6 +38,10 @@ class Place(NamedTuple):
     label: Label
 
 
+Uid = tuple[str, str]
+"""A namespace and the uid of an object in it: whoever may write in another can name the uid, but not this."""
+
+
 class Owned(NamedTuple):
     """A pod by its uid, and whose proxies run in it."""
 
@@ -50,7 +54,7 @@ class Index:
     """The claims of bindings where pods are looked for, gateways by the uids of what makes their pods, and pods."""
 
     claims: Stage[Place, tuple[Claim, ...]] = NEVER
-    gateways: Stage[str, Ref] = NEVER
+    gateways: Stage[Uid, Ref] = NEVER
     seen: Mapping[Ref, workloads.Pod] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     pods: Mapping[Ref, Owned] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -89,7 +93,7 @@ def _patched(
     previous: Index,
     seen: Mapping[Ref, workloads.Pod],
     claims: Mapping[Place, tuple[Claim, ...]],
-    made: Mapping[str, Ref],
+    made: Mapping[Uid, Ref],
 ) -> Mapping[Ref, Owned]:
     """Return the pods where bindings and gateways are as before."""
     changed = layers.changed(previous.seen, seen)
@@ -105,7 +109,7 @@ def _patched(
 
 
 def _owned(
-    pods: Iterable[workloads.Pod], claims: Mapping[Place, tuple[Claim, ...]], made: Mapping[str, Ref]
+    pods: Iterable[workloads.Pod], claims: Mapping[Place, tuple[Claim, ...]], made: Mapping[Uid, Ref]
 ) -> Iterator[tuple[Ref, Owned]]:
     """Yield those of the pods in which somebody's proxies run."""
     for pod in pods:
@@ -124,8 +128,9 @@ def _bound(pod: Metadata, claims: Mapping[Place, tuple[Claim, ...]]) -> Iterator
         yield deployment
 
 
-def _gateway(pod: Metadata, made: Mapping[str, Ref]) -> Iterator[Ref]:
-    yield from (made[owner.uid] for owner in pod.owner_references if owner.controller and owner.uid in made)
+def _gateway(pod: Metadata, made: Mapping[Uid, Ref]) -> Iterator[Ref]:
+    owners = ((pod.namespace, owner.uid) for owner in pod.owner_references if owner.controller)
+    yield from (made[owner] for owner in owners if owner in made)
 
 
 # ---------------------------------------------------------------------------- bindings
@@ -152,7 +157,7 @@ def _gateways(
     deployments: Mapping[Ref, workloads.Deployment],
     sets: Mapping[Ref, workloads.ReplicaSet],
     bonds: Mapping[Ref, Any],
-) -> Mapping[str, Ref]:
+) -> Mapping[Uid, Ref]:
     """Return by the uid of each ReplicaSet of a gateway's Deployment whose it is."""
     meant = {
         (ref.namespace, item.metadata.uid): gateway
@@ -160,13 +165,10 @@ def _gateways(
         if item.metadata.uid and (gateway := bonds[ref].value.get("spec.ingressGateway"))
     }
     made = _made("IngressGatewayDeployment", resources.API_VERSION, deployments, meant)
-    of_sets = _made("Deployment", "apps/v1", sets, made)
-    return {uid: gateway for (_, uid), gateway in of_sets.items()}
+    return _made("Deployment", "apps/v1", sets, made)
 
 
-def _made(
-    kind: str, version: str, items: Mapping[Ref, Any], owners: Mapping[tuple[str, str], Ref]
-) -> dict[tuple[str, str], Ref]:
+def _made(kind: str, version: str, items: Mapping[Ref, Any], owners: Mapping[Uid, Ref]) -> dict[Uid, Ref]:
     """Return by namespace and uid those of the items that one of these owners, of that kind, has made."""
     return {
         (ref.namespace, item.metadata.uid): owners[ref.namespace, owner.uid]

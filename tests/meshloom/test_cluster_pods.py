@@ -136,6 +136,12 @@ def test_every_link_to_the_gateway_counts(missing):
     assert owners("", gate(), *rest) == set()
 
 
+def test_a_pod_of_another_namespace_is_of_no_gateway_whatever_owner_it_names():
+    *made, mine = CHAIN
+    theirs = mine.model_copy(update={"metadata": mine.metadata.model_copy(update={"namespace": "zoo"})})
+    assert owners("", gate(), *made, theirs, of=proofs.Pod("zoo", "a", "uid-a")) == set()
+
+
 def test_a_name_alone_makes_nobody_an_owner():
     assert owners("", gate("another"), *CHAIN) == set()
     assert owners("", gate(""), *CHAIN) == set()
