@@ -17,14 +17,14 @@ from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
 from meshloom.cluster import events, leader, marks, mesh_config, writes
 from meshloom.eviction import makers, turns, views
-from meshloom.injector import configuration, decision, templates, wishes
+from meshloom.injector import configuration, decision, standards, templates, wishes
 from meshloom.injector.decision import Left
 from meshloom.injector.terms import Terms
 from watchers import api_server
 
 EVICTED, HELD, WAITING, USELESS, FAILED = "evicted", "held", "waiting", "useless", "failed"
 OUTCOMES: Final = (EVICTED, HELD, WAITING, USELESS, FAILED)
-"""How turns end: also by a budget, by pods that are missing, by a template that gets no proxy, by a fault."""
+"""How turns end: also by a budget, by pods that are missing, by a template that would not help, by a fault."""
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks, however much changes."""
@@ -142,9 +142,9 @@ class Evictions:
         try:
             document = await self._api.request("GET", _path(maker))
             document = {**document, "apiVersion": makers.KINDS[maker.kind][0], "kind": maker.kind}
-            if (left := _left(document, view)) is not None:
+            if words := _useless(document, view):
                 self._turns.put_off(maker, time.time() + turns.REST)
-                self._wait(maker, USELESS, f"a new pod of it would get no proxy: {left.problem}")
+                self._wait(maker, USELESS, words)
                 return
             chosen = await self._chosen_of(candidates, makers.is_whole(document, view.alive.get(maker, 0)))
             if chosen is None:
@@ -229,11 +229,16 @@ def eviction(one: views.Candidate) -> Mapping[str, Any]:
     }
 
 
-def _left(document: Mapping[str, Any], view: views.View) -> Left | None:
-    """Return why a new pod of a maker would get no proxy, None if it would."""
+def _useless(document: Mapping[str, Any], view: views.View) -> str:
+    """Return why a new pod of a maker would get no proxy, or would not be let in with it; empty if neither."""
     pod = templates.pod(document)
-    decided = decision.decided(pod, view.facts) if pod is not None else None
-    return decided if isinstance(decided, Left) else None
+    if pod is None:
+        return ""
+    decided = decision.decided(pod, view.facts)
+    if isinstance(decided, Left):
+        return f"a new pod of it would get no proxy: {decided.problem}"
+    refused = next(standards.doubts(pod, view.facts.namespaces.get(pod.namespace, {})), None)
+    return f"a new pod of it would not be let in: {refused}" if refused else ""
 
 
 def _path(maker: Ref) -> str:

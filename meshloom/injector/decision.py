@@ -11,7 +11,7 @@ from typing import Any, Final
 from mesh import problems
 from mesh.problems import Problem
 from meshloom.identity import claim
-from meshloom.injector import contract
+from meshloom.injector import contract, standards
 from meshloom.injector.facts import Binding, Facts
 from meshloom.injector.pods import Object, Pod, mapping
 from translator import names
@@ -74,7 +74,7 @@ def decided(pod: Pod, facts: Facts) -> Chosen | Left:
     try:
         _ask_labels(pod, facts)
         _ask_whether_possible(pod)
-        return _chosen(pod, _matching(pod, facts))
+        return _chosen(pod, _matching(pod, facts), facts)
     except _Ending as ending:
         return ending.left
 
@@ -93,13 +93,24 @@ def _ask_labels(pod: Pod, facts: Facts) -> None:
     of_namespace = facts.namespaces.get(pod.namespace, {}).get(contract.LABEL)
     of_pod = pod.labels.get(contract.LABEL)
     if not is_wanted(of_namespace, of_pod):
-        told = f"namespace {pod.namespace} says {_said(of_namespace)}, the pod {_said(of_pod)}"
-        remedy = f"to have one, label the namespace or the pod {contract.LABEL}=enabled"
-        _end(pod, Reason.NOT_WANTED, "", f"is to have no proxy: {told}", remedy)
+        space = f"namespace {pod.namespace}"
+        if pod.namespace not in facts.namespaces:
+            fault, remedy = f"{space} is not among what was read", "read it too, or nobody knows what its label says"
+        else:
+            fault, remedy = f"{space} says {_said(of_namespace)}, the pod {_said(of_pod)}", _remedy(of_namespace)
+        _end(pod, Reason.NOT_WANTED, "", f"is to have no proxy: {fault}", remedy)
 
 
 def _said(value: str | None) -> str:
     return "nothing" if value is None else repr(value)
+
+
+def _remedy(of_namespace: str | None) -> str:
+    """Return what to do so that a pod gets a proxy; a pod decides only where its namespace says one of two words."""
+    if of_namespace == contract.ENABLED:
+        return f"to have one, take the label {contract.LABEL} off the pod"
+    where = "the namespace or the pod" if of_namespace == contract.DISABLED else "the namespace"
+    return f"to have one, label {where} {contract.LABEL}={contract.ENABLED}"
 
 
 def _ask_whether_possible(pod: Pod) -> None:
@@ -138,10 +149,11 @@ def _matching(pod: Pod, facts: Facts) -> tuple[Binding, ...]:
     return found
 
 
-def _chosen(pod: Pod, found: tuple[Binding, ...]) -> Chosen:
+def _chosen(pod: Pod, found: tuple[Binding, ...], facts: Facts) -> Chosen:
     _ask_users(pod)
     level, doubts = _log_level(pod, found[0])
-    warnings = (*_rivals(pod, found), *doubts, *_powers(pod), *_taken(pod))
+    refused = standards.doubts(pod, facts.namespaces.get(pod.namespace, {}))
+    warnings = (*refused, *_rivals(pod, found), *doubts, *_powers(pod), *_taken(pod))
     return Chosen(found[0], level, _passthrough(pod), warnings)
 
 

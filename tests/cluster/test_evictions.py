@@ -15,7 +15,7 @@ import yaml
 from mesh import documents, inventory, resolve
 from meshloom.cluster import evictions, leader
 from meshloom.eviction import turns
-from meshloom.injector import contract, wishes
+from meshloom.injector import contract, standards, wishes
 from meshloom.injector.terms import Terms
 from meshloom.install import grants
 from tests.cluster import accounts, servers, waiting
@@ -43,12 +43,13 @@ class World:
     """A namespace with a StatefulSet, and a duty that sees to its pods."""
 
     def __init__(self, api: api_server.ApiServer, program: api_server.ApiServer, namespace: str) -> None:
-        """`program` may do what is granted to the control plane, and nothing else."""
+        """`program` may do what is granted to the control plane, and nothing else. `labels` are of the namespace, too."""
         self.api, self.namespace, self.counted = api, namespace, Counted()
         chosen = wishes.Evictions(per_minute=6000)
         self.duty = evictions.Evictions(program, chosen, leader.Place("meshloom-system", "one"))
         self.duty.counted(self.counted)
         self.duty.agree(given.TERMS)
+        self.labels: dict[str, str] = {}
 
     def path(self, plural: str, name: str = "", subresource: str = "") -> str:
         version = {"statefulsets": "apps/v1", "poddisruptionbudgets": "policy/v1"}.get(plural, "v1")
@@ -105,6 +106,7 @@ class World:
     async def see(self) -> None:
         """Let the duty see what there is."""
         mesh = list(yaml.safe_load_all(given.MESH.replace("shop", self.namespace)))
+        mesh[0]["metadata"]["labels"] |= self.labels
         pods = [{**one, "apiVersion": "v1", "kind": "Pod"} for one in (await self.pods()).values()]
         found = [item for one in (*mesh, *pods) if (item := documents.parsed(one).resource)]
         self.duty.passed(resolve.resolve(inventory.inventory_of(found)), ())
@@ -205,6 +207,18 @@ async def test_nobody_is_evicted_for_a_template_that_gets_no_proxy(world: World)
         await world.see()
         await waiting.until(lambda: world.counted.turns["useless"] > 0)
     assert (await world.pods()).keys() == {"pets-0"}
+
+
+async def test_nobody_is_evicted_who_would_not_be_let_in_again(world: World) -> None:
+    """The namespace of the mesh enforces a standard that no pod with a proxy meets."""
+    await world.set(1, 1)
+    await world.pod("pets-0")
+    world.labels = {standards.LABEL: "baseline"}
+    async with world.leading():
+        await world.see()
+        await waiting.until(lambda: world.counted.turns["useless"] > 0)
+        assert (await world.pods()).keys() == {"pets-0"}
+    assert world.counted.turns["evicted"] == 0
 
 
 async def test_who_made_the_pod_is_told(world: World) -> None:

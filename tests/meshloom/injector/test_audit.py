@@ -32,6 +32,9 @@ def there(*pods):
     return resolve.resolve(inventory.inventory_of(item for one in written if (item := documents.parsed(one).resource)))
 
 
+STANDARD = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
 def found(*pods):
     return [(one.pod.name, one.reason) for one in audit.findings(pods, facts.facts(there()), TERMS)]
 
@@ -52,6 +55,23 @@ def test_a_pod_that_would_get_one_now_lacks_it():
 )
 def test_what_keeps_it_from_others_is_named(given, reason):
     assert found(given) == [(given["metadata"]["name"], reason)]
+
+
+def test_a_pod_that_would_be_refused_with_its_proxy_is_not_to_be_deleted():
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    space["metadata"]["labels"] = {LABEL: "enabled", **STANDARD}
+    [finding] = audit.findings([pod()], facts.facts(there(space)), TERMS)
+    assert finding.reason == "PodSecurity"
+    assert "label the namespace pod-security.kubernetes.io/enforce=privileged" in finding.why
+    assert "delete" not in finding.why
+
+
+def test_a_proxy_of_the_original_is_none_of_ours():
+    has_one = {"initContainers": [{"name": "oci-sm-proxy", "image": "proxy"}]}
+    ours = {**BOUND, "meshloom.dev/proxy-image": "proxy"}
+    assert found(pod("old", annotations=BOUND, spec=has_one), pod("new", annotations=ours, spec=has_one)) == [
+        ("old", "OriginalProxy")
+    ]
 
 
 def test_pods_that_have_one_want_none_or_have_ended_are_not_listed():
