@@ -31,7 +31,9 @@ def install(
         typer.Option("--set", metavar="KEY=VALUE", help="One value, as networkPolicy.enabled=false. Repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the objects as YAML; ask no cluster.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when the control plane is ready.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when the control plane is ready, and no former replica answers.")
+    ] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, metavar="SECONDS", help="How long to wait.")] = 300,
     kubeconfig: options.Kubeconfig = "",
     context: options.Context = "",

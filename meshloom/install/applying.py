@@ -7,11 +7,11 @@ values asked for and these do not is removed; definitions never are.
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from meshloom import errors
-from meshloom.install import grants, places, roles
+from meshloom.install import grants, places, roles, workload
 from meshloom.install.places import Document, Place
 from watchers import api_server
 
@@ -29,6 +29,8 @@ _NAMES = (grants.NAME, roles.READER, roles.MAKER, grants.ROOT_MAP)
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 
 Say = Callable[[str], None]
+Missing = Callable[[Any], str]
+"""Returns what something lacks, empty if nothing."""
 
 
 async def apply(api: api_server.ApiServer, documents: tuple[Document, ...], say: Say) -> None:
@@ -82,24 +84,44 @@ def _address(item: Any) -> tuple[str, str]:
 
 
 async def wait_ready(api: api_server.ApiServer, namespace: str, seconds: float) -> None:
-    """Return when all replicas are ready, no others run, and the webhooks can be asked. Raises errors.UserError."""
+    """Return when all replicas are ready, no others run, and the webhooks can be asked. Raises errors.UserError.
+
+    A former replica that is ending answers the webhooks, too, and as it was told to.
+    """
     await _wait(api, Place("Deployment", namespace, grants.NAME), unready, seconds)
+    await wait_pods(api, namespace, leaving, seconds)
     for kind in WEBHOOKS:
         await _wait(api, Place(kind, "", grants.NAME), unbundled, seconds)
 
 
-async def _wait(api: api_server.ApiServer, place: Place, missing: Callable[[Any], str], seconds: float) -> None:
+async def wait_pods(api: api_server.ApiServer, namespace: str, missing: Missing, seconds: float) -> None:
+    """Return when nothing is missing of the list of the control plane's pods. Raises errors.UserError."""
+    selector = ",".join(f"{key}={value}" for key, value in workload.SELECTOR.items())
+    at = api_server.path("v1", "pods", namespace)
+    await _until(
+        lambda: api.request("GET", at, {"labelSelector": selector}),
+        f"Deployment {namespace}/{grants.NAME}",
+        missing,
+        seconds,
+    )
+
+
+async def _wait(api: api_server.ApiServer, place: Place, missing: Missing, seconds: float) -> None:
+    await _until(lambda: api.request("GET", place.path), str(place), missing, seconds)
+
+
+async def _until(read: Callable[[], Awaitable[Any]], what: str, missing: Missing, seconds: float) -> None:
     said = "has not been seen"
     try:
         async with asyncio.timeout(seconds):
             for _ in itertools.count():
-                with told(f"{place} could not be read"):
-                    said = missing(await api.request("GET", place.path))
+                with told(f"{what} could not be read"):
+                    said = missing(await read())
                 if not said:
                     return
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
-        raise errors.UserError(f"{place} {said} after {seconds:g} s; kubectl describe says more") from None
+        raise errors.UserError(f"{what} {said} after {seconds:g} s; kubectl describe says more") from None
 
 
 def unestablished(document: Any) -> str:
@@ -120,6 +142,12 @@ def unready(document: Any) -> str:
     if min(new, ready) < wanted:
         return f"has {min(new, ready)} of {wanted} replicas ready"
     return f"has {status['replicas'] - new} old replicas left" if status.get("replicas", 0) > new else ""
+
+
+def leaving(pods: Any) -> str:
+    """Return how many of these pods are ending, empty if none is."""
+    count = sum(bool(each["metadata"].get("deletionTimestamp")) for each in pods["items"])
+    return f"has {count} old replicas that are ending" if count else ""
 
 
 def unbundled(document: Any) -> str:

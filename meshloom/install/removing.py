@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from mesh import resources
-from meshloom import errors
 from meshloom.cluster import finalizers
-from meshloom.install import applying, grants, objects, places, values, workload
+from meshloom.install import applying, grants, objects, places, values
 from meshloom.install.applying import Say
 from meshloom.install.places import Place
 from watchers import api_server
@@ -90,18 +89,12 @@ async def _is_there(api: api_server.ApiServer, place: Place) -> bool:
 
 async def _wait_ended(api: api_server.ApiServer, namespace: str) -> None:
     """Wait until no control plane runs that could put back what is taken away."""
-    selector = ",".join(f"{key}={value}" for key, value in workload.SELECTOR.items())
-    at = api_server.path("v1", "pods", namespace)
-    try:
-        async with asyncio.timeout(ENDED_SECONDS):
-            for _ in itertools.count():
-                with applying.told("the pods of the control plane could not be listed"):
-                    if not (await api.request("GET", at, {"labelSelector": selector}))["items"]:
-                        return
-                await asyncio.sleep(applying.POLL_SECONDS)
-    except TimeoutError:
-        fault = f"pods of the control plane are still there after {ENDED_SECONDS:g} s; run the command again"
-        raise errors.UserError(fault) from None
+    await applying.wait_pods(api, namespace, running, ENDED_SECONDS)
+
+
+def running(pods: Any) -> str:
+    """Return how many of these pods there are, empty if none."""
+    return f"still has {len(pods['items'])} pods" if pods["items"] else ""
 
 
 # ---------------------------------------------------------------------------- finalizers

@@ -50,6 +50,15 @@ def test_a_control_plane_is_ready_once_all_new_replicas_are_and_no_old_one_is_le
     assert applying.unready(document) == words
 
 
+def test_a_former_replica_answers_until_it_has_ended() -> None:
+    stays: Any = {"metadata": {}}
+    goes: Any = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert applying.leaving({"items": [stays, goes]}) == "has 1 old replicas that are ending"
+    assert applying.leaving({"items": [stays]}) == ""
+    assert removing.running({"items": [stays, goes]}) == "still has 2 pods"
+    assert removing.running({"items": []}) == ""
+
+
 def test_a_webhook_can_be_asked_once_all_its_parts_have_an_authority() -> None:
     bare, bundled = {"clientConfig": {}}, {"clientConfig": {"caBundle": "LS0t"}}
     assert applying.unbundled({"webhooks": [bundled, bare]}) == "has no certificate authority"
