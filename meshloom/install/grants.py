@@ -10,7 +10,8 @@ from meshloom.admission import configuration
 
 Document = dict[str, Any]
 
-FOLLOW = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
+READ = ("get", *FOLLOW)
 _WRITE = ("create", "patch", "delete")
 NAME = "meshloom"
 ROOT_MAP = "meshloom-root"
@@ -35,7 +36,7 @@ class Grant(NamedTuple):
 
 
 EVERYWHERE: tuple[Grant, ...] = (
-    Grant("follow the mesh", resources.GROUP, _KINDS, FOLLOW),
+    Grant("follow the mesh", resources.GROUP, _KINDS, READ),
     Grant("hold back and release deletions by finalizers", resources.GROUP, _KINDS, ("patch",)),
     Grant(
         "see whether a kind is being removed, or only cannot be read",
@@ -45,16 +46,17 @@ EVERYWHERE: tuple[Grant, ...] = (
         tuple(f"{each}.{resources.GROUP}" for each in _KINDS),
     ),
     Grant("write statuses", resources.GROUP, tuple(f"{each}/status" for each in _KINDS), ("patch",)),
-    Grant("follow Services, the pods behind them, and namespaces", "", ("namespaces", "pods", "services"), FOLLOW),
-    Grant("see what became of the autoscalers of gateways", "autoscaling", ("horizontalpodautoscalers",), FOLLOW),
-    Grant("see what became of their disruption budgets", "policy", ("poddisruptionbudgets",), FOLLOW),
+    Grant("follow Services and the pods behind them", "", ("pods", "services"), READ),
+    Grant("follow namespaces", "", ("namespaces",), FOLLOW),
+    Grant("see what became of the autoscalers of gateways", "autoscaling", ("horizontalpodautoscalers",), READ),
+    Grant("see what became of their disruption budgets", "policy", ("poddisruptionbudgets",), READ),
     Grant("follow endpoints", "discovery.k8s.io", ("endpointslices",), FOLLOW),
-    Grant("recognise the pods of gateways by who owns them", "apps", ("deployments", "replicasets"), FOLLOW),
+    Grant("recognise the pods of gateways by who owns them", "apps", ("deployments", "replicasets"), READ),
     Grant(
         "give namespaces the roots that proxies know the control plane by",
         "",
         ("configmaps",),
-        (*FOLLOW, "create", "patch", "delete"),
+        ("list", "create", "patch", "delete"),
         (ROOT_MAP,),
     ),
     Grant("see whether ReplicationControllers can spare a pod", "", ("replicationcontrollers",), ("get",)),
@@ -94,8 +96,13 @@ GATEWAYS: tuple[Grant, ...] = (
 """In the namespaces that the values list, or in all. Whoever makes pods may use all that a namespace holds."""
 
 AT_HOME: tuple[Grant, ...] = (
-    Grant("keep authorities and join tokens", "", ("secrets",), (*FOLLOW, "create", "patch")),
-    Grant("tell other replicas of one's proxies", "", ("configmaps",), (*FOLLOW, "create", "patch", "delete")),
+    Grant("keep authorities and join tokens", "", ("secrets",), (*READ, "create", "patch")),
+    Grant(
+        "tell other replicas of one's proxies, and look up what people chose",
+        "",
+        ("configmaps",),
+        ("get", "list", "create", "patch", "delete"),
+    ),
     Grant("elect the replica that writes", "coordination.k8s.io", ("leases",), ("get", "create", "update")),
 )
 """In its own namespace."""
@@ -105,8 +112,8 @@ EDITING: tuple[Grant, ...] = (
         "edit the mesh",
         resources.GROUP,
         _KINDS,
-        (*FOLLOW, "create", "update", "patch", "delete", "deletecollection"),
+        (*READ, "create", "update", "patch", "delete", "deletecollection"),
     ),
 )
-VIEWING: tuple[Grant, ...] = (Grant("view the mesh", resources.GROUP, _KINDS, FOLLOW),)
+VIEWING: tuple[Grant, ...] = (Grant("view the mesh", resources.GROUP, _KINDS, READ),)
 """Of people, by the roles that a cluster has for them."""

@@ -224,6 +224,10 @@ DENIED: tuple[tuple[str, str, str, str, str], ...] = (
     ("escalate", "rbac.authorization.k8s.io", "clusterroles", "", "meshloom"),
     ("impersonate", "", "users", "", "admin"),
     ("update", "coordination.k8s.io", "leases", ELSEWHERE, "any"),
+    ("get", "", "secrets", ELSEWHERE, "any"),
+    ("watch", "", "configmaps", ELSEWHERE, grants.ROOT_MAP),
+    ("watch", "", "configmaps", HOME, "any"),
+    ("get", "discovery.k8s.io", "endpointslices", ELSEWHERE, "any"),
 )
 """What the program may not do: verb, group, resource, namespace, name."""
 

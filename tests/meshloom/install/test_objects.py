@@ -132,7 +132,7 @@ def test_nothing_is_granted_by_a_wildcard_and_nothing_that_grants_more() -> None
 def test_secrets_are_written_at_home_only() -> None:
     touching = [(role, set(rule["verbs"])) for role, rule in rules() if "secrets" in rule.get("resources", ())]
     assert touching == [
-        ("ClusterRole meshloom-secrets", {"get", "list", "watch"}),
+        ("ClusterRole meshloom-secrets", {"list", "watch"}),
         ("Role meshloom", {"get", "list", "watch", "create", "patch"}),
     ]
 
