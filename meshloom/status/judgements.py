@@ -13,6 +13,7 @@ from meshloom.status.verdicts import INVALID, NOT_RESOLVED, Truth, Verdict, list
 LET_GO: Final = success("nothing refers to it any more")
 RESOLVED: Final = "all that it refers to is there"
 CONFIGURED: Final = "it is part of what proxies are given"
+_SERVICE: Final = "Service"
 WAITS: Final = "it waits for what it refers to; proxies keep what they have"
 
 
@@ -48,7 +49,7 @@ def dependencies(of: Bound, facts: Mapping[Ref, Facts]) -> Verdict:
     A Service that is not there leaves it open, as in the original: Services come and go with deployments.
     """
     lost = of.lost
-    refused = [_words(link, of.problems) for link in lost if link.kind != "Service" or link.field in of.bonds.refused]
+    refused = [_words(link, of.problems) for link in lost if link.kind != _SERVICE or link.field in of.bonds.refused]
     targets = dict.fromkeys(of.bonds.targets.values())
     ending = [f"{ref} is being deleted" for ref in targets if ref in facts and facts[ref].is_ending]
     if refused or ending:
@@ -68,12 +69,13 @@ def held(words: Iterable[str]) -> Verdict:
 def configured(of: Bound, found: tuple[Problem, ...], is_meant: bool) -> Verdict:
     """Return whether an object is compiled and published as it is written.
 
-    `found` is all that is wrong with it; `is_meant` whether it has a place in the graph.
+    `found` is all that is wrong with it; `is_meant` whether it has a place in the graph. A binding without its Service
+    binds nothing.
     """
     faults = tuple(_faults(found, frozenset(of.problems)))
     if faults:
         return Verdict(Truth.FALSE, INVALID, listed(faults))
-    if not is_meant or any(link.severity is Severity.ERROR for link in of.lost):
+    if not is_meant or any(link.severity is Severity.ERROR or link.kind == _SERVICE for link in of.lost):
         return Verdict(Truth.UNKNOWN, NOT_RESOLVED, WAITS)
     return success(CONFIGURED)
 

@@ -4,7 +4,7 @@ import pytest
 
 from mesh import problems, resolve, resources
 from mesh.problems import Ref
-from meshloom.status import documents, progress
+from meshloom.status import documents, judgements, progress
 from tests.meshloom.status import shop
 
 SEVEN = [
@@ -94,9 +94,11 @@ def test_a_dependency_that_is_not_ready_is_passed_on_step_by_step() -> None:
 
 
 def test_a_service_of_kubernetes_that_is_not_there_leaves_a_binding_open() -> None:
-    status, reason, message = said(shop.BINDING, shop.resolved(without=(shop.SERVICE.ref,)))["DependenciesActive"]
+    found = said(shop.BINDING, shop.resolved(without=(shop.SERVICE.ref,)))
+    status, reason, message = found["DependenciesActive"]
     assert (status, reason) == ("Unknown", "DependenciesNotResolved")
     assert "Service shop/pets does not exist" in message
+    assert found["Active"] == ("Unknown", "DependenciesNotResolved", judgements.WAITS)
 
 
 def test_a_reference_that_the_settings_refuse_is_false() -> None:
