@@ -4,6 +4,7 @@ Law: pure, and total in reading: whoever can write the document may be confused,
 nothing. A replica that has not seen the objects as they are written now has proxies, but none that have accepted them.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -16,13 +17,21 @@ from meshloom.status.verdicts import bounded
 
 VERSION: Final = 1
 _MOST: Final = 1_000_000
+MOST_WORDS: Final = 200
+"""Owners whose proxies' own words are told: a ConfigMap holds no more than 1 MiB, and one fault may befall all."""
+UNTOLD: Final = "its log says why"
 
 
 def report(of: Known, owners: Mapping[Ref, Proxies]) -> str:
     """Return what there is to tell: of each owner how many proxies there are, and how many have accepted everything."""
+    in_order = sorted(owners.items())
+    in_words = frozenset(itertools.islice((owner for owner, one in in_order if one.words), MOST_WORDS))
     told = {
-        "/".join(owner): [one.connected, one.accepted(of.digest_since), one.rejecting, one.words]
-        for owner, one in sorted(owners.items())
+        "/".join(owner): [
+            *(one.connected, one.accepted(of.digest_since), one.rejecting),
+            one.words if owner in in_words or not one.words else UNTOLD,
+        ]
+        for owner, one in in_order
     }
     return json.dumps({"version": VERSION, "digest": f"{of.digest:016x}", "proxies": told}, separators=(",", ":"))
 

@@ -138,6 +138,17 @@ def test_what_is_no_report_tells_nothing(text: str) -> None:
     assert replicas.read(text, known.Known()) == {}
 
 
+def test_a_fault_that_befalls_all_of_a_large_mesh_fits_into_a_report() -> None:
+    words = progress.rejection("node", "\N{SNOWMAN}" * 1000)
+    owners = {Ref("VirtualDeployment", "n" * 63, f"{number:0>63}"): progress.proxy(0, words) for number in range(3000)}
+    of = passed(shop.resolved())
+    text = replicas.report(of, owners)
+    assert len(text) < 2**20
+    found = replicas.read(text, of)
+    assert all(one.rejecting == 1 and one.words for one in found.values())
+    assert sum(one.words == words for one in found.values()) == replicas.MOST_WORDS
+
+
 def test_a_report_that_lies_is_bounded() -> None:
     lie = {"digest": "0" * 16, "proxies": {"a/b/c": [10**30, -4, 10**30, "w" * 10**5]}}
     (found,) = replicas.read(json.dumps(lie), known.Known()).values()
