@@ -42,8 +42,8 @@ def inject(
     """Print pods, and what makes pods, with the proxies that the webhook of a control plane would give them.
 
     Namespaces, Services and the mesh are taken from the same files, and nothing is asked of a cluster. Problems go to
-    standard error; the exit code is 1 if a pod is refused, else 0. With --audit a cluster is read instead of files; the
-    exit code is 1 if a pod lacks its proxy.
+    standard error; the exit code is 1 if a pod is refused or something cannot be read, else 0. With --audit a cluster
+    is read instead of files; the exit code is 1 if a pod lacks its proxy.
     """
     if audit == bool(paths):
         raise errors.UserError("give either --file, to see pods with their proxies, or --audit, to look at a cluster")

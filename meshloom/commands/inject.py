@@ -1,7 +1,7 @@
 """`meshloom inject`: pods, and what pods are made of, with the proxies that the webhook would give them.
 
 Law: nothing is decided here; pods become what `meshloom.injector.patch` makes of them. What makes no pods is printed as
-it was.
+it was, and that something could not be read is said: who applies what is printed would miss it.
 """
 
 import json
@@ -17,12 +17,13 @@ import typer
 import yaml
 
 from mesh import documents
-from mesh.problems import Problem, Ref
+from mesh.problems import Problem, Ref, Severity
 from meshloom import choices
 from meshloom import settings as settings_model
 from meshloom.commands import check, offline
 from meshloom.injector import facts, patch, templates, wishes
 from meshloom.injector.patch import Outcome
+from meshloom.injector.terms import Terms
 
 COLUMNS = ("Object", "Outcome", "Why, and what to do")
 
@@ -41,18 +42,20 @@ def run(
 
     Raises errors.UserError.
     """
-    found = tuple(injected(paths, settings_model.loaded(settings), classic=classic))
+    unread, found = injected(paths, settings_model.loaded(settings), classic=classic)
+    for problem in (*unread, *(() if explain else _told(found))):
+        typer.echo(f"{problem.severity.value}: {problem}", err=True)
     if explain:
         _explained(found)
     else:
-        for problem in _told(found):
-            typer.echo(f"{problem.severity.value}: {problem}", err=True)
         _print([one.document for one in found], form)
-    return 1 if any(one.outcome.is_refused for one in found if one.outcome) else 0
+    return 1 if unread or any(one.outcome.is_refused for one in found if one.outcome) else 0
 
 
-def injected(paths: Sequence[str], chosen: settings_model.Settings, *, classic: bool) -> Iterator[Injected]:
-    """Yield the objects of files in order, with their proxies. Raises errors.UserError."""
+def injected(
+    paths: Sequence[str], chosen: settings_model.Settings, *, classic: bool
+) -> tuple[tuple[Problem, ...], tuple[Injected, ...]]:
+    """Return what could not be read, and the objects of files in order, with their proxies. Raises errors.UserError."""
     written: list[Mapping[str, Any]] = []
 
     def parse(document: Mapping[str, Any], place: Ref | None) -> documents.Parsed:
@@ -62,11 +65,15 @@ def injected(paths: Sequence[str], chosen: settings_model.Settings, *, classic: 
     read = offline.read(tuple(dict.fromkeys(paths)), chosen, parse)
     known = facts.facts(read.resolution)
     terms = chosen.kubernetes.injection.terms((0, 0) if classic else wishes.NATIVE_SINCE)
-    for document in written:
-        pod = templates.pod(document)
-        outcome = patch.patch(pod, known, terms) if pod else None
-        made = outcome.document if outcome else None
-        yield Injected(document if made is None else templates.replaced(document, made), outcome)
+    unread = tuple(one for one in read.reading.problems if one.severity is Severity.ERROR)
+    return unread, tuple(_injected(document, known, terms) for document in written)
+
+
+def _injected(document: Mapping[str, Any], known: facts.Facts, terms: Terms) -> Injected:
+    pod = templates.pod(document)
+    outcome = patch.patch(pod, known, terms) if pod else None
+    made = outcome.document if outcome else None
+    return Injected(document if made is None else templates.replaced(document, made), outcome)
 
 
 def _told(found: Iterable[Injected]) -> Iterator[Problem]:

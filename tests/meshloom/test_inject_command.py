@@ -61,6 +61,17 @@ def test_explain_says_what_becomes_of_each_and_why():
     assert "StatefulSet shop/pets Injected binding shop/pets-v1, deployment shop/pets-v1" in said
 
 
+@pytest.mark.parametrize("options", [(), ("--explain",)])
+def test_what_cannot_be_read_is_an_error_and_the_rest_is_printed(tmp_path, options):
+    (tmp_path / "a.yaml").write_text("a: [\n")
+    (tmp_path / "b.yaml").write_text("{apiVersion: servicemesh.oci.oracle.com/v1beta1, kind: Mesh, metadata: 3}")
+    found = ran("-f", MESH, "-f", str(tmp_path), "-f", case("plain"), *options)
+    assert found.exit_code == 1
+    assert f"error: File {tmp_path}/a.yaml" in found.stderr
+    assert len(found.stderr.splitlines()) == 2
+    assert "oci-sm-proxy" in found.stdout or "Injected" in found.stdout
+
+
 def test_a_list_from_standard_input_is_taken_apart():
     documents = [*yaml.safe_load_all((golden.HERE / "mesh.yaml").read_text()), *golden.written("plain")]
     found = ran("-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
