@@ -216,8 +216,11 @@ async def _configuration(access: Access) -> client.Configuration:
     """Raises ApiError."""
     found = client.Configuration()
     found.connection_pool_maxsize = 0  # each watch holds a connection, so their number is not limited here
+    is_by_file = bool(access.kubeconfig or access.context or not _in_cluster())
+    if is_by_file and (absent := _absent(access)):
+        raise ApiError(0, MISCONFIGURED, f"kubeconfig {absent} does not exist; name the file with --kubeconfig")
     try:
-        if access.kubeconfig or access.context or not _in_cluster():
+        if is_by_file:
             await config.load_kube_config(
                 access.kubeconfig or None, access.context or None, found, persist_config=False
             )
@@ -228,6 +231,13 @@ async def _configuration(access: Access) -> client.Configuration:
         words = f"{where} cannot be read: {' '.join(str(fault).split())[:_AT_MOST]}"
         raise ApiError(0, MISCONFIGURED, words) from None
     return found
+
+
+def _absent(access: Access) -> str:
+    """Return where a kubeconfig should be, empty if one is there; several paths may be named, as kubectl has it."""
+    named = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    paths = (os.path.expanduser(path) for path in named.split(os.pathsep) if path)
+    return "" if any(map(os.path.exists, paths)) else named
 
 
 def _in_cluster() -> bool:
