@@ -29,6 +29,14 @@ def migrate(
         pathlib.Path | None,
         typer.Option("--write", metavar="FOLDER", help="Write the nine kinds there, without what the original left."),
     ] = None,
+    values: Annotated[
+        list[pathlib.Path] | None,
+        typer.Option(
+            "--values",
+            metavar="FILE",
+            help="Values that meshloom is to be installed with, as `install` takes them; else those it is. Repeatable.",
+        ),
+    ] = None,
     output: Annotated[
         choices.Listing, typer.Option("--output", "-o", help="The form of the report.")
     ] = choices.Listing.TABLE,
@@ -42,5 +50,6 @@ def migrate(
     from meshloom.commands import migrate as command
     from watchers import api_server
 
-    wanted = command.Wanted(tuple(files or ()), api_server.Access(kubeconfig, context), backup, write, output)
+    access = api_server.Access(kubeconfig, context)
+    wanted = command.Wanted(tuple(files or ()), access, backup, write, output, tuple(values or ()))
     raise typer.Exit(command.run(wanted, is_applied=apply))

@@ -248,13 +248,22 @@ def loaded(path: pathlib.Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        document: Any = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as fault:
+        text = path.read_bytes()
+    except OSError as fault:
         raise errors.UserError(f"settings {path} cannot be read: {' '.join(str(fault).split())}") from None
+    return parsed(text, str(path))
+
+
+def parsed(text: str | bytes, where: str) -> Settings:
+    """Return the settings of YAML; `where` is what it is called in what goes wrong. Raises errors.UserError."""
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise errors.UserError(f"settings {where} cannot be read: {' '.join(str(fault).split())}") from None
     try:
         return Settings.model_validate(document or {})
     except pydantic.ValidationError as fault:
-        raise errors.UserError(f"settings {path}: {'; '.join(_lines(fault))}") from None
+        raise errors.UserError(f"settings {where}: {'; '.join(_lines(fault))}") from None
 
 
 def _lines(fault: pydantic.ValidationError) -> Iterator[str]:

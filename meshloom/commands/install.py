@@ -5,14 +5,12 @@ Law: what is printed is what is done; nothing is asked of a cluster for `--dry-r
 
 import asyncio
 import pathlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import typer
-import yaml
 
-from meshloom import errors
 from meshloom.install import applying, objects, removing, values
 from watchers import api_server
 
@@ -21,7 +19,7 @@ Doing = Callable[[api_server.ApiServer], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was said on the command line."""
+    """What was said on the command line: of values, files count before assignments, and options of their own last."""
 
     namespace: str
     files: tuple[pathlib.Path, ...]
@@ -32,7 +30,8 @@ class Wanted:
 
 def install(wanted: Wanted, *, dry_run: bool, wait: bool, seconds: float) -> None:
     """Apply the objects, or print them. Raises errors.UserError."""
-    documents = objects.objects(values.values(_documents(wanted)), values.named(wanted.namespace))
+    said = values.read(wanted.files, *map(values.assignment, wanted.assignments), wanted.said)
+    documents = objects.objects(said, values.named(wanted.namespace))
     if dry_run:
         typer.echo(objects.stream(documents), nl=False)
         return
@@ -52,23 +51,6 @@ def uninstall(namespace: str, access: api_server.Access, *, dry_run: bool, purge
         typer.echo("\n".join(removing.described(values.named(namespace), purge=purge)))
         return
     _with(access, lambda api: removing.remove(api, values.named(namespace), typer.echo, purge=purge))
-
-
-def _documents(wanted: Wanted) -> Iterator[dict[str, Any]]:
-    """Yield what was said: files, then `--set`, then options of their own."""
-    yield from map(_read, wanted.files)
-    yield from map(values.assignment, wanted.assignments)
-    yield wanted.said
-
-
-def _read(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_bytes()) or {}
-    except (OSError, yaml.YAMLError) as fault:
-        raise errors.UserError(f"--values: {path} cannot be read: {' '.join(str(fault).split())}") from None
-    if not isinstance(document, dict):
-        raise errors.UserError(f"--values: {path} is not a map of values")
-    return document
 
 
 def _with(access: api_server.Access, doing: Doing) -> None:

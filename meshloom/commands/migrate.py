@@ -15,6 +15,8 @@ import yaml
 
 from mesh import documents
 from meshloom import choices, errors
+from meshloom import settings as settings_model
+from meshloom.install import values
 from meshloom.migration import acting, cleaning, facts, reading, report
 from meshloom.migration.findings import Finding, Weight
 from watchers import api_server
@@ -29,6 +31,12 @@ class Wanted:
     backup: pathlib.Path
     write: pathlib.Path | None
     listing: choices.Listing
+    values: tuple[pathlib.Path, ...] = ()
+
+    @property
+    def settings(self) -> settings_model.Settings | None:
+        """Those that the files of values say, None without any. Raises errors.UserError."""
+        return values.read(self.values).chosen() if self.values else None
 
 
 def run(wanted: Wanted, *, is_applied: bool) -> int:
@@ -36,14 +44,15 @@ def run(wanted: Wanted, *, is_applied: bool) -> int:
     if wanted.files and is_applied:
         raise errors.UserError("--apply changes a cluster, and --file reads files; give --write FOLDER for new files")
     if wanted.files:
-        return _told(wanted, facts.facts(_read(wanted.files)))
+        return _told(wanted, facts.facts(_read(wanted.files), chosen=wanted.settings))
     return asyncio.run(_of_cluster(wanted, is_applied))
 
 
 async def _of_cluster(wanted: Wanted, is_applied: bool) -> int:
+    chosen = wanted.settings
     try:
         async with api_server.connected(wanted.access) as api:
-            of = await reading.read(api)
+            of = await reading.read(api, chosen)
             return await _applied(wanted, api, of) if is_applied else _told(wanted, of)
     except api_server.ApiError as fault:
         raise errors.UserError(f"the cluster cannot be read: {fault.message}") from None
@@ -55,7 +64,7 @@ async def _applied(wanted: Wanted, api: api_server.ApiServer, of: facts.Facts) -
     if blocks := [finding for finding in found if finding.weight is Weight.BLOCKING]:
         raise errors.UserError(f"nothing was changed: {blocks[0]}")
     is_done = await acting.act(api, of, acting.steps(found), wanted.backup, lambda line: typer.echo(line, err=True))
-    code = _told(wanted, await reading.read(api))
+    code = _told(wanted, await reading.read(api, of.settings))
     return code if is_done else 1
 
 

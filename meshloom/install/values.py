@@ -6,6 +6,7 @@ Law: an unknown or impossible value is refused before anything is applied, in on
 import functools
 import importlib.metadata
 import json
+import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -108,6 +109,10 @@ class Values(_Values):
         settings_model.Settings.model_validate(value)
         return value
 
+    def chosen(self) -> settings_model.Settings:
+        """Return the settings of the program."""
+        return settings_model.Settings.model_validate(self.settings)
+
     def document(self) -> Document:
         """Return them as YAML has them."""
         return self.model_dump(mode="json", by_alias=True)
@@ -129,6 +134,21 @@ def values(documents: Iterable[Mapping[str, Any]]) -> Values:
         return Values.model_validate(said)
     except pydantic.ValidationError as fault:
         raise errors.UserError(f"values: {'; '.join(_lines(fault))}") from None
+
+
+def read(paths: Iterable[pathlib.Path], *others: Mapping[str, Any]) -> Values:
+    """Return the values that files say, and after them other documents. Raises errors.UserError."""
+    return values((*map(_read, paths), *others))
+
+
+def _read(path: pathlib.Path) -> Document:
+    try:
+        document = yaml.safe_load(path.read_bytes()) or {}
+    except (OSError, yaml.YAMLError) as fault:
+        raise errors.UserError(f"--values: {path} cannot be read: {' '.join(str(fault).split())}") from None
+    if not isinstance(document, dict):
+        raise errors.UserError(f"--values: {path} is not a map of values")
+    return document
 
 
 def _lines(fault: pydantic.ValidationError) -> Iterable[str]:

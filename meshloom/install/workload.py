@@ -13,7 +13,8 @@ Document = dict[str, Any]
 
 USER = 1337
 ADS, ADS_MTLS, WEBHOOK, HEALTH = 15012, 15013, 9443, 15014
-SETTINGS_FOLDER, SETTINGS_FILE = "/etc/meshloom", "settings.yaml"
+SETTINGS, SETTINGS_FOLDER, SETTINGS_FILE = f"{NAME}-settings", "/etc/meshloom", "settings.yaml"
+"""The ConfigMap, where it is mounted, and the file in it."""
 TEMPORARY = "/tmp"  # noqa: S108 - the pod's own
 GRACE_SECONDS, LEAVING_SECONDS = 30, 5
 SELECTOR = {**LABELS, "app.kubernetes.io/component": "control-plane"}
@@ -27,7 +28,7 @@ def _metadata(namespace: str, name: str = NAME) -> Document:
 
 def settings_map(namespace: str, text: str) -> Document:
     """Return the ConfigMap of the settings file."""
-    metadata = _metadata(namespace, f"{NAME}-settings")
+    metadata = _metadata(namespace, SETTINGS)
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {SETTINGS_FILE: text}}
 
 
@@ -111,7 +112,7 @@ def _pod(chosen: Document) -> Document:
         },
         "containers": [_container(chosen)],
         "volumes": [
-            {"name": "settings", "configMap": {"name": f"{NAME}-settings"}},
+            {"name": "settings", "configMap": {"name": SETTINGS}},
             {"name": "temporary", "emptyDir": {"sizeLimit": "64Mi"}},
         ],
     }

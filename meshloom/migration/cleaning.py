@@ -7,9 +7,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mesh.problems import Ref
 from meshloom.install import removing
-from meshloom.migration import facts, leftovers
+from meshloom.migration import facts, outlook
 from meshloom.migration.facts import Document, Facts
 from meshloom.migration.findings import Json
 
@@ -27,13 +26,8 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def cleaned(of: Facts) -> Iterator[Json]:
-    """Yield the objects, those of the original's cloud by name; what is being deleted is left out."""
-    patches: dict[Ref, list[Json]] = {}
-    for finding in leftovers.by_id(of):
-        for step in finding.steps:
-            patches.setdefault(step.ref, []).extend(one for one in step.patch or () if one["op"] == "replace")
-    for document in of.staying:
-        yield _patched(_written(document), patches.get(facts.ref(document), []))
+    """Return the objects, those of the original's cloud by name; what is being deleted is left out."""
+    return (_written(document) for document in outlook.named(of) if facts.is_staying(document))
 
 
 def _written(document: Document) -> Json:
@@ -48,13 +42,3 @@ def _metadata(document: Document) -> Json:
     noted = {key: value for key, value in (kept.get("annotations") or {}).items() if key != _LAST_APPLIED}
     parts: Mapping[str, Any] = {"finalizers": kept.get("finalizers") if left is None else left, "annotations": noted}
     return {**{key: value for key, value in kept.items() if key not in parts}, **{k: v for k, v in parts.items() if v}}
-
-
-def _patched(document: Json, patch: list[Json]) -> Json:
-    for one in patch:
-        *way, last = one["path"].removeprefix("/").split("/")
-        place: Any = document
-        for step in way:
-            place = place[int(step) if isinstance(place, list) else step]
-        place[int(last) if isinstance(place, list) else last] = one["value"]
-    return document

@@ -3,13 +3,16 @@
 Law: pure; nothing is judged here. What cannot be read is none of these facts.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mesh import identity, inventory, resolve, resources
-from mesh.documents import parsed
-from mesh.problems import Problem, Ref
+from mesh import identity, resources
+from mesh.problems import Ref
+from meshloom import errors
+from meshloom import settings as settings_model
+from meshloom.install import workload
 
 Document = Mapping[str, Any]
 
@@ -23,18 +26,20 @@ OURS: Final = ".meshloom.."
 """In every id that meshloom issues."""
 
 
+DEFAULT: Final = settings_model.Settings()
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that was found, and what it means to meshloom. `unread` says what could not be looked at.
+    """Everything that was found. `unread` says what could not be looked at; `settings` are those of meshloom.
 
     `has_our_definitions`: the definitions of the nine kinds are those of meshloom, which judge changes by themselves.
     """
 
     documents: tuple[Document, ...]
-    resolution: resolve.Resolution
-    problems: tuple[Problem, ...]
     unread: tuple[str, ...] = ()
     has_our_definitions: bool = False
+    settings: settings_model.Settings = DEFAULT
 
     def of(self, *kinds: str) -> Iterator[Document]:
         """Yield the documents of some kinds."""
@@ -48,17 +53,36 @@ class Facts:
     @property
     def staying(self) -> Iterator[Document]:
         """Those of them that are not being deleted."""
-        return (document for document in self.written if not document["metadata"].get("deletionTimestamp"))
+        return filter(is_staying, self.written)
 
 
-def facts(documents: Iterable[Document], unread: tuple[str, ...] = ()) -> Facts:
-    """Return the facts of these documents; they are in order of kind, namespace and name."""
+def facts(
+    documents: Iterable[Document], unread: tuple[str, ...] = (), chosen: settings_model.Settings | None = None
+) -> Facts:
+    """Return the facts of these documents; they are in order of kind, namespace and name.
+
+    `chosen` are settings that go before those of an installation among the documents.
+    """
     listed = tuple(sorted((one for one in documents if _is_object(one)), key=ref))
-    found = [parsed(one) for one in listed if one["apiVersion"].startswith(f"{resources.GROUP}/") or _is_read(one)]
-    resolution = resolve.resolve(inventory.inventory_of(one.resource for one in found if one.resource))
-    told = (*(problem for one in found for problem in one.problems), *resolution.problems)
-    definitions = (one for one in listed if one["kind"] == "CustomResourceDefinition")
-    return Facts(listed, resolution, told, unread, any("x-kubernetes-validations" in str(one) for one in definitions))
+    is_ours = any("x-kubernetes-validations" in str(one) for one in listed if one["kind"] == _DEFINITION)
+    return Facts(listed, unread, is_ours, chosen or next(_settings(listed), DEFAULT))
+
+
+_DEFINITION: Final = "CustomResourceDefinition"
+
+
+def _settings(documents: Iterable[Document]) -> Iterator[settings_model.Settings]:
+    """Yield the settings of installations; one that cannot be read is for the control plane to complain about."""
+    for one in documents:
+        is_ours = workload.SELECTOR.items() <= dict(one["metadata"].get("labels") or {}).items()
+        if one["kind"] == "ConfigMap" and is_ours and one["metadata"]["name"] == workload.SETTINGS:
+            with contextlib.suppress(errors.UserError):
+                yield settings_model.parsed(str((one.get("data") or {}).get(workload.SETTINGS_FILE, "")), str(ref(one)))
+
+
+def is_staying(document: Document) -> bool:
+    """Return whether an object is not being deleted."""
+    return not document["metadata"].get("deletionTimestamp")
 
 
 def ref(document: Document) -> Ref:
@@ -98,10 +122,3 @@ def _is_object(document: Any) -> bool:
             return True
         case _:
             return False
-
-
-_READ: Final = ("Service", "Secret", "Namespace", "EndpointSlice")
-
-
-def _is_read(document: Document) -> bool:
-    return document["kind"] in _READ and document["apiVersion"] in ("v1", "discovery.k8s.io/v1")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mesh import admission, documents, identity
-from mesh.problems import Ref, Severity
+from mesh import admission, documents, identity, resolve
+from mesh.problems import Problem, Ref, Severity
 from mesh.resolve import references
 from meshloom.install import removing
 from meshloom.migration import facts
@@ -83,23 +83,26 @@ def _first_id(document: Document) -> str:
 OWN_AND_OTHERS: Final = (*identity.OWN_ID.values(), "opcRetryToken")
 
 
-def held(of: Facts) -> Iterator[Finding]:
-    """Yield the finalizers of the original: those of objects that are to go are released as soon as they may."""
+def held(of: Facts, ahead: resolve.Resolution) -> Iterator[Finding]:
+    """Yield the finalizers of the original: those of objects that are to go are released as soon as they may.
+
+    `ahead` is what the mesh will mean, where references by an id are by name.
+    """
     carrying = 0
     for document in of.written:
         metadata = document["metadata"]
         left = removing.without_ours(document["kind"], metadata.get("finalizers") or ())
         if left is not None and metadata.get("deletionTimestamp"):
-            yield _released(of, document, left)
+            yield _released(ahead, document, left)
         carrying += left is not None
     if carrying:
         fact = f"{carrying} carry the finalizers of the original"
         yield known("Finalizers", fact, "meshloom honours them, and takes them off when an object may go")
 
 
-def _released(of: Facts, document: Document, left: list[str]) -> Finding:
+def _released(ahead: resolve.Resolution, document: Document, left: list[str]) -> Finding:
     ref = facts.ref(document)
-    waits = admission.holders(ref, of.resolution)
+    waits = admission.holders(ref, ahead)
     if waits:
         return known(ref, f"is being deleted, and waits: it {waits[0].fault}", waits[0].remedy)
     before = list(document["metadata"]["finalizers"])
@@ -112,16 +115,31 @@ def _released(of: Facts, document: Document, left: list[str]) -> Finding:
 def certificates(of: Facts) -> Iterator[Finding]:
     """Yield the ids of certificates that only the original's cloud knew, and what stands for each."""
     for document in of.written:
-        ref, spec = facts.ref(document), document.get("spec") or {}
-        for field, identifier in _named(spec, "spec"):
+        for field, identifier in _named(document.get("spec") or {}, "spec"):
+            subject = f"{facts.ref(document)} {field}"
             if field.startswith("spec.certificateAuthorities"):
-                fact = f"names the authority {identifier} of the original's cloud"
-                advice = "meshloom makes an authority of its own, unless certificates.authorities maps this id"
-                yield known(f"{ref} {field}", fact, f"{advice} to a Secret")
-            elif field.endswith(("certificateId", "caBundleId")):
-                fact = f"names {identifier} of the original's cloud, so the listener cannot be opened"
-                advice = "put the certificate into a Secret, and map the id to it by certificates.gateway_secrets"
-                yield still_open(f"{ref} {field}", fact, f"{advice}, or write secretName")
+                yield _authority(subject, identifier, of.settings.certificates.authorities.get(identifier, ""))
+            elif field.endswith(_CERTIFICATES):
+                yield _certificate(subject, identifier, of.settings.certificates.gateway_secrets.get(identifier, ""))
+
+
+_CERTIFICATES: Final = (".certificateId", ".caBundleId")
+
+
+def _authority(subject: str, identifier: str, secret: str) -> Finding:
+    fact = f"names the authority {identifier} of the original's cloud"
+    if secret:
+        return known(subject, fact, f"meshloom signs with Secret {secret}, to which certificates.authorities maps it")
+    advice = "meshloom makes an authority of its own, unless certificates.authorities maps this id to a Secret"
+    return known(subject, fact, advice)
+
+
+def _certificate(subject: str, identifier: str, secret: str) -> Finding:
+    fact = f"names {identifier} of the original's cloud"
+    if secret:
+        return known(subject, fact, f"Secret {secret} stands for it, to which certificates.gateway_secrets maps it")
+    advice = "put the certificate into a Secret, and map the id to it by certificates.gateway_secrets"
+    return still_open(subject, f"{fact}, so the listener cannot be opened", f"{advice}, or write secretName")
 
 
 def _named(value: Any, at: str) -> Iterator[tuple[str, str]]:
@@ -139,10 +157,14 @@ def _named(value: Any, at: str) -> Iterator[tuple[str, str]]:
             pass
 
 
-def faults(of: Facts) -> Iterator[Finding]:
-    """Yield what else meshloom finds wrong, as `meshloom check` does; warnings are good to know."""
-    for problem in dict.fromkeys(of.problems):
-        if not problem.field.endswith(".id"):
+def faults(of: Facts, ahead: tuple[Problem, ...]) -> Iterator[Finding]:
+    """Yield what else will be wrong, as `meshloom check` says it; warnings are good to know.
+
+    Whether Secrets can be used is said by statuses, to which they are shown, and not here, where they are not read.
+    """
+    said_elsewhere = (".id", *_CERTIFICATES, *(() if any(of.of("Secret")) else (".secretName",)))
+    for problem in dict.fromkeys(ahead):
+        if not problem.field.endswith(said_elsewhere):
             subject = f"{problem.subject} {problem.field}" if problem.field else str(problem.subject)
             told = still_open if problem.severity is Severity.ERROR else known
             yield told(subject, problem.fault, problem.remedy)

@@ -3,30 +3,13 @@
 Law: pure; the same facts, the same report.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meshloom import plain
-from meshloom.migration import leftovers, machinery, workloads
+from meshloom.migration import leftovers, machinery, outlook, workloads
 from meshloom.migration.facts import Facts
 from meshloom.migration.findings import ORDER, Finding, Weight
-
-_FINDERS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
-    machinery.running,
-    machinery.webhooks,
-    machinery.definitions,
-    leftovers.by_id,  # before the statuses, which say whose an id was
-    leftovers.held,
-    leftovers.statuses,
-    leftovers.certificates,
-    workloads.gateways,
-    workloads.pods,
-    workloads.namespaces,
-    machinery.settings,
-    leftovers.faults,
-    machinery.unread,
-)
-"""In the order in which their steps are done."""
 
 LONGEST: Final = 2000
 """Characters of one finding."""
@@ -41,8 +24,25 @@ _TITLES: Final[Mapping[Weight, str]] = {
 
 def report(of: Facts) -> tuple[Finding, ...]:
     """Return all findings, the weightiest first; of equal ones in the order in which they are dealt with."""
-    found = [finding for finder in _FINDERS for finding in finder(of)]
-    return tuple(sorted(found, key=lambda one: ORDER.index(one.weight)))
+    return tuple(sorted(_found(of), key=lambda one: ORDER.index(one.weight)))
+
+
+def _found(of: Facts) -> Iterator[Finding]:
+    """Yield all findings in the order in which their steps are done."""
+    ahead = outlook.outlook(of)
+    yield from machinery.running(of)
+    yield from machinery.webhooks(of)
+    yield from machinery.definitions(of)
+    yield from leftovers.by_id(of)  # before the statuses, which say whose an id was
+    yield from leftovers.held(of, ahead.resolution)
+    yield from leftovers.statuses(of)
+    yield from leftovers.certificates(of)
+    yield from workloads.gateways(of)
+    yield from workloads.pods(of)
+    yield from workloads.namespaces(of)
+    yield from machinery.settings(of)
+    yield from leftovers.faults(of, ahead.problems)
+    yield from machinery.unread(of)
 
 
 def lines(found: tuple[Finding, ...]) -> Iterator[str]:

@@ -56,7 +56,7 @@ def pods(of: Facts) -> Iterator[Finding]:
 
 
 def _outdated(namespace: str, kind: str, name: str, number: int) -> Finding:
-    fact = f"has {number} pods with the original's proxy"
+    fact = f"has {number} {'pod' if number == 1 else 'pods'} with the original's proxy"
     if kind in _RESTARTED:
         advice = f"once meshloom runs: kubectl -n {namespace} rollout restart {kind.lower()} {name}"
     else:
@@ -91,7 +91,7 @@ def namespaces(of: Facts) -> Iterator[Finding]:
     """Yield the namespaces whose pods get a proxy: their label means the same to meshloom."""
     found = [one["metadata"]["name"] for one in of.of("Namespace") if _label(one) in _MEANT]
     if found:
-        fact = f"{', '.join(found)} carry the label {contract.LABEL}"
+        fact = f"the label {contract.LABEL} is on {', '.join(found)}"
         yield known("Namespaces", fact, "new pods there get the proxy of meshloom once it runs")
 
 

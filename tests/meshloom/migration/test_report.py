@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from mesh.problems import Ref
+from meshloom import settings
+from meshloom.install import workload
 from meshloom.migration import facts, report
 from meshloom.migration.findings import Finding, Weight
 from tests.meshloom.migration import left
@@ -188,6 +190,12 @@ def test_finalizers_of_others_are_not_taken_off() -> None:
     assert finding.steps[0].patch[-1]["value"] == ["else"]
 
 
+def test_who_refers_to_it_by_an_id_keeps_it_as_well() -> None:
+    """The id becomes a name, and the Mesh would be gone that it names."""
+    main, pets, *_ = changed("Mesh", **ENDING)
+    assert "VirtualService shop/pets" in about(found(main, pets), "is being deleted, and waits").fact
+
+
 def test_what_is_being_deleted_and_is_referred_to_goes_on_waiting() -> None:
     finding = about(found(*changed("Mesh", **ENDING)), "is being deleted, and waits")
     assert finding.weight is Weight.KNOWN
@@ -200,13 +208,59 @@ def test_certificates_that_only_the_cloud_had_are_named_with_what_stands_for_the
     documents[3]["spec"]["hosts"][0]["listeners"][0]["tls"] = tls
     findings = found(*documents)
     assert about(findings, "certificateId: names").weight is Weight.OPEN
+    assert about(findings, "ocid1.certificate.oc1.x").weight is Weight.OPEN, "it is said twice"
     assert "certificates.authorities" in about(findings, "certificateAuthorities[0].id").advice
+
+
+SETTINGS = """
+certificates:
+  authorities: {ocid1.ca.oc1.iad.a: shop/root}
+  gateway_secrets: {ocid1.certificate.oc1.x: shop/edge}
+"""
+
+
+def test_certificates_that_the_settings_map_are_nobodys_work_any_more() -> None:
+    documents = copy.deepcopy(left.mesh())
+    tls = {"mode": "TLS", "serverCertificate": {"ociTlsCertificate": {"certificateId": "ocid1.certificate.oc1.x"}}}
+    documents[3]["spec"]["hosts"][0]["listeners"][0]["tls"] = tls
+    installed = workload.settings_map("mesh-home", SETTINGS)
+    chosen = report.report(facts.facts(documents, chosen=settings.parsed(SETTINGS, "given")))
+    for findings in (found(*documents, installed), chosen):
+        assert about(findings, "ocid1.certificate.oc1.x").weight is Weight.KNOWN
+        assert "Secret shop/root" in about(findings, "certificateAuthorities[0].id").advice
+
+
+def test_settings_that_cannot_be_read_are_for_the_control_plane_to_complain_about() -> None:
+    assert not found(workload.settings_map("mesh-home", "nonsense: ["))
 
 
 def test_what_check_would_say_is_said_too() -> None:
     documents = copy.deepcopy(left.mesh())
     documents[4]["spec"]["mesh"]["ref"]["name"] = "other"
     assert about(found(*documents), "Mesh shop/other does not exist").weight is Weight.OPEN
+
+
+def test_what_is_wrong_only_until_ids_are_names_is_not_said() -> None:
+    """The policy that lets the gateway in says so by ids."""
+    table = left.written(
+        "IngressGatewayRouteTable",
+        "front",
+        {
+            "compartmentId": "c",
+            "ingressGateway": {"ref": {"name": "front"}},
+            "routeRules": [{"httpRoute": {"destinations": [{"virtualService": {"ref": {"name": "pets"}}}]}}],
+        },
+    )
+    assert not [one for one in found(*left.mesh(), table) if "no access policy" in one.fact]
+
+
+def test_secrets_are_judged_only_where_there_are_some() -> None:
+    documents = copy.deepcopy(left.mesh())
+    tls = {"mode": "TLS", "serverCertificate": {"kubeSecretTlsCertificate": {"secretName": "edge"}}}
+    documents[3]["spec"]["hosts"][0]["listeners"][0]["tls"] = tls
+    other = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "shop"}}
+    assert not [one for one in found(*documents) if one.subject.endswith("secretName")]
+    assert [one for one in found(*documents, other) if one.subject.endswith("secretName")]
 
 
 # ---------------------------------------------------------------------------- what runs
@@ -217,7 +271,7 @@ def test_pods_with_the_proxy_of_the_original_are_counted_by_who_made_them() -> N
     assert [str(one) for one in findings] == [
         "Deployment shop/pets: has 2 pods with the original's proxy; once meshloom runs: "
         "kubectl -n shop rollout restart deployment pets",
-        "ReplicaSet shop/loose: has 1 pods with the original's proxy; once meshloom runs, let it be made anew",
+        "ReplicaSet shop/loose: has 1 pod with the original's proxy; once meshloom runs, let it be made anew",
     ]
 
 
@@ -251,7 +305,7 @@ def test_namespaces_with_the_label_are_told() -> None:
     label = {"servicemesh.oci.oracle.com/sidecar-injection": "enabled"}
     spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("shop", "zoo")]
     spaces[0]["metadata"]["labels"] = label
-    assert about(found(*spaces), "Namespaces").fact.startswith("shop carry the label")
+    assert about(found(*spaces), "Namespaces").fact.endswith("is on shop")
 
 
 # ---------------------------------------------------------------------------- in words
