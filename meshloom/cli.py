@@ -15,6 +15,7 @@ import typer
 
 from meshloom import (
     choices,
+    cli_asking,
     cli_bootstrap,
     cli_capture,
     cli_inject,
@@ -141,54 +142,8 @@ def serve(
     command.run(followed, state, doors, settings, log_format, debug=debug)
 
 
-@app.command(
-    epilog="Examples: meshloom proxies   ·   meshloom proxies shop/pets-v1 -o json   ·   meshloom proxies --watch"
-)
-def proxies(
-    proxy: Annotated[
-        str | None,
-        typer.Argument(metavar="[NS/NAME]", help="A VirtualDeployment, IngressGateway or node id; else all."),
-    ] = None,
-    output: Annotated[
-        choices.Listing, typer.Option("--output", "-o", help="The form of the output.")
-    ] = choices.Listing.TABLE,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the newest until Ctrl-C.")] = False,
-    operator_socket: options.OperatorSocket = "",
-    operator_token: options.OperatorToken = "",
-) -> None:
-    """Show the proxies that are connected, and how far each is with its configuration.
-
-    The exit code is 0 if all are in sync, 1 if one rejected something, 3 if something is on its way or held back.
-    """
-    from meshloom.commands import proxies as command
-    from meshloom.operator import client
-
-    raise typer.Exit(command.run(proxy, output, client.address(operator_socket, operator_token), watch=watch))
-
-
-@app.command(
-    epilog="Examples: meshloom config shop/pets-v1 --differing   ·   meshloom config shop/pets-v1 --name inbound/9080"
-)
-def config(
-    proxy: Annotated[str, typer.Argument(metavar="NS/NAME", help="A VirtualDeployment, IngressGateway or node id.")],
-    type_: Annotated[choices.ResourceType | None, typer.Option("--type", help="Resources of this type only.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Show this resource itself, decoded.")] = None,
-    differing: Annotated[bool, typer.Option("--differing", help="Only what is not in sync.")] = False,
-    output: Annotated[
-        choices.Comparison, typer.Option("--output", "-o", help="The form of the output.")
-    ] = choices.Comparison.TABLE,
-    operator_socket: options.OperatorSocket = "",
-    operator_token: options.OperatorToken = "",
-) -> None:
-    """Show what a proxy should have, was sent and has acknowledged, and the difference.
-
-    Private keys are never shown. The exit code is that of `meshloom proxies`.
-    """
-    from meshloom.commands import config as command
-    from meshloom.operator import client
-
-    wanted = command.Wanted(proxy, type_.value if type_ else None, name, differing)
-    raise typer.Exit(command.run(wanted, output, client.address(operator_socket, operator_token)))
+app.command(epilog=cli_asking.PROXIES_EPILOG)(cli_asking.proxies)
+app.command(epilog=cli_asking.CONFIG_EPILOG)(cli_asking.config)
 
 
 @app.command("compile", epilog="Example: meshloom compile -f demo/mesh.yaml --proxy shop/catalogue-v1 -o yaml")

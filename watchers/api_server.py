@@ -170,10 +170,8 @@ class ApiServer:
         accept: str,
         limit: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": MANAGER}
-        await self._authorize(headers, path, method)
-        asked = f"?{urllib.parse.urlencode(query)}" if query else ""
-        url = f"{self._client.configuration.host}{path}{asked}"
+        said = {"Accept": accept, "Content-Type": content_type}
+        url, headers = await self._addressed(method, path, query, said)
         response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=limit)
         async with response.response as answer:
             if answer.status >= 400:
@@ -185,9 +183,24 @@ class ApiServer:
             finally:
                 _abandon(answer)
 
-    async def _authorize(self, headers: dict[str, str], path: str, method: str) -> None:
+    @contextlib.asynccontextmanager
+    async def socket(
+        self, path: str, query: Mapping[str, str], protocol: str, within: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Yield a WebSocket that was opened `within` so many seconds. Raises ApiError, also where it breaks off."""
+        url, headers = await self._addressed("GET", path, query, {})
+        opening = lifelines.session(self._client).ws_connect(url, headers=headers, protocols=(protocol,))
+        async with _told(f"GET {path}", within), opening as opened:
+            yield opened
+
+    async def _addressed(
+        self, method: str, path: str, query: Mapping[str, str], said: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """Return the URL of a request, and its headers with who asks."""
+        headers = {**said, "User-Agent": MANAGER}
         settings = await self._client.configuration.auth_settings()
         await self._client.update_params_for_auth(headers, [], list(settings), path, method, None)
+        return f"{self._client.configuration.host}{path}{'?' if query else ''}{urllib.parse.urlencode(query)}", headers
 
     async def _reload(self, fault: ApiError) -> None:
         """Read the credentials anew where they are not accepted any more: a kubeconfig may have been renewed."""
@@ -254,6 +267,8 @@ async def _told(what: str, seconds: float) -> AsyncIterator[None]:
         yield
     except TimeoutError:
         raise ApiError(0, UNREACHABLE, f"{what}: no answer within {seconds:g} s") from None
+    except aiohttp.WSServerHandshakeError as refused:
+        raise ApiError(refused.status, "", f"{what}: the API server answers {refused.status}") from None
     except (aiohttp.ClientError, OSError, ssl.SSLError) as fault:
         raise ApiError(0, UNREACHABLE, f"{what}: {_words(fault)}") from None
 

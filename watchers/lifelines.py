@@ -32,6 +32,14 @@ def api_client(configuration: client.Configuration) -> client.ApiClient:
     return made
 
 
+def session(of: client.ApiClient) -> aiohttp.ClientSession:
+    """Return what a client makes its requests with; it makes that itself with its first request."""
+    rest_client = of.rest_client
+    if rest_client.pool_manager is None:
+        rest_client.pool_manager = rest_client._create_pool_manager()
+    return rest_client.pool_manager
+
+
 def _kept_alive(address: Any) -> socket.socket:
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)

@@ -1,4 +1,4 @@
-"""Asks a running control plane, over its operator socket or a port that leads to one in a cluster.
+"""Asks a running control plane: on its socket, on a port that leads to one in a cluster, or all of a cluster.
 
 Law: what goes wrong is one line that names the socket and what to do; what comes back is checked before it is shown.
 """
@@ -14,7 +14,7 @@ import pydantic
 
 from meshloom import addresses, errors, plain
 from meshloom.identity import kept
-from meshloom.operator import shapes, sockets
+from meshloom.operator import replicas, shapes, sockets
 
 SECONDS = 15.0
 LARGEST = 256 << 20
@@ -35,7 +35,7 @@ class Forwarded:
         return str(self.at)
 
 
-Place = addresses.Pipe | Forwarded
+Place = addresses.Pipe | Forwarded | replicas.Cluster
 
 
 class UnreachableError(errors.UserError):
@@ -44,13 +44,16 @@ class UnreachableError(errors.UserError):
 
 def proxies(at: Place, proxy: str | None) -> shapes.Proxies:
     """Return how far all proxies are, or those of one name. Raises errors.UserError."""
-    return _asked(at, f"/proxies/{_quoted(proxy)}" if proxy else "/proxies", shapes.Proxies)
+    found = _asked(at, f"/proxies/{_quoted(proxy)}" if proxy else "/proxies", shapes.Proxies)
+    connected = sorted((proxy for one in found for proxy in one.proxies), key=lambda proxy: proxy.connected)
+    return shapes.Proxies(version=shapes.VERSION, proxies=tuple(connected))
 
 
 def config(at: Place, proxy: str, kind: str | None, name: str | None) -> shapes.Configs:
     """Return what the proxies of one name should have and have. Raises errors.UserError."""
     asked = {key: value for key, value in (("type", kind), ("name", name)) if value is not None}
-    return _asked(at, f"/config/{_quoted(proxy)}?{urllib.parse.urlencode(asked)}", shapes.Configs)
+    found = _asked(at, f"/config/{_quoted(proxy)}?{urllib.parse.urlencode(asked)}", shapes.Configs)
+    return shapes.Configs(version=shapes.VERSION, configs=tuple(config for one in found for config in one.configs))
 
 
 def address(named: str, token: str = "") -> Place:
@@ -93,20 +96,28 @@ def _quoted(proxy: str) -> str:
     return urllib.parse.quote(proxy, safe="/")
 
 
-def _asked(at: Place, target: str, shape: type[S]) -> S:
-    status, body = _answered(at, target)
+def _asked(at: Place, target: str, shape: type[S]) -> list[S]:
+    """Return what is answered; of several replicas, one of which has what is asked for, that of those that have it."""
+    if not isinstance(at, replicas.Cluster):
+        return [_read(_name(at), *_answered(at, target), shape)]
+    answers = replicas.answers(at, target, most=LARGEST, within=SECONDS)
+    having = [one for one in answers if one.status != http.client.NOT_FOUND] or answers[:1]
+    return [_read(f"Pod {at.namespace}/{one.pod}", one.status, one.body, shape) for one in having]
+
+
+def _read(where: str, status: int, body: bytes, shape: type[S]) -> S:
     if status != http.client.OK:
         said = plain.printable(body[:500].decode(errors="replace").strip(), 200)
-        raise errors.UserError(f"the control plane on {_name(at)} says: {said}")
+        raise errors.UserError(f"the control plane on {where} says: {said}")
     try:
         return shape.model_validate_json(body)
     except pydantic.ValidationError:
         raise errors.UserError(
-            f"the answer of {_name(at)} is not {shapes.VERSION}; use the version of meshloom that the control plane has"
+            f"the answer of {where} is not {shapes.VERSION}; use the version of meshloom that the control plane has"
         ) from None
 
 
-def _answered(at: Place, target: str) -> tuple[int, bytes]:
+def _answered(at: addresses.Pipe | Forwarded, target: str) -> tuple[int, bytes]:
     headers = _shown(at.token) if isinstance(at, Forwarded) else {}
     connection = _connection(at)
     try:
@@ -130,11 +141,11 @@ def _answered(at: Place, target: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def _name(at: Place) -> str:
+def _name(at: addresses.Pipe | Forwarded) -> str:
     return at.path if isinstance(at, addresses.Pipe) else str(at)
 
 
-def _connection(at: Place) -> http.client.HTTPConnection:
+def _connection(at: addresses.Pipe | Forwarded) -> http.client.HTTPConnection:
     if isinstance(at, addresses.Pipe):
         return _Connection(at.path)
     return http.client.HTTPConnection(at.at.host, at.at.port, timeout=SECONDS)

@@ -9,7 +9,8 @@ from typer import testing
 
 from meshloom import cli, errors
 from meshloom.cluster import permits
-from tests.cluster import accounts, replicas
+from meshloom.install import workload
+from tests.cluster import accounts, kubelet, replicas
 
 
 @pytest.fixture
@@ -78,3 +79,57 @@ async def test_the_commands_ask_through_a_forwarded_port(plane, api, namespace, 
     refused = await asyncio.to_thread(testing.CliRunner().invoke, cli.app, ["config", "shop/pets-v1", *where])
     assert isinstance(refused.exception, errors.UserError)
     assert "may not get /meshloom/config" in str(refused.exception)
+
+
+def ask(cluster, namespace, *arguments, kubeconfig=None):
+    where = ("--kubernetes", "--kubeconfig", str(kubeconfig or cluster.kubeconfig), "--namespace", namespace)
+    return asyncio.to_thread(testing.CliRunner().invoke, cli.app, [*arguments, *where])
+
+
+@pytest.fixture
+async def pods(plane, api, namespace, tmp_path):
+    """Have pods of two replicas: what one answers is what the only one that runs here answers, as does the other."""
+    ports = {(name, 15016): plane.operator for name in ("meshloom-a", "meshloom-b")}
+    async with kubelet.running(api, tmp_path, ports):
+        for name in ("meshloom-a", "meshloom-b"):
+            await kubelet.pod(api, namespace, name, workload.SELECTOR, is_ready=True)
+        yield
+
+
+async def test_one_command_asks_all_replicas(plane, pods, cluster, api, namespace):
+    found = await ask(cluster, namespace, "proxies", "-o", "json")
+    assert found.exit_code == 0, found.exception
+    assert json.loads(found.output)["proxies"] == []
+    absent = await ask(cluster, namespace, "config", "shop/pets-v1")
+    assert "no proxy shop/pets-v1 is connected" not in str(absent.exception)
+    assert "may not get /meshloom/config; bind the ClusterRole meshloom-operator" in str(absent.exception)
+
+
+async def test_a_replica_that_cannot_be_asked_is_a_fault_if_it_is_ready_and_nothing_if_not(
+    plane, pods, cluster, api, namespace
+):
+    await kubelet.pod(api, namespace, "meshloom-c", workload.SELECTOR, is_ready=False)
+    assert (await ask(cluster, namespace, "proxies")).exit_code == 0
+    await kubelet.pod(api, namespace, "meshloom-d", workload.SELECTOR, is_ready=True)
+    told = await ask(cluster, namespace, "proxies")
+    assert isinstance(told.exception, errors.UserError)
+    assert f"port 15016 of Pod {namespace}/meshloom-d is not reached: error forwarding port" in str(told.exception)
+
+
+async def test_who_may_not_is_told_what_it_takes(plane, pods, cluster, namespace):
+    user, role = f"looker-{namespace}", f"looks-{namespace}"
+    looker = cluster.kubeconfig_of(user)
+    cluster.kubectl("create", "role", role, "-n", namespace, "--verb=get,list", "--resource=pods")
+    cluster.kubectl("create", "rolebinding", role, "-n", namespace, f"--role={role}", f"--user={user}")
+    told = await ask(cluster, namespace, "proxies", kubeconfig=looker)
+    assert "leave to create serviceaccounts/token" in str(told.exception)
+    token = ("--verb=create", "--resource=serviceaccounts/token")
+    cluster.kubectl("create", "role", f"{role}-token", "-n", namespace, *token)
+    cluster.kubectl("create", "rolebinding", f"{role}-token", "-n", namespace, f"--role={role}-token", f"--user={user}")
+    told = await ask(cluster, namespace, "proxies", kubeconfig=looker)
+    assert "leave to get and create pods/portforward" in str(told.exception)
+
+
+async def test_where_no_control_plane_is_it_says_so(cluster, namespace):
+    told = await ask(cluster, namespace, "proxies")
+    assert f"no replica of a control plane is ready in namespace {namespace}" in str(told.exception)

@@ -84,6 +84,15 @@ def test_an_operator_sees_the_proxies_through_forwarded_ports_and_nobody_without
     assert seen == {"front-v1", V1, "catalogue-v2"}
 
 
+def test_one_command_shows_an_operator_the_proxies_of_all_replicas() -> None:
+    told = json.loads(world.meshloom("proxies", "-o", "json", "--kubernetes", codes=(0, 3)))
+    assert {one["name"] for one in told["proxies"]} == {"front-v1", V1, "catalogue-v2"}
+    [config] = json.loads(world.meshloom("config", "shop/front-v1", "-o", "json", "--kubernetes", codes=(0, 3)))[
+        "configs"
+    ]
+    assert config["proxy"]["name"] == "front-v1"
+
+
 def test_what_no_policy_allows_is_refused_with_the_reason() -> None:
     """That is the name of a Service, but of none in the mesh."""
     told = world.called("http://catalogue-v2:9080/", 3)
