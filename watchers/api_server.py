@@ -6,7 +6,6 @@ Law: what goes wrong is one kind of error, in words; none of the client's models
 import asyncio
 import contextlib
 import json
-import os
 import ssl
 import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -16,9 +15,8 @@ from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio import client, config
-from kubernetes.aio.config import incluster_config
 
-from watchers import lifelines
+from watchers import kubeconfigs, lifelines
 
 MANAGER: Final = "meshloom"
 """The field manager of what is applied (https://kubernetes.io/docs/reference/using-api/server-side-apply/)."""
@@ -229,8 +227,8 @@ async def _configuration(access: Access) -> client.Configuration:
     """Raises ApiError."""
     found = client.Configuration()
     found.connection_pool_maxsize = 0  # each watch holds a connection, so their number is not limited here
-    is_by_file = bool(access.kubeconfig or access.context or not _in_cluster())
-    if is_by_file and (absent := _absent(access)):
+    is_by_file = bool(access.kubeconfig or access.context or not kubeconfigs.is_in_pod())
+    if is_by_file and (absent := kubeconfigs.absent(access.kubeconfig)):
         raise ApiError(0, MISCONFIGURED, f"kubeconfig {absent} does not exist; name the file with --kubeconfig")
     try:
         if is_by_file:
@@ -244,17 +242,6 @@ async def _configuration(access: Access) -> client.Configuration:
         words = f"{where} cannot be read: {' '.join(str(fault).split())[:_AT_MOST]}"
         raise ApiError(0, MISCONFIGURED, words) from None
     return found
-
-
-def _absent(access: Access) -> str:
-    """Return where a kubeconfig should be, empty if one is there; several paths may be named, as kubectl has it."""
-    named = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    paths = (os.path.expanduser(path) for path in named.split(os.pathsep) if path)
-    return "" if any(map(os.path.exists, paths)) else named
-
-
-def _in_cluster() -> bool:
-    return incluster_config.SERVICE_HOST_ENV_NAME in os.environ
 
 
 # ---------------------------------------------------------------------------- what goes wrong
