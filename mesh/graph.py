@@ -357,7 +357,8 @@ class Graph:
     """The meaning of an inventory. Each mapping is in order of its keys.
 
     `scopes` has one entry for each VirtualService and IngressGateway, `callers` one for each VirtualService,
-    `endpoints` one for each deployment that is bound, in order.
+    `endpoints` one for each deployment that is bound, in order. `deployed` are gateways as their
+    IngressGatewayDeployments give them, where these count: with other certificates, in the same places.
     """
 
     meshes: Mapping[Ref, Mesh] = field(default_factory=dict)
@@ -367,3 +368,8 @@ class Graph:
     scopes: Mapping[Ref, Scope] = field(default_factory=dict)
     callers: Mapping[Ref, Callers] = field(default_factory=dict)
     endpoints: Mapping[Ref, tuple[Endpoint, ...]] = field(default_factory=dict)
+    deployed: Mapping[Ref, Gateway] = field(default_factory=dict)
+
+    def gateway(self, ref: Ref) -> Gateway | None:
+        """Return the gateway that an IngressGateway is, or as an IngressGatewayDeployment gives it; None: neither."""
+        return self.gateways.get(ref) or self.deployed.get(ref)

@@ -41,7 +41,7 @@ class Program:
         )
         self._pipeline = pipeline.Pipeline(
             _Told(self._metrics.passes, beside),
-            settings.model(),
+            settings.model(in_cluster=followed.is_cluster),
             authority,
             self._held,
             settings.traffic.kept(),

@@ -21,7 +21,7 @@ Secrets = Mapping[Ref, workloads.Secret]
 
 
 def named(gateways: Mapping[Ref, graph.Gateway], there: Secrets) -> dict[Ref, tuple[Any, ...]]:
-    """Return for each gateway the Secrets that its listeners name, with their use."""
+    """Return for each gateway, by what gives it, the Secrets that its listeners name, with their use."""
     return {ref: tuple((there[name], use) for name, use in _wanted(gateway)) for ref, gateway in gateways.items()}
 
 
@@ -56,11 +56,13 @@ def with_last_good(seen: inventory.Inventory, before: resolve.Resolution) -> inv
     return seen.with_changes(kept.values()) if kept else seen
 
 
-def broken(seen: inventory.Inventory, of: resolve.Resolution) -> Iterator[Problem]:
+def broken(
+    seen: inventory.Inventory, of: resolve.Resolution, unused: frozenset[tuple[Ref, Use]] = frozenset()
+) -> Iterator[Problem]:
     """Yield what is wrong with Secrets that are there, but not used as they are."""
     there, used = seen.of(workloads.Secret), of.inventory.of(workloads.Secret)
     for ref, use in of.gateway_secrets:
-        if ref in there and there[ref] is not used.get(ref):
+        if ref in there and there[ref] is not used.get(ref) and (ref, use) not in unused:
             fault = certificates.standing(there[ref], use).fault
             if fault:
                 said = f"{fault}, so that gateways go on with the last good one"
@@ -79,15 +81,21 @@ def _broken(seen: inventory.Inventory, before: resolve.Resolution) -> Iterator[t
 # ---------------------------------------------------------------------------- what ends
 
 
-def told(seen: inventory.Inventory, of: resolve.Resolution, now: float) -> tuple[Problem, ...]:
-    """Return what is wrong with the Secrets of gateways beside what keeps listeners from being served."""
-    return tuple(sorted({*broken(seen, of), *endings(of, now)}))
+def told(
+    seen: inventory.Inventory, of: resolve.Resolution, now: float, at_home: frozenset[Ref] = frozenset()
+) -> tuple[Problem, ...]:
+    """Return what is wrong with the Secrets of gateways beside what keeps listeners from being served.
+
+    `at_home` are the gateways of which a proxy is connected that runs for no deployment.
+    """
+    unused = of.unused_secrets(at_home)
+    return tuple(sorted({*broken(seen, of, unused), *endings(of, now, unused)}))
 
 
-def endings(of: resolve.Resolution, now: float) -> Iterator[Problem]:
+def endings(of: resolve.Resolution, now: float, unused: frozenset[tuple[Ref, Use]] = frozenset()) -> Iterator[Problem]:
     """Yield what is to be said of Secrets whose certificates do not count now, or will not soon."""
     for (ref, use), standing in of.gateway_secrets.items():
-        if not standing.fault and (said := _said(standing, use, now)):
+        if not standing.fault and (ref, use) not in unused and (said := _said(standing, use, now)):
             yield problems.warning(ref, "data", said, "put a newer one there; it is taken up at once")
 
 

@@ -115,17 +115,23 @@ def compiled(
     is_whole = not missing and len(published) == len(other)
     settled = made if is_whole else {**{proxy: held[proxy] for proxy in wanted if proxy in held}, **published}
     unknown = frozenset(proxy for proxy in missing if proxy not in compilation.bundles)
-    found = (*_unserved(unknown, held), *_uncertified(missing - unknown, held), *_faults(dangling))
+    beside = (fault for ref in at_home(compilation) for fault in resolution.missed_at_home(ref))
+    found = (*_unserved(unknown, held), *_uncertified(missing - unknown, held), *_faults(dangling), *beside)
     people = given.members if given is not None else secrets.NOBODY
     problems_found = tuple(sorted({*found}))
     return Pass(resolution, compilation, people, secured, bundles, shared, made, settled, published, problems_found)
+
+
+def at_home(of: compiler.Compilation) -> frozenset[Ref]:
+    """Return the gateways of which a proxy is connected that runs for no deployment: its Secrets are beside them."""
+    return frozenset(one.gateway for one in of.asked.gateways.values if one.deployment is None)
 
 
 def _secured(
     compiled: shared_parts.Bundles, of: resolve.Resolution, given: Given | None, previous: Pass | None
 ) -> secrets.Secured:
     before = previous.secured if previous is not None else secrets.NOTHING
-    edge = secrets.Edge(of.graph.gateways, of.inventory.of(workloads.Secret))
+    edge = secrets.Edge(of.graph.gateways, of.graph.deployed, of.inventory.of(workloads.Secret))
     return secrets.secured(given.members, compiled, given.credentials, edge, before) if given is not None else before
 
 

@@ -63,9 +63,10 @@ class Credentials(Protocol):
 
 
 class Edge(NamedTuple):
-    """What gateways are, and the Secrets that their listeners name."""
+    """What gateways are, by themselves and as deployments give them, and the Secrets that their listeners name."""
 
     gateways: Mapping[Ref, graph.Gateway]
+    deployed: Mapping[Ref, graph.Gateway]
     secrets: Mapping[Ref, workloads.Secret]
 
 
@@ -81,16 +82,19 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """All secrets encoded, and bundles with their secrets; `shown` are those of each gateway's listeners."""
+    """All secrets encoded, and bundles with their secrets; `shown` are those of each gateway's listeners, by what gives
+    the gateway: `edges` has them all.
+    """
 
     leaves: Stage[identity.Identity, Part]
     roots: Stage[str, Part]
+    edges: Stage[Ref, graph.Gateway]
     shown: Stage[Ref, Part]
     bundles: Stage[proxies.Proxy, Bundle]
 
 
 NOBODY = Members(NEVER, NEVER, NEVER, frozenset())
-NOTHING = Secured(NEVER, NEVER, NEVER, NEVER)
+NOTHING = Secured(NEVER, NEVER, NEVER, NEVER, NEVER)
 
 
 def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members) -> Members:
@@ -107,10 +111,11 @@ def secured(of: Members, compiled: Bundles, given: Credentials, edge: Edge, prev
     """Return the bundles of these proxies with their secrets; those for whom there are none are left out."""
     leaves = layers.staged(previous.leaves, (given.leaves,), _alone, _leaf, (same,))
     roots = layers.staged(previous.roots, (given.roots,), _alone, _roots, (same,))
-    shown = layers.staged(previous.shown, (edge.gateways, edge.secrets), edge_secrets.named, edge_secrets.part, (same,))
+    edges = layers.united(previous.edges, edge.gateways, edge.deployed)
+    shown = layers.staged(previous.shown, (edges.values, edge.secrets), edge_secrets.named, edge_secrets.part, (same,))
     sources = (compiled, of.proxies.values, leaves.values, roots.values, shown.values)
     bundles = layers.staged(previous.bundles, sources, _parts, _together, (same, same))
-    return Secured(leaves, roots, shown, bundles)
+    return Secured(leaves, roots, edges, shown, bundles)
 
 
 def _owned(owners: Mapping[Ref, Any]) -> Inputs:
@@ -164,7 +169,7 @@ def _parts(
 
 
 def _shown(proxy: proxies.Proxy, shown: Mapping[Ref, Part]) -> tuple[Part, ...]:
-    return tuple(filter(None, [shown.get(proxy.gateway, ())])) if isinstance(proxy, proxies.Gateway) else ()
+    return tuple(filter(None, [shown.get(proxy.given_by, ())])) if isinstance(proxy, proxies.Gateway) else ()
 
 
 def _secrets(

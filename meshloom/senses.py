@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mesh import resources, workloads
 from mesh.problems import Ref
-from mesh.resolve import gateway_tls
+from mesh.resolve import gateway_secrets, gateway_tls
 from mesh.resources import Resource
 from meshloom import settings as settings_model
 from watchers import api_server, feed, files, following, kube, standing
@@ -21,11 +21,14 @@ def _nothing() -> tuple[standing.Standing, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Senses:
-    """A source, how people call it, and how well each of its kinds is followed, where it has kinds."""
+    """A source, how people call it, and how well each of its kinds is followed, where it has kinds; whether it is a
+    cluster.
+    """
 
     said: str
     source: feed.Source
     standings: Callable[[], tuple[standing.Standing, ...]] = _nothing
+    is_cluster: bool = False
 
 
 def folder(path: pathlib.Path, settings: settings_model.Files) -> Senses:
@@ -41,20 +44,24 @@ def cluster(api: api_server.ApiServer, settings: settings_model.Settings, aside:
     secrets = references(settings.certificates.authorities, settings.model().gateway_secrets)
     source = kube.KubeSource(api, kube.Wanted(chosen.namespaces, secrets, pace=pace), aside)
     where = f"namespaces {', '.join(chosen.namespaces)} of " if chosen.namespaces else ""
-    return Senses(f"{where}the Kubernetes API", source, lambda: source.standings)
+    return Senses(f"{where}the Kubernetes API", source, lambda: source.standings, is_cluster=True)
 
 
-def references(
-    authorities: Mapping[str, str], gateway_secrets: Mapping[str, Ref]
-) -> Callable[[Resource], Iterable[Ref]]:
-    """Return what says of an object to which Secrets it refers, given those that ids stand for."""
+def references(authorities: Mapping[str, str], ids: Mapping[str, Ref]) -> Callable[[Resource], Iterable[Ref]]:
+    """Return what says of an object to which Secrets it refers, given those that ids stand for.
+
+    A gateway refers to those beside it also where it is deployed: proxies that join by a token get these.
+    """
     signing = {name: Ref(workloads.Secret.__name__, *address.split("/", 1)) for name, address in authorities.items()}
 
     def found(resource: Resource) -> Iterable[Ref]:
         match resource:
             case resources.IngressGateway(spec=spec) if spec is not None:
-                wanted = gateway_tls.wanted(spec, resource.metadata.namespace, gateway_secrets)
+                wanted = gateway_tls.wanted(spec, gateway_tls.Keys(resource.metadata.namespace, ids))
                 return (secret for secret, _ in wanted)
+            case resources.IngressGatewayDeployment():
+                named = sorted(gateway_secrets.listed(resource))
+                return (Ref(workloads.Secret.__name__, resource.metadata.namespace, name) for name in named)
             case resources.Mesh(spec=spec) if spec is not None:
                 return (signing[one.id] for one in spec.certificate_authorities if one.id in signing)
             case _:

@@ -236,11 +236,13 @@ class Settings(_Settings):
     stop_seconds: Seconds = 5.0
     """How long open streams get to end when the program stops."""
 
-    def model(self) -> resolve.Settings:
-        """Return what the model takes of them."""
+    def model(self, *, in_cluster: bool = False) -> resolve.Settings:
+        """Return what the model takes of them; `in_cluster` as in `resolve.Settings`."""
         written = self.certificates.gateway_secrets.items()
         secrets = {name: Ref("Secret", *address.split("/", 1)) for name, address in written}
-        return dataclasses.replace(self.resolving.settings(), gateway_secrets=secrets, refused=self.egress.refused())
+        read = self.resolving.settings()
+        refused = self.egress.refused()
+        return dataclasses.replace(read, gateway_secrets=secrets, refused=refused, in_cluster=in_cluster)
 
 
 def loaded(path: pathlib.Path | None) -> Settings:

@@ -126,7 +126,8 @@ class Worker:
         self.held = self.last.snapshots
         if sweep:
             memory.sweep()
-        edge = edge_secrets.told(task.inventory, resolution, now := time.time())
+        at_home = passes.at_home(self.last.compilation)
+        edge = edge_secrets.told(task.inventory, resolution, now := time.time(), at_home)
         found = joined(joined(joined(self.last.resolution.problems, issued.problems), self.last.problems), edge)
         for onlooker in self.onlookers:
             onlooker.passed(self.last.resolution, found)

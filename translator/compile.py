@@ -7,7 +7,7 @@ stays the same object; whatever the number of proxies, nothing is built for each
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from mesh import graph, layers
 from mesh.layers import NEVER, Layer, Stage
@@ -105,7 +105,7 @@ def compiled(
     beside, edges = asked.sidecars.values, asked.gateways.values
 
     reach = outbound.reach(of, beside, before.reach)
-    doors = gateway.sites(of, dict.fromkeys(one.gateway for one in edges), kept, before.doors)
+    doors = gateway.sites(of, dict.fromkeys(one.given_by for one in edges), kept, before.doors)
     behind = _behind(of, reach, doors, before.behind)
     build = functools.partial(clusters.of_deployment, kept=kept)
     found = upstreams.upstreams(behind.sites.values, of, build, before.upstreams)
@@ -150,7 +150,7 @@ def _asked(of: graph.Graph, proxies: frozenset[Proxy], previous: Asked) -> Asked
         beside,
         layers.grouped(previous.explicit, (beside.values,), _explicit),
         layers.grouped(previous.transparent, (beside.values,), _transparent),
-        layers.grouped(previous.gateways, (same, of.gateways), _gateways),
+        layers.grouped(previous.gateways, (same, of.gateways, of.deployed), _gateways),
         layers.grouped(previous.proxyless, (same, of.deployments), _proxyless),
     )
 
@@ -168,9 +168,15 @@ def _transparent(sidecars: Mapping[Sidecar, None]) -> dict[Sidecar, None]:
     return dict.fromkeys(one for one in sidecars if isinstance(one.capture, Transparent))
 
 
-def _gateways(asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway]) -> dict[Gateway, None]:
-    found = (proxy for proxy in asked if isinstance(proxy, Gateway) and proxy.gateway in gateways)
-    return dict.fromkeys(sorted(found))
+def _gateways(
+    asked: frozenset[Proxy], gateways: Mapping[Ref, graph.Gateway], deployed: Mapping[Ref, graph.Gateway]
+) -> dict[Gateway, None]:
+    edges = ((one, (deployed if one.deployment else gateways).get(one.given_by)) for one in asked if _is_gateway(one))
+    return dict.fromkeys(kinds.gateways_in_order(one for one, meant in edges if meant and meant.ref == one.gateway))
+
+
+def _is_gateway(proxy: Proxy) -> TypeGuard[Gateway]:
+    return isinstance(proxy, Gateway)
 
 
 def _proxyless(asked: frozenset[Proxy], deployments: Mapping[Ref, graph.Deployment]) -> dict[Proxyless, None]:

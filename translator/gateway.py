@@ -30,7 +30,7 @@ from translator.traffic import Traffic
 from translator.virtual_hosts import Site
 
 SiteKey = tuple[Ref, int, int]
-"""A gateway, one of its ports, and the place of what is behind it: hosts, then passages, then TCP."""
+"""What gives a gateway, one of its ports, and the place of what is behind it: hosts, then passages, then TCP."""
 
 Sites = Layer[SiteKey, Site]
 
@@ -41,8 +41,8 @@ Doors = tuple[tuple[int, Door], ...]
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """Clusters, endpoints, routes (filters of connections among them) and doors by gateway; listeners and bundles by
-    proxy.
+    """Clusters, endpoints, routes (filters of connections among them) and doors by what gives a gateway; listeners and
+    bundles by proxy.
     """
 
     clusters: Layer[Ref, Part]
@@ -54,9 +54,9 @@ class Gateways:
 
 
 def sites(of: graph.Graph, gateways: Iterable[Ref], kept: Traffic, previous: Sites) -> Sites:
-    """Return the virtual hosts of these gateways."""
-    found = (of.gateways[ref] for ref in gateways)
-    inputs = {key: (host,) for gateway in found for key, host in _hosts(gateway)}
+    """Return the virtual hosts of gateways, by what gives them."""
+    found = _found(of, gateways)
+    inputs = {key: (host,) for ref, gateway in found.items() for key, host in _hosts(ref, gateway)}
     return layers.refreshed(previous, inputs, functools.partial(_site, kept=kept))
 
 
@@ -82,13 +82,17 @@ def _behind(
     return tuple(deployment for owner in owners for deployment in services[owner].deployments)
 
 
-def _hosts(gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost | graph.Conduit]]:
+def _found(of: graph.Graph, given_by: Iterable[Ref]) -> dict[Ref, graph.Gateway]:
+    return {ref: gateway for ref in dict.fromkeys(given_by) if (gateway := of.gateway(ref)) is not None}
+
+
+def _hosts(ref: Ref, gateway: graph.Gateway) -> Iterator[tuple[SiteKey, graph.GatewayHost | graph.Conduit]]:
     for port in gateway.ports:
         behind: list[graph.GatewayHost | graph.Conduit] = [*port.hosts]
         behind += [passage.conduit for passage in port.passages]
         behind += [port.tcp.conduit] if port.tcp else []
         for place, each in enumerate(behind):
-            yield (gateway.ref, port.port, place), each
+            yield (ref, port.port, place), each
 
 
 def gateways(
@@ -101,25 +105,25 @@ def gateways(
     previous: Gateways,
 ) -> Gateways:
     """Return what these gateways get; `virtual` and `clusters` are the sites of all and the clusters of each site,
-    `near` the endpoints of each gateway.
+    `near` the endpoints of each.
     """
-    found = [of.gateways[ref] for ref in dict.fromkeys(proxy.gateway for proxy in proxies)]
-    cluster_inputs = {item.ref: tuple(clusters[key] for key, _ in _hosts(item)) for item in found}
+    found = _found(of, (proxy.given_by for proxy in proxies))
+    cluster_inputs = {ref: tuple(clusters[key] for key, _ in _hosts(ref, item)) for ref, item in found.items()}
     own = layers.refreshed(previous.clusters, cluster_inputs, bundles.merged)
-    leading = {item.ref: _route_inputs(item, virtual) for item in found}
+    leading = {ref: _route_inputs(ref, item, virtual) for ref, item in found.items()}
     routes = layers.refreshed(previous.routes, leading, functools.partial(_routes, kept=kept))
-    outlines = {item.ref: (access_log.owner(item), *map(_outline, item.ports)) for item in found}
+    outlines = {ref: (access_log.owner(item), *map(_outline, item.ports)) for ref, item in found.items()}
     doors = layers.refreshed(previous.doors, outlines, _doors)
-    bound_inputs = {proxy: (proxy.address, doors.values[proxy.gateway]) for proxy in proxies}
+    bound_inputs = {proxy: (proxy.address, doors.values[proxy.given_by]) for proxy in proxies}
     bound = layers.refreshed(previous.listeners, bound_inputs, _listeners)
-    running = {item.ref: runtimes.part(item.access_log) for item in found}
+    running = {ref: runtimes.part(item.access_log) for ref, item in found.items()}
     parts = {
         proxy: (
-            own.values[proxy.gateway],
-            near.parts.values.get(proxy.gateway, ()),
-            routes.values[proxy.gateway],
+            own.values[proxy.given_by],
+            near.parts.values.get(proxy.given_by, ()),
+            routes.values[proxy.given_by],
             bound.values[proxy],
-            running[proxy.gateway],
+            running[proxy.given_by],
         )
         for proxy in proxies
     }
@@ -127,7 +131,7 @@ def gateways(
 
 
 def deployments(behind: Mapping[SiteKey, tuple[Ref, ...]]) -> dict[Ref, tuple[Ref, ...]]:
-    """Return the deployments behind the sites of each gateway."""
+    """Return the deployments behind the sites of each gateway, by what gives it."""
     return endpoints.behind_each(layers.readers((key, (key[0],)) for key in behind), behind)
 
 
@@ -144,10 +148,9 @@ def _outline(port: graph.GatewayPort) -> graph.GatewayPort:
 _ANYWHERE = graph.Conduit()
 
 
-def _route_inputs(gateway: graph.Gateway, virtual: Mapping[SiteKey, Site]) -> tuple[object, ...]:
+def _route_inputs(ref: Ref, gateway: graph.Gateway, virtual: Mapping[SiteKey, Site]) -> tuple[object, ...]:
     return tuple(
-        (port, tuple(virtual[gateway.ref, port.port, place] for place in range(len(port.hosts))))
-        for port in gateway.ports
+        (port, tuple(virtual[ref, port.port, place] for place in range(len(port.hosts)))) for port in gateway.ports
     )
 
 

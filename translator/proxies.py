@@ -62,10 +62,18 @@ class Sidecar(NamedTuple):
 
 
 class Gateway(NamedTuple):
-    """The proxy of an IngressGateway. Its listeners are bound to `address`."""
+    """The proxy of an IngressGateway. Its listeners are bound to `address`; `deployment` is the
+    IngressGatewayDeployment that its pod was made for, None for one that runs elsewhere.
+    """
 
     gateway: Ref
     address: str = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached from everywhere
+    deployment: Ref | None = None
+
+    @property
+    def given_by(self) -> Ref:
+        """Return what its configuration is given by: its deployment, or else the gateway itself."""
+        return self.deployment or self.gateway
 
 
 class Proxyless(NamedTuple):
@@ -79,6 +87,11 @@ class Proxyless(NamedTuple):
 
 Envoy = Sidecar | Gateway
 Proxy = Envoy | Proxyless
+
+
+def gateways_in_order(gateways: Iterable[Gateway]) -> list[Gateway]:
+    """Return proxies of gateways in order: of each those that have no deployment first."""
+    return sorted(gateways, key=lambda one: (one.gateway, one.address, one.deployment or ()))
 
 
 def in_order(sidecars: Iterable[Sidecar]) -> list[Sidecar]:

@@ -13,7 +13,7 @@ from mesh.certificates import Standing, Use
 from mesh.inventory import Inventory
 from mesh.layers import as_given, same
 from mesh.problems import Problem, Ref
-from mesh.resolve import core_stages, edge_stages, references, rival_stages
+from mesh.resolve import access_stages, core_stages, gateway_stages, references, rival_stages
 from mesh.resolve.crossings import Crossings, CrossNamespace, Permit
 from mesh.resolve.run import Run, Settings, Stages
 
@@ -51,7 +51,24 @@ class Resolution:
     @property
     def gateway_secrets(self) -> Mapping[tuple[Ref, Use], Standing]:
         """What there is to say of each Secret that some listener of a gateway names, whether it is there or not."""
-        return self.stages[edge_stages.SECRETS].values
+        return self.stages[gateway_stages.SECRETS].values
+
+    def unused_secrets(self, at_home: Collection[Ref]) -> frozenset[tuple[Ref, Use]]:
+        """Return those that no proxy needs, if of the gateways that are deployed only these have other proxies, too."""
+        elsewhere = self.stages[gateway_stages.ELSEWHERE].values
+        if not elsewhere:
+            return frozenset()
+        wanted, listed = (self.stages[name].values for name in (gateway_stages.WANTED, gateway_stages.LISTED))
+        beside = (one for ref, some in wanted.items() if ref not in elsewhere or ref in at_home for one in some)
+        return frozenset(self.gateway_secrets) - {*beside, *(one for some in listed.values() for one in some)}
+
+    def missed_at_home(self, gateway: Ref) -> tuple[Problem, ...]:
+        """Return what is wrong with the Secrets beside a gateway that is not among the problems: where it is deployed,
+        and its deployments have their own.
+        """
+        is_told = gateway not in self.stages[gateway_stages.ELSEWHERE].values
+        found = self.stages[gateway_stages.AT_HOME].values.get(gateway)
+        return () if is_told or found is None else found.named
 
     def referrers(self, ref: Ref) -> tuple[Ref, ...]:
         """Return the objects that refer to this one, in order of their addresses."""
@@ -129,7 +146,8 @@ _WITH_PROBLEMS = (
     "rules",
     "ways outside",
     "gateway tables",
-    "gateways",
+    "outlines",
+    "gateway faults",
     "gateway deployments",
     *rival_stages.PROBLEMS,
 )
@@ -138,32 +156,25 @@ _WITH_PROBLEMS = (
 def _stages(run: Run) -> Stages:
     base = core_stages.reference_stages(run)
     core = core_stages.service_stages(run, base)
-    allowed = edge_stages.access_stages(run, base, core)
-    edge = edge_stages.gateway_stages(run, base, core, allowed)
-    return {**base, **core, **allowed, **edge, **rival_stages.rival_stages(run, base, core)}
+    allowed = access_stages.access_stages(run, base, core)
+    gates = gateway_stages.gateway_stages(run, base, core, allowed)
+    return {**base, **core, **allowed, **gates, **rival_stages.rival_stages(run, base, core)}
 
 
 # ---------------------------------------------------------------------------- the graph
 
 
-_MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers", "endpoints")
+_MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers", "endpoints", "deployed")
 """The stages whose values the graph is made of."""
 
 
 def _graph_stages(run: Run, made: Stages) -> Stages:
     """Return the stages `graph <name>`: the values that there are, in order of their keys."""
-    gateways = run.stage("graph gateways", (made["gateways"].values,), _settled, as_given, (same,))
-    others = (name for name in _MEANT if name != "gateways")
-    present = {
+    return {
         name: run.stage(name, (made[stage].values,), _present, as_given, (same,))
-        for stage in others
+        for stage in _MEANT
         if (name := f"graph {stage}")
     }
-    return {**present, "graph gateways": gateways}
-
-
-def _settled(settled: Mapping[Ref, references.Settled[V | None]]) -> dict[Ref, tuple[V]]:
-    return _present({ref: one.value for ref, one in settled.items()})
 
 
 def _present(values: Mapping[Ref, V | None]) -> dict[Ref, tuple[V]]:

@@ -9,7 +9,6 @@ from mesh import graph, problems, resources, workloads
 from mesh.hosts import Host
 from mesh.problems import Problem, Ref
 from mesh.resolve.references import Settled
-from mesh.rules import names, wording
 
 
 def missing_hosts(written: resources.VirtualDeployment, service: resources.VirtualService) -> tuple[Problem, ...]:
@@ -105,43 +104,12 @@ def _other_port(
     return problems.warning(binding, "spec.target.service.ref", fault, remedy)
 
 
-def unexposed_gateway(
-    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
-) -> tuple[Problem, ...]:
-    """Rules 2.13.31 and 2.13.32: a deployment exposes each listener port and mounts each Secret of its gateway."""
-    return (*_unexposed_ports(written, gateway), *_unmounted_secrets(written, gateway))
-
-
-def _unexposed_ports(
+def unexposed_ports(
     written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
 ) -> Iterator[Problem]:
+    """Rule 2.13.31: a deployment exposes each port on which its gateway listens."""
     exposed = {port.port for port in written.spec.ports} if written.spec else set()
     listened = {one.port for host in (gateway.spec.hosts if gateway.spec else ()) for one in host.listeners}
     for port in sorted(listened - exposed):
         fault = f"port {port} of {gateway.ref} is not among the ports, so nothing reaches it"
         yield problems.warning(written.ref, "spec.ports", fault, f"add port {port}, or remove the gateway's listener")
-
-
-def _unmounted_secrets(
-    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
-) -> Iterator[Problem]:
-    listed = {secret.secret_name for secret in written.spec.secrets} if written.spec else set()
-    for name in sorted(_secrets(gateway) - listed):
-        fault = f"Secret {wording.printable(name)}, which a listener of {gateway.ref} names, is not among the secrets"
-        correct = "correct the name there, which no Secret can have, and list it here"
-        remedy = f"add secretName: {name}" if names.is_subdomain(name) else correct
-        yield problems.warning(written.ref, "spec.secrets", fault, remedy)
-
-
-def _secrets(gateway: resources.IngressGateway) -> set[str]:
-    blocks = [one.tls for host in (gateway.spec.hosts if gateway.spec else ()) for one in host.listeners if one.tls]
-    certificates = [block.server_certificate for block in blocks if block.server_certificate]
-    bundles = [
-        block.client_validation.trusted_ca_bundle
-        for block in blocks
-        if block.client_validation and block.client_validation.trusted_ca_bundle
-    ]
-    return {
-        *(one.kube_secret_tls_certificate.secret_name for one in certificates if one.kube_secret_tls_certificate),
-        *(one.kube_secret_ca_bundle.secret_name for one in bundles if one.kube_secret_ca_bundle),
-    }

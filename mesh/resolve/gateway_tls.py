@@ -10,7 +10,6 @@ from typing import NamedTuple
 from mesh import certificates, graph, problems, resources
 from mesh.certificates import Use
 from mesh.problems import Problem, Ref
-from mesh.resolve.references import Settled
 from mesh.resources import GatewayProtocol, TlsMode
 from mesh.rules import gateways, wording
 
@@ -19,21 +18,35 @@ Wanted = tuple[Ref, Use]
 SETTING = "certificates.gateway_secrets"
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Where certificates are: the Secrets that ids stand for, and why some of the Secrets cannot be used."""
-
-    ids: Mapping[str, Ref] = field(default_factory=dict)
-    faults: Mapping[Wanted, str] = field(default_factory=dict)
-
-
 class Source(NamedTuple):
-    """A Secret, what for, and where that is written; None: an id that stands for none."""
+    """A Secret, what for, and where that is written, by name or by an id; no Secret: an id that stands for none."""
 
     secret: Ref | None
     use: Use
     field: str
-    text: str = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where certificates are: the namespace of the Secrets that are named, those that ids stand for, and why some of
+    them cannot be used. Where a list of names is given, no others count.
+    """
+
+    namespace: str
+    ids: Mapping[str, Ref] = field(default_factory=dict)
+    faults: Mapping[Wanted, str] = field(default_factory=dict)
+    listed: frozenset[str] | None = None
+
+    def lacks(self, source: Source) -> bool:
+        """Return whether what a source means cannot be used."""
+        return source.secret is None or not self.lists(source) or bool(self.faults.get((source.secret, source.use)))
+
+    def lists(self, source: Source) -> bool:
+        """Return whether a Secret may be used: ids are mapped by whoever runs the control plane, and need no list."""
+        if self.listed is None or source.id is not None or source.secret is None:
+            return True
+        return source.secret.name in self.listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +60,19 @@ class Reception:
 IN_CLEAR = Reception()
 
 
-def reception(subject: Ref, at: str, listener: resources.GatewayListener, keys: Keys) -> Settled[Reception | None]:
+def reception(listener: resources.GatewayListener, keys: Keys) -> Reception | None:
     """Return how a listener receives; None where it cannot be served."""
     tls = listener.tls
     if tls is None or not _opens(listener):
-        return Settled(IN_CLEAR)
-    sources = tuple(_sources(subject.namespace, at, tls, keys.ids))
-    found = tuple(problem for source in sources for problem in _faults(subject, source, keys))
-    if found or not _is_complete(tls, sources):
-        return Settled(None, found)
-    by_use = {source.use: source.secret for source in sources}
+        return IN_CLEAR
+    found = sources("", listener, keys)
+    if any(keys.lacks(source) for source in found) or not _is_complete(tls, found):
+        return None
+    by_use = {source.use: source.secret for source in found}
     certificate, authorities = by_use[Use.SERVER], by_use.get(Use.CLIENTS)
-    assert certificate is not None  # noqa: S101 - what is missing is among the faults
+    assert certificate is not None  # noqa: S101 - then something would be lacking
     names = tls.client_validation.subject_alternate_names if tls.client_validation and authorities else ()
-    return Settled(Reception(graph.GatewayTls(certificate, authorities, names), tls.mode is TlsMode.PERMISSIVE))
+    return Reception(graph.GatewayTls(certificate, authorities, names), tls.mode is TlsMode.PERMISSIVE)
 
 
 def _is_complete(tls: resources.ListenerTls, sources: tuple[Source, ...]) -> bool:
@@ -77,11 +89,11 @@ def _bundle(tls: resources.ListenerTls) -> resources.CaBundle | None:
     return tls.client_validation.trusted_ca_bundle if tls.client_validation and tls.mode is not TlsMode.TLS else None
 
 
-def wanted(spec: resources.IngressGatewaySpec, namespace: str, ids: Mapping[str, Ref]) -> tuple[Wanted, ...]:
-    """Return the Secrets that the listeners of a gateway name, each once."""
-    blocks = ((at, one.tls) for at, _, one in gateways.placed_listeners(spec) if _opens(one) and one.tls)
-    sources = (source for at, tls in blocks for source in _sources(namespace, at, tls, ids))
-    return tuple(dict.fromkeys((source.secret, source.use) for source in sources if source.secret is not None))
+def wanted(spec: resources.IngressGatewaySpec, keys: Keys) -> tuple[Wanted, ...]:
+    """Return the Secrets that the listeners of a gateway name and that may be used, each once."""
+    placed = gateways.placed_listeners(spec)
+    found = (source for at, _, one in placed for source in sources(at, one, keys) if keys.lists(source))
+    return tuple(dict.fromkeys((source.secret, source.use) for source in found if source.secret is not None))
 
 
 def _opens(listener: resources.GatewayListener) -> bool:
@@ -90,36 +102,41 @@ def _opens(listener: resources.GatewayListener) -> bool:
     return is_on and listener.protocol is not GatewayProtocol.TLS_PASSTHROUGH
 
 
-def _sources(namespace: str, at: str, tls: resources.ListenerTls, ids: Mapping[str, Ref]) -> Iterator[Source]:
-    if tls.server_certificate is not None:
-        yield from _certificates(namespace, f"{at}.tls.serverCertificate", tls.server_certificate, ids)
-    if (bundle := _bundle(tls)) is not None:
-        yield from _authorities(namespace, f"{at}.tls.clientValidation.trustedCaBundle", bundle, ids)
+def sources(at: str, listener: resources.GatewayListener, keys: Keys) -> tuple[Source, ...]:
+    """Return what the listener at a place needs for its TLS, none where TLS does not end there."""
+    tls = listener.tls
+    if tls is None or not _opens(listener):
+        return ()
+    certificate, bundle = tls.server_certificate, _bundle(tls)
+    return (
+        *(_certificates(f"{at}.tls.serverCertificate", certificate, keys) if certificate else ()),
+        *(_authorities(f"{at}.tls.clientValidation.trustedCaBundle", bundle, keys) if bundle else ()),
+    )
 
 
-def _certificates(
-    namespace: str, at: str, written: resources.TlsCertificate, ids: Mapping[str, Ref]
-) -> Iterator[Source]:
+def _certificates(at: str, written: resources.TlsCertificate, keys: Keys) -> Iterator[Source]:
     if one := written.kube_secret_tls_certificate:
         field = f"{at}.kubeSecretTlsCertificate.secretName"
-        yield Source(Ref("Secret", namespace, one.secret_name), Use.SERVER, field)
+        yield Source(Ref("Secret", keys.namespace, one.secret_name), Use.SERVER, field)
     if other := written.oci_tls_certificate:
         text = other.certificate_id
-        yield Source(ids.get(text), Use.SERVER, f"{at}.ociTlsCertificate.certificateId", text)
+        yield Source(keys.ids.get(text), Use.SERVER, f"{at}.ociTlsCertificate.certificateId", text)
 
 
-def _authorities(namespace: str, at: str, written: resources.CaBundle, ids: Mapping[str, Ref]) -> Iterator[Source]:
+def _authorities(at: str, written: resources.CaBundle, keys: Keys) -> Iterator[Source]:
     if one := written.kube_secret_ca_bundle:
-        yield Source(Ref("Secret", namespace, one.secret_name), Use.CLIENTS, f"{at}.kubeSecretCaBundle.secretName")
+        secret = Ref("Secret", keys.namespace, one.secret_name)
+        yield Source(secret, Use.CLIENTS, f"{at}.kubeSecretCaBundle.secretName")
     if other := written.oci_ca_bundle:
         text = other.ca_bundle_id
-        yield Source(ids.get(text), Use.CLIENTS, f"{at}.ociCaBundle.caBundleId", text)
+        yield Source(keys.ids.get(text), Use.CLIENTS, f"{at}.ociCaBundle.caBundleId", text)
 
 
-def _faults(subject: Ref, source: Source, keys: Keys) -> Iterator[Problem]:
+def faults(subject: Ref, source: Source, keys: Keys) -> Iterator[Problem]:
     """Rules 2.9.6 and 2.9.7: a Secret that a listener names can be used; an id stands for one."""
     if source.secret is None:
-        fault = f"nobody has said which Secret {wording.quoted(source.text)} stands for, so this listener is not served"
+        text = wording.quoted(source.id or "")
+        fault = f"nobody has said which Secret {text} stands for, so this listener is not served"
         remedy = f"put the Secret beside the gateway and name it, or map the id to one by {SETTING}"
         yield problems.error(subject, source.field, fault, remedy)
     elif said := keys.faults.get((source.secret, source.use)):

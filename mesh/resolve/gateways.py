@@ -4,6 +4,8 @@ Law: of listeners that cannot stand beside each other on a port the first is ser
 host's on its port, also where the host cannot be served: nobody else gets its requests.
 """
 
+import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +33,11 @@ class _Given:
     back: Behind
     segment: bool
 
+    def behind(self, of: gateway_conflicts.Placed) -> tuple[graph.HttpRoute, ...] | graph.Conduit:
+        if of.listener.protocol is GatewayProtocol.HTTP:
+            return self.routes(of.host.name, of.listener.port)
+        return self.conduit(of.listener, of.host.name)
+
     def routes(self, host: str, port: int) -> tuple[graph.HttpRoute, ...]:
         counting = [rule for rule in self.rules if isinstance(rule, HttpRule) and rule.place.covers(host, port)]
         return gateway_routes.routes(counting, self.back, self.segment)
@@ -43,35 +50,47 @@ class _Given:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listener:
-    """A listener that yields to no other on its port, with the names that are its own there; None: not served."""
+class Listener:
+    """A listener that yields to no other on its port: where it is written, the names that are its own there, and what
+    is behind it.
+    """
 
-    host: resources.GatewayHost
-    written: resources.GatewayListener
+    placed: gateway_conflicts.Placed
     names: tuple[str, ...]
-    reception: Reception | None
+    behind: tuple[graph.HttpRoute, ...] | graph.Conduit
+
+    @property
+    def port(self) -> int:
+        """Return its port."""
+        return self.placed.listener.port
 
 
-def gateway(
-    written: resources.IngressGateway, owner: graph.Mesh | None, back: Behind, segment: bool, keys: Keys, *listed: Rules
-) -> Settled[graph.Gateway | None]:
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A gateway but for the certificates that its listeners need; these in order of their ports."""
+
+    gateway: graph.Gateway
+    listeners: tuple[Listener, ...]
+
+
+def outline(
+    written: resources.IngressGateway, owner: graph.Mesh | None, back: Behind, segment: bool, *listed: Rules
+) -> Settled[Outline | None]:
     """Return the gateway that is meant; None without a spec or a mesh. `listed` are tables in order of precedence."""
     if written.spec is None or owner is None:
         return Settled(None)
     rules = tuple(rule for table in listed for rule in table)
-    placed = gateway_conflicts.sorted_listeners(written.spec).served
-    found = [(one, gateway_tls.reception(written.ref, one.at, one.listener, keys)) for one in placed]
-    receptions = [(one, settled.value) for one, settled in found]
     value = graph.Gateway(
         written.ref,
         identity.effective_name(written, written.spec.name),
         owner.ref,
         identity.Identity(owner.trust_domain, written.ref),
         bool(written.spec.access_logging and written.spec.access_logging.is_enabled),
-        tuple(_ports(receptions, _Given(rules, back, segment))),
+        (),
     )
-    faults = [problem for _, settled in found for problem in settled.problems]
-    return Settled(value, (*faults, *_rule_faults(written, rules, back, owner, segment)))
+    placed = gateway_conflicts.sorted_listeners(written.spec).served
+    listeners = tuple(_listeners(placed, _Given(rules, back, segment)))
+    return Settled(Outline(value, listeners), tuple(_rule_faults(written, rules, back, owner, segment)))
 
 
 def _rule_faults(
@@ -81,46 +100,43 @@ def _rule_faults(
     yield from gateway_faults.overtaken(written, rules)
 
 
-def _ports(
-    found: Sequence[tuple[gateway_conflicts.Placed, Reception | None]], given: _Given
-) -> Iterator[graph.GatewayPort]:
-    """Yield the ports on which something is served, in order."""
-    for port in sorted({one.listener.port for one, _ in found}):
-        on_port = [(one, how) for one, how in found if one.listener.port == port]
-        free = _first_claims([_names(one.host) for one, _ in on_port])
-        listeners = [
-            _Listener(one.host, one.listener, names, how) for (one, how), names in zip(on_port, free, strict=True)
-        ]
-        made = _port(port, listeners, given)
-        if made.hosts or made.passages or made.tcp:
-            yield made
+def _listeners(found: Sequence[gateway_conflicts.Placed], given: _Given) -> Iterator[Listener]:
+    for port in sorted({one.listener.port for one in found}):
+        on_port = [one for one in found if one.listener.port == port]
+        free = _first_claims([_names(one.host) for one in on_port])
+        yield from (Listener(one, names, given.behind(one)) for one, names in zip(on_port, free, strict=True))
 
 
-def _port(port: int, listeners: Sequence[_Listener], given: _Given) -> graph.GatewayPort:
-    served = [(one, one.reception) for one in listeners if one.reception is not None]
-    of = {
-        protocol: [(one, how) for one, how in served if one.written.protocol is protocol]
-        for protocol in GatewayProtocol
-    }
-    tcp = [
-        graph.GatewayTcp(given.conduit(one.written, one.host.name), how.tls, how.in_clear)
-        for one, how in of[GatewayProtocol.TCP]
-    ]
+# ---------------------------------------------------------------------------- with its certificates
+
+
+def gateway(of: Outline | None, keys: Keys) -> graph.Gateway | None:
+    """Return a gateway whose listeners receive with these certificates; those that lack theirs are left out."""
+    if of is None:
+        return None
+    by_port = itertools.groupby(of.listeners, lambda one: one.port)
+    made = (_port(port, [*listeners], keys) for port, listeners in by_port)
+    return dataclasses.replace(of.gateway, ports=tuple(one for one in made if one.hosts or one.passages or one.tcp))
+
+
+def _port(port: int, listeners: Sequence[Listener], keys: Keys) -> graph.GatewayPort:
+    received = [(one, gateway_tls.reception(one.placed.listener, keys)) for one in listeners]
+    behind = [_behind(one, how) for one, how in received if how is not None]
     return graph.GatewayPort(
         port,
-        tuple(
-            graph.GatewayHost(one.host.name, one.names, given.routes(one.host.name, port), how.tls, how.in_clear)
-            for one, how in of[GatewayProtocol.HTTP]
-            if one.names
-        ),
-        tuple(
-            graph.GatewayPassage(one.names, given.conduit(one.written, one.host.name))
-            for one, _ in of[GatewayProtocol.TLS_PASSTHROUGH]
-            if one.names
-        ),
-        tcp[0] if tcp else None,
-        tuple(name for one in listeners if one.reception is None for name in one.names),
+        tuple(one for one in behind if isinstance(one, graph.GatewayHost) and one.hostnames),
+        tuple(one for one in behind if isinstance(one, graph.GatewayPassage) and one.hostnames),
+        next((one for one in behind if isinstance(one, graph.GatewayTcp)), None),
+        tuple(name for one, how in received if how is None for name in one.names),
     )
+
+
+def _behind(of: Listener, how: Reception) -> graph.GatewayHost | graph.GatewayPassage | graph.GatewayTcp:
+    if not isinstance(of.behind, graph.Conduit):
+        return graph.GatewayHost(of.placed.host.name, of.names, of.behind, how.tls, how.in_clear)
+    if of.placed.listener.protocol is GatewayProtocol.TCP:
+        return graph.GatewayTcp(of.behind, how.tls, how.in_clear)
+    return graph.GatewayPassage(of.names, of.behind)
 
 
 def _names(host: resources.GatewayHost) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ class Settings:
 
     `paths_by_segment`: `/foo` matches `/foo/bar` but not `/foobar`; otherwise a path is a plain string prefix.
     `crossings`: which references into other namespaces count. `gateway_secrets`: the Secret that an id of a certificate
-    or a CA bundle stands for in a gateway's listener.
+    or a CA bundle stands for in a gateway's listener. `in_cluster`: the proxies of an IngressGatewayDeployment
+    get those Secrets of its own namespace that it lists; elsewhere a gateway's are beside it, whoever deploys it.
     `refused`: the networks that are never outside of a mesh.
     """
 
@@ -34,6 +35,7 @@ class Settings:
     crossings: Crossings = field(default_factory=Crossings)
     gateway_secrets: Mapping[str, Ref] = field(default_factory=dict)
     refused: tuple[str, ...] = field(default_factory=external.refused)
+    in_cluster: bool = False
 
 
 Stages = Mapping[str, Stage[Any, Any]]

@@ -42,11 +42,19 @@ Uid = tuple[str, str]
 """A namespace and the uid of an object in it: whoever may write in another can name the uid, but not this."""
 
 
+class Made(NamedTuple):
+    """A gateway, and the IngressGatewayDeployment for which its pods were made."""
+
+    gateway: Ref
+    deployment: Ref
+
+
 class Owned(NamedTuple):
-    """A pod by its uid, and whose proxies run in it."""
+    """A pod by its uid, whose proxies run in it, and for which IngressGatewayDeployment it was made, if for any."""
 
     uid: str
     owners: Owners
+    deployment: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Index:
     """The claims of bindings where pods are looked for, gateways by the uids of what makes their pods, and pods."""
 
     claims: Stage[Place, tuple[Claim, ...]] = NEVER
-    gateways: Stage[Uid, Ref] = NEVER
+    gateways: Stage[Uid, Made] = NEVER
     seen: Mapping[Ref, workloads.Pod] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     pods: Mapping[Ref, Owned] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -93,7 +101,7 @@ def _patched(
     previous: Index,
     seen: Mapping[Ref, workloads.Pod],
     claims: Mapping[Place, tuple[Claim, ...]],
-    made: Mapping[Uid, Ref],
+    made: Mapping[Uid, Made],
 ) -> Mapping[Ref, Owned]:
     """Return the pods where bindings and gateways are as before."""
     changed = layers.changed(previous.seen, seen)
@@ -109,13 +117,14 @@ def _patched(
 
 
 def _owned(
-    pods: Iterable[workloads.Pod], claims: Mapping[Place, tuple[Claim, ...]], made: Mapping[Uid, Ref]
+    pods: Iterable[workloads.Pod], claims: Mapping[Place, tuple[Claim, ...]], made: Mapping[Uid, Made]
 ) -> Iterator[tuple[Ref, Owned]]:
     """Yield those of the pods in which somebody's proxies run."""
     for pod in pods:
-        owners = frozenset((*_bound(pod.metadata, claims), *_gateway(pod.metadata, made)))
+        gateway = _gateway(pod.metadata, made)
+        owners = frozenset((*_bound(pod.metadata, claims), *((gateway.gateway,) if gateway else ())))
         if owners:
-            yield pod.ref, Owned(pod.metadata.uid, owners)
+            yield pod.ref, Owned(pod.metadata.uid, owners, gateway.deployment if gateway else None)
 
 
 def _bound(pod: Metadata, claims: Mapping[Place, tuple[Claim, ...]]) -> Iterator[Ref]:
@@ -128,9 +137,9 @@ def _bound(pod: Metadata, claims: Mapping[Place, tuple[Claim, ...]]) -> Iterator
         yield deployment
 
 
-def _gateway(pod: Metadata, made: Mapping[Uid, Ref]) -> Iterator[Ref]:
+def _gateway(pod: Metadata, made: Mapping[Uid, Made]) -> Made | None:
     owners = ((pod.namespace, owner.uid) for owner in pod.owner_references if owner.controller)
-    yield from (made[owner] for owner in owners if owner in made)
+    return next((made[owner] for owner in owners if owner in made), None)
 
 
 # ---------------------------------------------------------------------------- bindings
@@ -157,10 +166,10 @@ def _gateways(
     deployments: Mapping[Ref, workloads.Deployment],
     sets: Mapping[Ref, workloads.ReplicaSet],
     bonds: Mapping[Ref, Any],
-) -> Mapping[Uid, Ref]:
+) -> Mapping[Uid, Made]:
     """Return by the uid of each ReplicaSet of a gateway's Deployment whose it is."""
     meant = {
-        (ref.namespace, item.metadata.uid): gateway
+        (ref.namespace, item.metadata.uid): Made(gateway, ref)
         for ref, item in gateways.items()
         if item.metadata.uid and (gateway := bonds[ref].value.get("spec.ingressGateway"))
     }
@@ -168,7 +177,7 @@ def _gateways(
     return _made("Deployment", "apps/v1", sets, made)
 
 
-def _made(kind: str, version: str, items: Mapping[Ref, Any], owners: Mapping[Uid, Ref]) -> dict[Uid, Ref]:
+def _made(kind: str, version: str, items: Mapping[Ref, Any], owners: Mapping[Uid, Made]) -> dict[Uid, Made]:
     """Return by namespace and uid those of the items that one of these owners, of that kind, has made."""
     return {
         (ref.namespace, item.metadata.uid): owners[ref.namespace, owner.uid]

@@ -37,5 +37,14 @@ class Pods:
 
     def owners(self, pod: proofs.Pod) -> frozenset[Ref]:
         """Return the VirtualDeployments and IngressGateways whose proxies run in a pod, none if it is gone."""
+        found = self._found(pod)
+        return found.owners if found is not None else ownership.NOBODY
+
+    def deployment(self, pod: proofs.Pod) -> Ref | None:
+        """Return the IngressGatewayDeployment for which a gateway's pod was made, None for all others."""
+        found = self._found(pod)
+        return found.deployment if found is not None else None
+
+    def _found(self, pod: proofs.Pod) -> ownership.Owned | None:
         found = self._index.pods.get(Ref("Pod", pod.namespace, pod.name))
-        return found.owners if found is not None and found.uid == pod.uid else ownership.NOBODY
+        return found if found is not None and found.uid == pod.uid else None

@@ -55,7 +55,9 @@ class Streams:
                 await asyncio.sleep(0)
 
     def seen(self) -> tuple[tuple[Ref, Proxies], ...]:
-        """Return each proxy with the VirtualDeployment or IngressGateway that it belongs to."""
+        """Return each proxy with what its configuration is given by: a VirtualDeployment, an IngressGateway, or an
+        IngressGatewayDeployment.
+        """
         done = progress.proxy(self._number)
         return (*((owner, done) for owner in self._accepted.values()), *self._behind.values())
 
@@ -71,7 +73,7 @@ class Streams:
         told = self._peers.view(stream)
         if told is None or not isinstance(told.peer.key, proxies.Proxy):
             return
-        owner = owner or claim.owner(told.peer.key)
+        owner = owner or claim.given_by(told.peer.key)
         rejected = next((nack for type_of in told.types.values() for nack in type_of.nacks), None)
         if rejected is not None:
             words = progress.rejection(told.peer.node_id, rejected.message)

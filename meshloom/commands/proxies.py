@@ -98,7 +98,7 @@ def _looks(
 
 
 def _cells(proxy: shapes.Proxy, now: datetime.datetime) -> Iterator[rich.text.Text]:
-    capture = proxy.capture if proxy.kind == "VirtualDeployment" else "gateway"
+    capture = proxy.capture if proxy.kind == "VirtualDeployment" else f"gateway {proxy.deployment}".strip()
     yield asking.cell(f"{proxy.namespace}/{proxy.name}")
     for text in (proxy.node, proxy.envoy, proxy.variant, capture, asking.ago(proxy.connected, now)):
         yield asking.cell(text)

@@ -1,6 +1,7 @@
 """What a proxy says of itself: its place in the mesh, as metadata of its node.
 
-Law: `proxy(metadata(p)) == p`; what is not exactly of this form is refused, with the remedy, and never guessed at.
+Law: `proxy(metadata(p)) == p`, but for the deployment of a gateway's pod, which nobody can claim; what is not exactly
+of this form is refused, with the remedy, and never guessed at.
 """
 
 import re
@@ -147,6 +148,11 @@ def _told(deployment: Ref, capture: proxies.Capture) -> dict[str, Any]:
 def owner(given: proxies.Proxy) -> Ref:
     """Return the VirtualDeployment or IngressGateway whose proxy this is."""
     return given.gateway if isinstance(given, proxies.Gateway) else given.deployment
+
+
+def given_by(given: proxies.Proxy) -> Ref:
+    """Return what a proxy's configuration is given by: its owner, or the IngressGatewayDeployment of its pod."""
+    return given.given_by if isinstance(given, proxies.Gateway) else given.deployment
 
 
 def bound(given: proxies.Envoy) -> str:

@@ -64,6 +64,9 @@ class Pods(Protocol):
     def owners(self, pod: Pod) -> frozenset[Ref]:
         """Return the VirtualDeployments and IngressGateways whose proxies run in a pod, none if it is gone."""
 
+    def deployment(self, pod: Pod) -> Ref | None:
+        """Return the IngressGatewayDeployment for which a gateway's pod was made, None for all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kubernetes:
@@ -121,6 +124,8 @@ class Gatekeeper:
             return _denied("contradiction", f"the node id contradicts the node's metadata; {claim.REMEDY}")
         if instance and isinstance(proof.of, Pod) and instance != proof.of.name:
             return _denied("contradiction", f"the node id names another pod than {proof.of.namespace}/{proof.of.name}")
+        if isinstance(proxy, proxies.Gateway) and isinstance(proof.of, Pod):
+            return proxy._replace(deployment=self._deployment(proof.of))
         return proxy
 
     def denied(self, proof: ports.Proof, key: Hashable) -> ports.Refusal | None:
@@ -136,7 +141,7 @@ class Gatekeeper:
             case certificates.Certified() as certified:
                 return self._certificate_denied(certified, owner)
             case Pod() as pod:
-                return self._pod_denied(pod, owner)
+                return self._pod_denied(pod, key)
             case other:
                 raise TypeError(f"{type(other).__name__} is no proof")
 
@@ -176,11 +181,19 @@ class Gatekeeper:
             return _unauthenticated("revoked", "the root of the certificate is not trusted any more")
         if self._directory.identity(owner) != certified.uri:
             return _other(f"certificate is of {certified.uri}", owner)
-        return None
+        return _OF_WHICH if self._kubernetes is not None and owner.kind == "IngressGateway" else None
 
-    def _pod_denied(self, pod: Pod, owner: Ref) -> ports.Refusal | None:
+    def _pod_denied(self, pod: Pod, key: proxies.Proxy) -> ports.Refusal | None:
+        owner = claim.owner(key)
         owners = self._kubernetes.pods.owners(pod) if self._kubernetes is not None else frozenset()
-        return None if owner in owners else _other(f"pod {pod.namespace}/{pod.name} is not bound to it", owner)
+        is_its_own = not isinstance(key, proxies.Gateway) or (
+            key.deployment and key.deployment == self._deployment(pod)
+        )
+        is_bound = owner in owners and is_its_own
+        return None if is_bound else _other(f"pod {pod.namespace}/{pod.name} is not bound to it", owner)
+
+    def _deployment(self, pod: Pod) -> Ref | None:
+        return self._kubernetes.pods.deployment(pod) if self._kubernetes is not None else None
 
 
 def _unauthenticated(reason: str, message: str) -> ports.Refusal:
@@ -198,5 +211,10 @@ def _other(what: str, owner: Ref) -> ports.Refusal:
 _ABSENT: Final = _unauthenticated(
     "absent",
     "no token and no client certificate; make a token with `meshloom token create` and name it in the bootstrap",
+)
+_OF_WHICH: Final = _denied(
+    "deployment",
+    "in a cluster a certificate does not say for which IngressGatewayDeployment a gateway runs, on which its Secrets "
+    "depend; show the token of its pod, or outside of the cluster a join token",
 )
 _IN_CLEAR: Final = _unauthenticated("plaintext", "ADS in clear proves nothing; use TLS")

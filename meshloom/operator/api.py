@@ -107,12 +107,15 @@ class _Desk:
 
 
 def _matching(views: Iterable[peers.PeerView], asked: str) -> Iterator[tuple[proxies.Proxy, peers.PeerView]]:
-    """Yield the streams of proxies whose owner (`namespace/name`) or node id is asked for; all if nothing is."""
+    """Yield the streams of proxies whose owner or gateway deployment (`namespace/name`) or node id is asked for; all if
+    nothing is.
+    """
     for each in views:
         key = each.peer.key
         if isinstance(key, proxies.Proxy) and asked in (
             "",
             claim.owner(key).key,
+            claim.given_by(key).key,
             each.peer.node_id,
         ):
             yield key, each

@@ -71,7 +71,9 @@ class Type(_Shape):
 
 
 class Proxy(_Shape):
-    """One connected stream of one proxy; `state` is the worst of its types."""
+    """One connected stream of one proxy; `state` is the worst of its types. `deployment` is the
+    IngressGatewayDeployment of a gateway's pod, as namespace/name, otherwise empty.
+    """
 
     kind: Literal["VirtualDeployment", "IngressGateway"]
     namespace: str
@@ -85,6 +87,7 @@ class Proxy(_Shape):
     connected: Time
     state: TypeState
     types: tuple[Type, ...]
+    deployment: str = ""
 
 
 class Proxies(_Shape):

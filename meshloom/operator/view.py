@@ -57,6 +57,10 @@ def _capture(of: proxies.Proxy) -> shapes.Capture:
             return "proxyless"
 
 
+def _deployment(of: proxies.Proxy) -> str:
+    return of.deployment.key if isinstance(of, proxies.Gateway) and of.deployment is not None else ""
+
+
 def proxy(connected: Connected) -> shapes.Proxy:
     """Return how far a proxy is."""
     owner, peer = claim.owner(connected.proxy), connected.told.peer
@@ -70,6 +74,7 @@ def proxy(connected: Connected) -> shapes.Proxy:
         envoy=plain.printable(peer.version, IDENTITY_SHOWN),
         variant="delta" if peer.variant == "delta" else "sotw",
         capture=_capture(connected.proxy),
+        deployment=_deployment(connected.proxy),
         address=peer.address,
         connected=moment(peer.since),
         state=worst(each.state for each in types),

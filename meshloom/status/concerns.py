@@ -11,7 +11,8 @@ from mesh.problems import Ref
 
 
 class Group(NamedTuple):
-    """The proxies of a VirtualDeployment, an IngressGateway or a VirtualService, or all of a Mesh.
+    """The proxies of a VirtualDeployment, an IngressGateway, an IngressGatewayDeployment or a VirtualService, or all of a
+    Mesh.
 
     Where `is_inner`, those of the mesh's services, and not of its gateways.
     """
@@ -59,16 +60,22 @@ def _sides(spec: resources.AccessPolicySpec, targets: Mapping[str, Ref]) -> Iter
 
 
 def memberships(
-    services: Mapping[Ref, Ref], deployments: Mapping[Ref, Ref], gateways: Mapping[Ref, Ref]
+    services: Mapping[Ref, Ref],
+    deployments: Mapping[Ref, Ref],
+    gateways: Mapping[Ref, Ref],
+    deployed: Mapping[Ref, Ref],
 ) -> Mapping[Ref, Concern]:
-    """Return for each VirtualDeployment and IngressGateway the groups that its proxies belong to.
+    """Return for each VirtualDeployment, IngressGateway and IngressGatewayDeployment the groups that its proxies belong
+    to.
 
-    Given are the Mesh of each service, the service of each deployment, and the Mesh of each gateway.
+    Given are the Mesh of each service, the service of each deployment, the Mesh of each gateway, and the gateway of
+    each that is deployed.
     """
     inner = {
         ref: _inner(ref, service, services[service]) for ref, service in deployments.items() if service in services
     }
-    return {**inner, **{ref: (Group(ref), Group(mesh)) for ref, mesh in gateways.items()}}
+    edge = {ref: (Group(ref), Group(mesh)) for ref, mesh in gateways.items()}
+    return {**inner, **edge, **{ref: (Group(ref), *edge[gate]) for ref, gate in deployed.items() if gate in edge}}
 
 
 def _inner(deployment: Ref, service: Ref, mesh: Ref) -> Concern:

@@ -101,7 +101,7 @@ def _concern(item: Any, targets: Mapping[str, Ref], reach: Concern) -> Concern:
             return (concerns.Group(item.ref),)
         case resources.AccessPolicy():
             return concerns.of_policy(item.spec, targets) if item.spec else concerns.NOBODY
-        case resources.VirtualService() | resources.IngressGateway():
+        case resources.VirtualService() | resources.IngressGateway() | resources.IngressGatewayDeployment():
             return _with(item.ref, reach)
         case resources.VirtualDeployment() if concerns.Group(targets.get("spec.virtualService", item.ref)) in reach:
             return reach

@@ -65,7 +65,7 @@ def drafts(of: Resolution, found: tuple[Problem, ...], previous: Drafts = NOTHIN
         stages |= _of_kind(work, kind, stages)
     ending = work.grouped("ending", tuple(stages[f"facts {kind}"].values for kind in _TARGETS), _ending)
     waits = work.grouped("waits", (ending.values, *(of.bonds(kind) for kind in _TARGETS)), _waits)
-    places = tuple(stages[f"homes {name}"].values for name in ("services", "deployments", "gateways"))
+    places = tuple(stages[f"homes {name}"].values for name in ("services", "deployments", "gateways", "deployed"))
     members = work.grouped("members", places, concerns.memberships)
     held = {ref: words for ref, words in waits.values.items() if words}
     free = frozenset(waits.values.keys() - held.keys())
@@ -122,6 +122,7 @@ def _of_graph(work: _Work) -> dict[str, Stage[Any, Any]]:
     homes = {
         f"homes {name}": work.staged(f"homes {name}", (one,), _alone, _home, (same,)) for name, one in owned.items()
     }
+    homes["homes deployed"] = work.staged("homes deployed", (of.deployed,), _alone, _gate, (same,))
     reach = work.staged("callers", (of.services, of.callers), _call_inputs, concerns.callers, (same, same))
     return {**modes, **homes, "callers": reach}
 
@@ -194,6 +195,10 @@ def _call_inputs(services: Mapping[Ref, graph.Service], callers: Mapping[Ref, gr
 def _mode(meant: Any) -> Any:
     """Return the mTLS mode of what an object means, True for what has none."""
     return getattr(meant, "mode", None) or getattr(meant, "minimum", None) or True
+
+
+def _gate(meant: graph.Gateway) -> Ref:
+    return meant.ref
 
 
 def _home(meant: graph.Service | graph.Deployment | graph.Gateway) -> Ref:

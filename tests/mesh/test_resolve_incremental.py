@@ -188,6 +188,15 @@ KINDS = (
         },
     ),
     spec(
+        "IngressGatewayDeployment",
+        {
+            "ingressGateway": refs,
+            "deployment": st.just({"autoscaling": {"minPods": 1, "maxPods": 1}}),
+            "ports": st.just([{"port": 8443}]),
+            "secrets": st.lists(st.sampled_from([*NAMES, "No"]).map(lambda name: {"secretName": name}), max_size=3),
+        },
+    ),
+    spec(
         "VirtualDeploymentBinding",
         {
             "virtualDeployment": refs,
@@ -269,7 +278,8 @@ crossings = st.sampled_from(
     ]
 )
 mapped = st.sampled_from([{}, {"mapped": Ref("Secret", "shop", "a")}])
-readings = st.builds(resolve.Settings, st.integers(0, 9).map(bool), crossings, mapped)
+in_cluster = st.booleans()
+readings = st.builds(resolve.Settings, st.integers(0, 9).map(bool), crossings, mapped, in_cluster=in_cluster)
 hints = st.sampled_from(["not yet", "told", "told without a hint"])
 
 
@@ -289,6 +299,70 @@ def test_after_any_edits_the_incremental_result_is_the_fresh_one(
             fresh = resolve.resolve(seen, settings=reading)
             assert (last.graph, last.problems) == (fresh.graph, fresh.problems)
             assert repr(last.graph) == repr(fresh.graph)
+            assert secrets_of(last) == secrets_of(fresh)
+
+
+def secrets_of(made: resolve.Resolution) -> list[object]:
+    """Return what is said of Secrets beside problems: how each stands, and what counts for proxies of no deployment."""
+    gates = made.inventory.of(resources.IngressGateway)
+    missed = {ref: made.missed_at_home(ref) for ref in gates}
+    return [made.gateway_secrets, missed, *(made.unused_secrets(some) for some in ((), [*gates][:1]))]
+
+
+EDGES = """
+Mesh: shop/a
+mtls: {minimum: DISABLED}
+---
+IngressGateway: shop/a
+mesh: {ref: {name: a}}
+hosts:
+- name: x
+  hostnames: [x.example]
+  listeners: [{protocol: HTTP, port: 8443, tls: {mode: TLS, serverCertificate: {kubeSecretTlsCertificate: {secretName: a}}}}]
+- name: y
+  hostnames: [y.example]
+  listeners: [{protocol: HTTP, port: 8444, tls: {mode: TLS, serverCertificate: {kubeSecretTlsCertificate: {secretName: b}}}}]
+- {name: z, hostnames: [z.example], listeners: [{protocol: HTTP, port: 8445}]}
+"""
+EDGE_EDITS = st.one_of(
+    st.builds(
+        lambda space, name, of, listed: written.resource(
+            {
+                "IngressGatewayDeployment": f"{space}/{name}",
+                "ingressGateway": {"ref": {"namespace": "shop", "name": of}},
+                "deployment": {"autoscaling": {"minPods": 1, "maxPods": 1}},
+                "ports": [],
+                "secrets": [{"secretName": each} for each in listed],
+            }
+        ),
+        spaces,
+        st.sampled_from("ab"),
+        st.sampled_from("aaab"),
+        st.lists(st.sampled_from("ab"), max_size=2),
+    ),
+    st.builds(lambda space, name, of: secrets.secret(f"{space}/{name}", of), spaces, names, st.sampled_from(PAIRS)),
+    st.builds(Ref, st.sampled_from(["IngressGatewayDeployment", "Secret"]), spaces, st.sampled_from("ab")),
+    st.sampled_from(written.objects(EDGES)),
+    st.sampled_from([item.ref for item in written.objects(EDGES)]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(EDGE_EDITS, min_size=1, max_size=20))
+def test_after_any_edits_deployments_of_gateways_are_given_what_a_fresh_run_gives(
+    edits: list[resources.Resource | Ref],
+) -> None:
+    reading = resolve.Settings(in_cluster=True)
+    seen = written.of(EDGES)
+    last = resolve.resolve(seen, settings=reading)
+    for edit in edits:
+        seen = edited(seen, edit)
+        before, last = last, resolve.resolve(seen, last, {edit if isinstance(edit, Ref) else edit.ref}, reading)
+        fresh = resolve.resolve(seen, settings=reading)
+        assert repr((last.graph, last.problems)) == repr((fresh.graph, fresh.problems))
+        assert secrets_of(last) == secrets_of(fresh)
+        old, new = before.graph.deployed, last.graph.deployed
+        assert all(new[ref] is old[ref] for ref in old.keys() & new.keys() if new[ref] == old[ref])
 
 
 @settings(max_examples=100, deadline=None)

@@ -303,7 +303,7 @@ def test_2_13_32_a_secret_that_no_secret_can_be_called_is_corrected_first() -> N
         "deployment: {autoscaling: {minPods: 1, maxPods: 1}}\nports: [{port: 8080}, {port: 5432}]"
     )
     head = "warning: IngressGatewayDeployment shop/pods spec.secrets: Secret"
-    words = "which a listener of IngressGateway shop/door names, is not among the secrets"
+    words = "which a listener of IngressGateway shop/door names, is not among the secrets, so that in a cluster the listener is not served"
     assert f"{head} tls, {words}; add secretName: tls" in told(gateway.replace("NAME", "tls"), pods)
     assert f"{head} myTls, {words}; correct the name there, which no Secret can have, and list it here" in told(
         gateway.replace("NAME", "myTls"), pods

@@ -119,6 +119,18 @@ def gate(of: str = "uid-gate") -> resources.Resource:
     return item.model_copy(update={"metadata": item.metadata.model_copy(update={"uid": of})})
 
 
+def twin() -> resources.Resource:
+    """Another deployment of the same gateway."""
+    (item,) = written.objects(GATE.replace("shop/gate", "shop/twin"))
+    return item.model_copy(update={"metadata": item.metadata.model_copy(update={"uid": "uid-twin"})})
+
+
+def deployment(*others: resources.Resource, of: proofs.Pod = POD) -> Ref | None:
+    asked = pods.Pods()
+    asked.passed(resolve.resolve(written.of(MESH).with_changes(others)), ())
+    return asked.deployment(of)
+
+
 CHAIN = (
     k8s("apps/v1", "Deployment", "gate-pods", "IngressGatewayDeployment/gate"),
     k8s("apps/v1", "ReplicaSet", "gate-pods-1", "Deployment/gate-pods"),
@@ -128,6 +140,21 @@ CHAIN = (
 
 def test_a_pod_that_was_made_for_a_gateway_is_of_that_gateway():
     assert owners("", gate(), *CHAIN) == {Ref(DOOR, "shop", "door")}
+    assert deployment(gate(), *CHAIN) == Ref("IngressGatewayDeployment", "shop", "gate")
+    assert deployment(gate("another"), *CHAIN) is None
+    assert deployment(gate(), *CHAIN, of=proofs.Pod("shop", "a", "uid-of-the-one-before")) is None
+
+
+def test_a_pod_that_another_deployment_takes_over_is_not_what_it_was():
+    asked, told = pods.Pods(), []
+    asked.when_lost(lambda: told.append(asked.deployment(POD)))
+    first = resolve.resolve(written.of(MESH).with_changes([gate(), twin(), *CHAIN]))
+    asked.passed(first, ())
+    taken = k8s("apps/v1", "Deployment", "gate-pods", "IngressGatewayDeployment/twin")
+    second = resolve.resolve(first.inventory.with_changes([taken]), first)
+    asked.passed(second, ())
+    assert told == [twin().ref]
+    assert {*asked.owners(POD)} == {Ref(DOOR, "shop", "door")}
 
 
 @pytest.mark.parametrize("missing", range(3))
@@ -173,7 +200,8 @@ EDITS = st.one_of(
     st.builds(binding, st.sampled_from("bc"), st.sampled_from(["v1", "v2"]), st.sampled_from(["pets", "cats"])).map(
         lambda text: written.objects(text)[0]
     ),
-    st.sampled_from([*CHAIN, gate(), gate("another")]),
+    st.sampled_from([*CHAIN, gate(), gate("another"), twin()]),
+    st.just(k8s("apps/v1", "Deployment", "gate-pods", "IngressGatewayDeployment/twin")),
     st.sampled_from([*(one.ref for one in CHAIN), gate().ref, Ref("VirtualDeploymentBinding", "shop", "b"), APP.ref]),
 )
 

@@ -20,7 +20,7 @@ V1 = {
     "Proxy": {
         "kind": "enum", "namespace": "string", "name": "string", "node": "string", "stream": "integer", "envoy": "string",
         "variant": "enum", "capture": "enum", "address": "string", "connected": "date-time", "state": "enum",
-        "types": "array",
+        "types": "array", "deployment": "string",
     },
     "Type": {
         "type": "enum", "state": "enum", "since": "anyOf", "sent": "string", "acked": "string", "rejections": "array",

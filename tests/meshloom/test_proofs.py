@@ -37,9 +37,13 @@ class Pods:
 
     def __init__(self):
         self.of = {POD: frozenset({OWNER})}
+        self.made_for = None
 
     def owners(self, pod):
         return self.of.get(pod, frozenset())
+
+    def deployment(self, pod):
+        return self.made_for if pod in self.of else None
 
 
 class Nobody:
@@ -81,6 +85,62 @@ async def test_a_pod_is_whose_proxy_runs_in_it(gatekeeper, kubernetes):
     assert (denied.code, denied.reason) == ("PERMISSION_DENIED", "deployment")
     kubernetes.pods.of = {}
     assert gatekeeper.denied(proof, key).code == "PERMISSION_DENIED"
+
+
+EDGE, OTHER = (Ref("IngressGatewayDeployment", "edge", name) for name in ("edge", "other"))
+GATE = claim.gateway("shop/door", "0.0.0.0")
+GATE_NODE = nodes.Node(claim.node_id(GATE), metadata=claim.metadata(GATE))
+BY_POD = ports.Proof(POD, 5000.0)
+
+
+def test_for_which_deployment_a_gateway_runs_is_what_made_its_pod(gatekeeper, kubernetes):
+    kubernetes.pods.of, kubernetes.pods.made_for = {POD: frozenset({GATE.gateway})}, EDGE
+    key = gatekeeper.key(BY_POD, GATE_NODE)
+    assert key == GATE._replace(deployment=EDGE)
+    assert gatekeeper.denied(BY_POD, key) is None
+    for other in (
+        GATE,
+        GATE._replace(deployment=OTHER),
+        claim.gateway("shop/back", "0.0.0.0")._replace(deployment=EDGE),
+    ):
+        assert gatekeeper.denied(BY_POD, other).reason == "deployment"
+    kubernetes.pods.made_for = OTHER  # its Deployment has another owner now
+    assert gatekeeper.denied(BY_POD, key).reason == "deployment"
+    kubernetes.pods.made_for = None
+    assert gatekeeper.denied(BY_POD, gatekeeper.key(BY_POD, GATE_NODE)).reason == "deployment"
+
+
+@pytest.mark.parametrize("field", ["deployment", "given_by", "namespace"])
+def test_nobody_can_claim_for_which_deployment_he_runs(gatekeeper, kubernetes, field):
+    kubernetes.pods.of, kubernetes.pods.made_for = {POD: frozenset({GATE.gateway})}, EDGE
+    told = claim.metadata(GATE)
+    claimed = {claim.KEY: {**told[claim.KEY], field: OTHER.key}}
+    refusal = gatekeeper.key(BY_POD, dataclasses.replace(GATE_NODE, metadata=claimed))
+    assert (refusal.code, refusal.reason) == ("UNAUTHENTICATED", "claim")
+    assert claim.metadata(GATE._replace(deployment=EDGE)) == told
+
+
+class Door:
+    """A mesh of which one gateway is known."""
+
+    def identity(self, owner):
+        return "spiffe://main.shop.mesh/ns/shop/ig/door" if owner == GATE.gateway else None
+
+    def roots(self, trust_domain):
+        return b""
+
+
+@pytest.mark.parametrize("is_cluster", [True, False])
+def test_in_a_cluster_a_certificate_does_not_say_for_which_deployment_a_gateway_runs(
+    kubernetes, monkeypatch, is_cluster
+):
+    monkeypatch.setattr(certificates, "fingerprints", lambda _: frozenset({"root"}))
+    where = kubernetes if is_cluster else None
+    gatekeeper = proofs.Gatekeeper(register.Register(Stored()), Door(), lambda: 1000.0, kubernetes=where)
+    known = certificates.Certified(Door().identity(GATE.gateway), "main.shop.mesh", "root")
+    refusal = gatekeeper.denied(ports.Proof(known, 5000.0), gatekeeper.key(ports.Proof(known, 5000.0), GATE_NODE))
+    assert (refusal is not None) == is_cluster
+    assert refusal is None or "show the token of its pod" in refusal.message
 
 
 async def test_a_token_that_the_api_server_does_not_accept_is_refused(gatekeeper):

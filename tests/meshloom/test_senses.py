@@ -41,6 +41,15 @@ def test_a_gateway_refers_to_what_its_listeners_name_and_to_what_their_ids_stand
     assert found(references, GATEWAY) == ["platform/client-roots", "shop/own"]
 
 
+def test_a_deployment_of_a_gateway_refers_to_what_it_lists_in_its_own_namespace(references):
+    text = (
+        "IngressGatewayDeployment: edge/door\ningressGateway: {ref: {namespace: shop, name: door}}\n"
+        "deployment: {autoscaling: {minPods: 1, maxPods: 1}}\nports: []\nsecrets: [{secretName: own}, {secretName: spare}]"
+    )
+    assert found(references, text) == ["edge/own", "edge/spare"]
+    assert found(references, text.partition("secrets")[0]) == []
+
+
 def test_a_mesh_refers_to_the_authority_that_its_id_stands_for(references):
     text = "Mesh: shop/main\nmtls: {minimum: STRICT}\ncertificateAuthorities: [{id: %s}]"
     assert found(references, text % "corporate") == ["platform/ca"]

@@ -18,6 +18,8 @@ Choices = Mapping[str, int]
 
 SERVICES = ("shop/a", "shop/b", "zoo/c")
 GATEWAYS = ("shop/edge", "zoo/edge")
+DEPLOYED = ("shop/one", "zoo/two")
+"""IngressGatewayDeployments of the first gateway."""
 PARTS = (
     *(f"service {key}" for key in SERVICES),
     *(f"deployment {key}-{version}" for key in SERVICES for version in ("v1", "v2")),
@@ -25,6 +27,7 @@ PARTS = (
     *(f"scope {key}" for key in SERVICES),
     *(f"callers {key}" for key in SERVICES),
     *(f"gateway {key}" for key in GATEWAYS),
+    *(f"deployed {key}" for key in DEPLOYED),
 )
 VARIANTS = 6
 WAYS = tuple(proxies.TcpWay("127.0.4.1", 6000 + place, graphs.vs(key)) for place, key in enumerate(SERVICES))
@@ -51,7 +54,19 @@ def proxies_of(choices: Choices) -> list[Proxy]:
         for key in deployments[number : number + 2]
     ]
     proxyless = [proxies.Proxyless(graphs.vd(key)) for key in deployments[: choices["proxies"]]]
-    return [*sidecars, *captured, *(proxies.Gateway(graphs.ig(key)) for key in GATEWAYS), *proxyless]
+    gateways = [proxies.Gateway(graphs.ig(key)) for key in GATEWAYS]
+    first = graphs.ig(GATEWAYS[0])
+    pods = [
+        proxies.Gateway(first, f"0.0.0.{place}", igd(key)) for key in DEPLOYED for place in range(choices["proxies"])
+    ]
+    return [
+        *sidecars,
+        *captured,
+        *gateways,
+        *pods,
+        proxies.Gateway(graphs.ig(GATEWAYS[1]), deployment=igd("zoo/two")),
+        *proxyless,
+    ]
 
 
 def graph_of(choices: Choices) -> graph.Graph:
@@ -80,6 +95,7 @@ def graph_of(choices: Choices) -> graph.Graph:
         {ref: _scope(choices[f"scope {ref.key}"], routed) for ref in routed},
         {ref: _callers(choices[f"callers {ref.key}"]) for ref in routed},
         {ref: ENDPOINTS[choices[f"endpoints {ref.key}"] :] for ref in bound},
+        dict(_deployed(choices, routed)),
     )
 
 
@@ -140,6 +156,20 @@ def _gateways(choices: Choices, services: Mapping[Ref, graph.Service]) -> Iterat
         if variant := choices[f"gateway {key}"]:
             ports = tuple(_port(8080 + place, variant, services) for place in range(variant // 2))
             yield graphs.ig(key), dataclasses.replace(graphs.gateway(key, {}), ports=ports)
+
+
+def igd(key: str) -> Ref:
+    """Return the address of an IngressGatewayDeployment."""
+    return Ref("IngressGatewayDeployment", *key.split("/"))
+
+
+def _deployed(choices: Choices, services: Mapping[Ref, graph.Service]) -> Iterator[tuple[Ref, graph.Gateway]]:
+    """Yield the first gateway as others give it, with listeners of their own, as far as it is there itself."""
+    known = dict(_gateways(choices, services)).get(graphs.ig(GATEWAYS[0]))
+    for key in DEPLOYED if known else ():
+        if known and (variant := choices[f"deployed {key}"]):
+            ports = tuple(_port(8080 + place, variant, services) for place in range(variant // 2))
+            yield igd(key), dataclasses.replace(known, ports=known.ports if variant == 5 else ports)
 
 
 def _port(port: int, variant: int, services: Mapping[Ref, graph.Service]) -> graph.GatewayPort:

@@ -91,10 +91,14 @@ def test_proxies_share_what_is_equal(mesh):
     """
     by_deployment: dict[object, list[tuple[object, ...]]] = {}
     for proxy, parts in compiler.compiled(changing.graph_of(mesh), changing.proxies_of(mesh)).bundles.items():
-        by_deployment.setdefault((type(proxy), proxy[0], capture(proxy)), []).append(parts)
+        by_deployment.setdefault((type(proxy), given_by(proxy), capture(proxy)), []).append(parts)
     for bundles in by_deployment.values():
         for parts in bundles:
             assert sum(part is not first for part, first in zip(parts, bundles[0], strict=True)) <= 1
+
+
+def given_by(proxy: proxies.Proxy) -> object:
+    return proxy.given_by if isinstance(proxy, proxies.Gateway) else proxy.deployment
 
 
 def capture(proxy: proxies.Proxy) -> object:
@@ -120,7 +124,9 @@ def test_every_bundle_is_whole(mesh):
 def test_a_proxy_without_a_place_in_the_mesh_has_no_bundle(mesh):
     of = changing.graph_of(mesh)
     bundles = compiler.compiled(of, changing.proxies_of(mesh)).bundles
-    assert {proxy[0] for proxy in bundles} == {*of.deployments, *of.gateways}
+    assert {given_by(proxy) for proxy in bundles} == {*of.deployments, *of.gateways, *of.deployed}
+    gateways = [proxy for proxy in bundles if isinstance(proxy, proxies.Gateway)]
+    assert all(of.gateway(proxy.given_by).ref == proxy.gateway for proxy in gateways), "others' are not given"
 
 
 def test_nothing_for_nobody():

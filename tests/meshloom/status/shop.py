@@ -57,9 +57,10 @@ def item(ref: Ref, spec: str = "", **metadata: Any) -> resources.Resource:
 
 def resolved(*others: resources.Resource, without: tuple[Ref, ...] = ()) -> resolve.Resolution:
     """Return the meaning of the shop with other objects in the place of its own, and without some."""
-    there = {ref: item(ref) for ref in OBJECTS if ref not in without}
-    replaced = {**there, **{one.ref: one for one in others}}
-    return resolve.resolve(resolve_inventory(*replaced.values(), *(() if SERVICE.ref in without else (SERVICE,))))
+    own = {ref: item(ref) for ref in OBJECTS if ref not in without}
+    replaced = {**own, **{one.ref: one for one in others}}
+    there = resolve_inventory(*replaced.values(), *(() if SERVICE.ref in without else (SERVICE,)))
+    return resolve.resolve(there, settings=resolve.Settings(in_cluster=True))
 
 
 def resolve_inventory(*items: resources.Resource) -> Any:

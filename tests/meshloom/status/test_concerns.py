@@ -31,7 +31,7 @@ EXPECTED = {
     shop.DOOR: (Group(shop.DOOR),),
     shop.DOOR_TABLE: (Group(shop.DOOR),),
     shop.BINDING: (Group(shop.PETS_V1),),
-    shop.DOOR_PODS: (Group(shop.DOOR),),
+    shop.DOOR_PODS: (Group(shop.DOOR_PODS),),
 }
 
 
@@ -57,6 +57,15 @@ rules: [{action: ALLOW, source: {allVirtualServices: {}}, destination: {virtualS
     groups = progress.by_group({shop.PETS_V1: one, FRONT_V1: one, shop.DOOR: one}, told.members)
     assert progress.concerned(EVERYTHING, groups).connected == 2
     assert progress.concerned((Group(shop.MESH),), groups).connected == 3
+
+
+def test_a_gateways_pods_are_counted_for_their_deployment_and_for_the_gateway() -> None:
+    one = progress.proxy(1)
+    groups = progress.by_group({shop.DOOR: one, shop.DOOR_PODS: one}, shop.drafted(shop.resolved()).members)
+    counted = {
+        ref: progress.concerned((Group(ref),), groups).connected for ref in (shop.DOOR, shop.DOOR_PODS, shop.MESH)
+    }
+    assert counted == {shop.DOOR: 2, shop.DOOR_PODS: 1, shop.MESH: 2}
 
 
 def test_proxies_of_nobody_are_not_counted() -> None:

@@ -33,7 +33,12 @@ def test_while_its_pods_are_not_there_their_state_is_what_is_said(standing: Stan
 def test_when_its_pods_are_there_proxies_have_the_word() -> None:
     states = {shop.DOOR_PODS: State(Standing.AVAILABLE, "words")}
     assert active(states) == ("True", "Successful", progress.NO_PROXY)
-    waiting = {Group(shop.DOOR): progress.proxy(progress.NEVER)}
+    assert active(states, {Group(shop.DOOR): progress.proxy(progress.NEVER)}) == (
+        "True",
+        "Successful",
+        progress.NO_PROXY,
+    )
+    waiting = {Group(shop.DOOR_PODS): progress.proxy(progress.NEVER)}
     assert active(states, waiting) == ("Unknown", "LifecycleStateChanged", "0 of 1 proxies have accepted it")
 
 

@@ -1,4 +1,4 @@
-"""The stages of access policies and ingress gateways.
+"""The stages of access policies.
 
 Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
 """
@@ -6,26 +6,17 @@ Law: each stage is a pure function of earlier ones; a fault in one object leaves
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mesh import certificates, graph, resources, workloads
-from mesh.layers import Stage, same
+from mesh import graph, resources
+from mesh.layers import same
 from mesh.problems import Ref
-from mesh.resolve import access, claims, deployments, gateway_routes, gateway_rules, gateway_tls, gateways, outside
+from mesh.resolve import access, claims, outside
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]
 Homes = Mapping[Ref, Ref]
 """The mesh of each VirtualService and IngressGateway."""
-
-Ids = Mapping[str, Ref]
-"""The Secrets that ids stand for."""
-
-SECRETS = "gateway secrets"
-"""The stage of the Secrets that gateways name."""
-_NO_KEYS = gateway_tls.Keys()
-
-# ---------------------------------------------------------------------------- access
 
 
 def access_stages(run: Run, base: Stages, core: Stages) -> Stages:
@@ -159,142 +150,3 @@ def _access_inputs(
 
 def _merged(parts: Any) -> Mapping[Ref, Any]:
     return {ref: value for part in parts for ref, value in part.items()}
-
-
-# ---------------------------------------------------------------------------- gateways
-
-
-def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Stages:
-    """Return the stages from gateway route tables to routed gateways."""
-    written, segment = run.of(resources.IngressGateway), run.settings.paths_by_segment
-    listed = _gateway_tables(run, base, written, segment)
-    routed, routed_bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
-    owned = owned_stages(run, "rules by gateway", routed, routed_bound, "spec.ingressGateway", listed.values)
-    by_gateway = owned["rules by gateway"]
-    back = run.stage(
-        "behind",
-        (written, allowed["scopes"].values, core["services"].values, core["deployments"].values, by_gateway.values),
-        _behind_inputs,
-        gateway_routes.behind,
-    )
-    bound, meshes, ids = base["bonds IngressGateway"].values, core["meshes"].values, run.settings.gateway_secrets
-    wanted = run.stage("secrets wanted", (written, ids), _wanting_inputs, _wanted, (same,))
-    there = run.of(workloads.Secret)
-    secrets = run.stage(SECRETS, (wanted.values, there), _secret_inputs, certificates.standing)
-    faults = run.stage("secret faults", (secrets.values,), _alone, _fault, (same,))
-    sources = (written, bound, meshes, back.values, by_gateway.values, segment, ids, wanted.values, faults.values)
-    return {
-        "gateway tables": listed,
-        **owned,
-        "behind": back,
-        "secrets wanted": wanted,
-        SECRETS: secrets,
-        "secret faults": faults,
-        "gateways": run.stage("gateways", sources, _gateway_inputs, gateways.gateway),
-        "gateway deployments": _gateway_deployments(run, base, written),
-    }
-
-
-def _gateway_tables(run: Run, base: Stages, gates: Any, segment: bool) -> Stage[Ref, Settled[gateway_rules.Rules]]:
-    written, bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
-    return run.stage("gateway tables", (written, bound, gates, segment), _gateway_table_inputs, gateway_rules.table)
-
-
-def _gateway_table_inputs(
-    written: Mapping[Ref, resources.IngressGatewayRouteTable],
-    bound: Bound,
-    gates: Mapping[Ref, resources.IngressGateway],
-    segment: bool,
-) -> Inputs:
-    owners = {ref: target(bound, ref, "spec.ingressGateway") for ref in written}
-    return {
-        ref: (item, bound[ref].value, gates[owner], segment)
-        for ref, item in written.items()
-        if (owner := owners[ref]) is not None
-    }
-
-
-def _behind_inputs(
-    gates: Mapping[Ref, resources.IngressGateway],
-    scopes: Mapping[Ref, graph.Scope],
-    services: Mapping[Ref, graph.Service],
-    made: Mapping[Ref, Any],
-    by_gateway: Mapping[Ref, tuple[gateway_rules.Rules, ...]],
-) -> Inputs:
-    def parts(ref: Ref) -> tuple[Any, ...]:
-        named = sorted({rule.place.service for listed in by_gateway.get(ref, ()) for rule in listed})
-        reached = tuple(services[name] for name in named if name in services)
-        return scopes.get(ref), reached, tuple(made[item] for one in reached for item in one.deployments)
-
-    return {ref: parts(ref) for ref in gates}
-
-
-def _gateway_inputs(
-    gates: Mapping[Ref, resources.IngressGateway],
-    bound: Bound,
-    meshes: Meshes,
-    back: Mapping[Ref, gateway_routes.Behind],
-    by_gateway: Mapping[Ref, tuple[gateway_rules.Rules, ...]],
-    segment: bool,
-    ids: Ids,
-    wanted: Mapping[Ref, tuple[gateway_tls.Wanted, ...]],
-    faults: Mapping[gateway_tls.Wanted, str],
-) -> Inputs:
-    owners = {ref: target(bound, ref, "spec.mesh") for ref in gates}
-
-    def keys(ref: Ref) -> gateway_tls.Keys:
-        return gateway_tls.Keys(ids, {one: faults[one] for one in wanted[ref]}) if wanted[ref] else _NO_KEYS
-
-    return {
-        ref: (
-            item,
-            meshes[owner] if (owner := owners[ref]) else None,
-            back[ref],
-            segment,
-            keys(ref),
-            *by_gateway.get(ref, ()),
-        )
-        for ref, item in gates.items()
-    }
-
-
-def _wanting_inputs(gates: Mapping[Ref, resources.IngressGateway], ids: Ids) -> Inputs:
-    return {ref: (item, ids) for ref, item in gates.items()}
-
-
-def _wanted(item: resources.IngressGateway, ids: Ids) -> tuple[gateway_tls.Wanted, ...]:
-    return gateway_tls.wanted(item.spec, item.metadata.namespace, ids) if item.spec else ()
-
-
-def _secret_inputs(
-    wanted: Mapping[Ref, tuple[gateway_tls.Wanted, ...]], there: Mapping[Ref, workloads.Secret]
-) -> dict[gateway_tls.Wanted, tuple[Any, ...]]:
-    found = dict.fromkeys(one for several in wanted.values() for one in several)
-    return {(ref, use): (there.get(ref), use) for ref, use in found}
-
-
-def _alone(values: Mapping[Any, Any]) -> dict[Any, tuple[Any]]:
-    return {key: (value,) for key, value in values.items()}
-
-
-def _fault(standing: certificates.Standing) -> str:
-    """Return what counts of a Secret for what is served: not when its certificates end."""
-    return standing.fault
-
-
-def _gateway_deployments(run: Run, base: Stages, gates: Any) -> Stage[Ref, Settled[None]]:
-    written, bound = run.of(resources.IngressGatewayDeployment), base["bonds IngressGatewayDeployment"].values
-    return run.stage("gateway deployments", (written, bound, gates), _with_gateways, _gateway_deployment_problems)
-
-
-def _with_gateways(
-    written: Mapping[Ref, resources.IngressGatewayDeployment], bound: Bound, gates: Mapping[Ref, Any]
-) -> Inputs:
-    owners = {ref: target(bound, ref, "spec.ingressGateway") for ref in written}
-    return {ref: (item, gates[owner]) for ref, item in written.items() if (owner := owners[ref]) is not None}
-
-
-def _gateway_deployment_problems(
-    written: resources.IngressGatewayDeployment, gateway: resources.IngressGateway
-) -> Settled[None]:
-    return Settled(None, deployments.unexposed_gateway(written, gateway))
