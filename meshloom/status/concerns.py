@@ -11,8 +11,8 @@ from mesh.problems import Ref
 
 
 class Group(NamedTuple):
-    """The proxies of a VirtualDeployment, an IngressGateway, an IngressGatewayDeployment or a VirtualService, or all of a
-    Mesh.
+    """The proxies of a VirtualDeployment, an IngressGateway, an IngressGatewayDeployment or a VirtualService, or all of
+    a Mesh.
 
     Where `is_inner`, those of the mesh's services, and not of its gateways.
     """

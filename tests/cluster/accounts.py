@@ -5,12 +5,14 @@ import jwt
 from watchers import api_server
 
 
-async def pod(api: api_server.ApiServer, namespace: str, name: str, app: str) -> str:
-    """Make a pod of the ServiceAccount `front` and return its uid; nobody starts it."""
+async def pod(
+    api: api_server.ApiServer, namespace: str, name: str, app: str, owners: tuple[dict[str, object], ...] = ()
+) -> str:
+    """Make a pod of the ServiceAccount `front`, perhaps for others, and return its uid; nobody starts it."""
     document = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": app}},
+        "metadata": {"name": name, "labels": {"app": app}, "ownerReferences": list(owners)},
         "spec": {"serviceAccountName": "front", "containers": [{"name": "app", "image": "none"}]},
     }
     made = await api.request("POST", api_server.path("v1", "pods", namespace), body=document)
