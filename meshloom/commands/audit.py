@@ -52,7 +52,7 @@ async def _found(
         version = versions.version(await api.request("GET", "/version"))
         read = [one for kind in _READ async for one in _all(api, kind)]
         seen = [item for kind, document in read if (item := kinds.parsed(kind, document).resource)]
-        known = facts.facts(resolve.resolve(inventory.inventory_of(seen), settings=chosen.model()))
+        known = facts.facts(resolve.resolve(inventory.inventory_of(seen), settings=chosen.model(in_cluster=True)))
         pods = [document async for _, document in _all(api, kinds.kind(workloads.Pod), namespaces)]
     return tuple(audit.findings(pods, known, chosen.kubernetes.injection.terms(version)))
 

@@ -29,7 +29,7 @@ def outlook(of: Facts) -> Outlook:
     """Return how the mesh will be."""
     found = [documents.parsed(one) for one in (*named(of), *_beside(of))]
     seen = inventory.inventory_of(one.resource for one in found if one.resource)
-    resolution = resolve.resolve(seen, settings=of.settings.model())
+    resolution = resolve.resolve(seen, settings=of.settings.model(in_cluster=True))
     return Outlook(resolution, (*(problem for one in found for problem in one.problems), *resolution.problems))
 
 
