@@ -13,6 +13,7 @@ from mesh.problems import Problem, Ref, Severity
 from mesh.resources import Resource
 from mesh.rules import (
     access,
+    amounts,
     choices,
     deployments,
     gateway_conflicts,
@@ -59,7 +60,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         timeouts.endless_timeouts,
     ),
     "VirtualServiceRouteTable": (*_COMMON, *_ROUTES),
-    "VirtualDeploymentBinding": _COMMON,
+    "VirtualDeploymentBinding": (*_COMMON, amounts.impossible_sidecars),
     "AccessPolicy": (
         *_COMMON,
         access.ambiguous_targets,
@@ -104,6 +105,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         gateway_deployments.unusable_secret_names,
         gateway_deployments.unreachable,
         gateway_deployments.unmeasured,
+        amounts.impossible_gateways,
     ),
     "IngressGatewayRouteTable": (*_COMMON, *_ROUTES),
 }
@@ -116,6 +118,8 @@ ADVICE: frozenset[Rule] = frozenset(
         access.odd_networks,
         access.odd_hostnames,
         access.nameless_tls,
+        amounts.impossible_gateways,
+        amounts.impossible_sidecars,
         deployments.unreadable_hostname,
         deployments.repeated_ports,
         deployments.reserved_ports,

@@ -5,11 +5,11 @@ Law: names that the original API has keep them; nothing here proves anything, fo
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from mesh import quantities
 from meshloom.injector import contract
 from meshloom.injector.decision import Chosen
 from meshloom.injector.pods import Json
@@ -19,10 +19,6 @@ THREADS_WITHOUT_LIMIT: Final = 2
 MOST_THREADS: Final = 64
 _SPARE_SECONDS = 3
 """Between the end of a drain and that of the pod."""
-
-_PREFIXES: Final = "KMGTPE"
-_SCALES: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([KMGTPE]i)|([numkMGTPE]))?", re.ASCII)
 
 POD: Final[list[Json]] = [
     {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
@@ -65,7 +61,7 @@ def concurrency(resources: Mapping[str, Any]) -> int:
     """Return the number of Envoy's threads: as many as the limit of processors has begun, two without one."""
     limits = resources.get("limits")
     written = limits.get("cpu") if isinstance(limits, Mapping) else None
-    return THREADS_WITHOUT_LIMIT if written is None else _threads(_amount(str(written)))
+    return THREADS_WITHOUT_LIMIT if written is None else _threads(quantities.amount(str(written)))
 
 
 def _threads(processors: Decimal) -> int:
@@ -75,17 +71,6 @@ def _threads(processors: Decimal) -> int:
 def drain_seconds(grace: int) -> int:
     """Return how long a proxy may drain in a pod that is given so long to end."""
     return max(1, grace - _SPARE_SECONDS)
-
-
-def _amount(text: str) -> Decimal:
-    """Return a quantity as a number (`k8s.io/apimachinery/pkg/api/resource`); 0 for what is none."""
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
-        return Decimal(0)
-    number, exponent, binary, suffix = found.groups()
-    if binary:
-        return Decimal(number) * Decimal(1024 ** (1 + _PREFIXES.index(binary[0])))
-    return Decimal(number).scaleb(int(exponent[1:]) if exponent else _SCALES[suffix or ""])
 
 
 def pairs(told: Mapping[str, str]) -> list[Json]:
