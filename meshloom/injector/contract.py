@@ -26,8 +26,8 @@ MIRROR: Final = "kubernetes.io/config.mirror"
 """Of pods that a kubelet runs from a file of its own: what the API server has of them is a mirror."""
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
-PROXY, INIT, OTHER_INIT = "oci-sm-proxy", "init", "meshloom-init"
-"""Containers; the last is the name of the second where the pod has one of that name."""
+PROXY, INIT = "oci-sm-proxy", "init"
+"""Containers; the second is called `meshloom-init` where the pod has one of that name."""
 
 PKI: Final = "/etc/pki"
 IDENTITY_FOLDER: Final = "/var/run/secrets/meshloom"

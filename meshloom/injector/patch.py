@@ -75,8 +75,8 @@ def _containers(pod: Pod, chosen: Chosen, terms: Terms, mounts: list[Json]) -> J
 
 
 def _init_name(pod: Pod) -> str:
-    taken = {one.get("name") for _, one in pod.all_containers()}
-    return contract.OTHER_INIT if contract.INIT in taken else contract.INIT
+    taken = frozenset(one["name"] for _, one in pod.all_containers())
+    return volumes.free(contract.INIT, taken)
 
 
 def _annotations(pod: Pod, chosen: Chosen, terms: Terms) -> Mapping[str, str]:

@@ -55,15 +55,16 @@ def of_proxy(*, with_pki: bool) -> Mounted:
 
 def apart(mounted: Mounted, taken: frozenset[str]) -> Mounted:
     """Return volumes under names that are not taken."""
-    return [_renamed(volume, mount, _free(volume["name"], taken)) for volume, mount in mounted]
+    return [_renamed(volume, mount, free(volume["name"], taken)) for volume, mount in mounted]
 
 
 def _renamed(volume: Json, mount: Json, name: str) -> tuple[Json, Json]:
     return {**volume, "name": name}, {**mount, "name": name}
 
 
-def _free(name: str, taken: frozenset[str]) -> str:
-    return _free(f"meshloom-{name}", taken) if name in taken else name
+def free(name: str, taken: frozenset[str]) -> str:
+    """Return a name that is not taken: this one, or this one of ours."""
+    return free(f"meshloom-{name}", taken) if name in taken else name
 
 
 def _mount(name: str, path: str, is_read_only: bool) -> Json:

@@ -21,7 +21,8 @@ from tests.meshloom.injector import json_patches
 HERE = pathlib.Path(__file__).parent
 FOLDER = HERE / "cases"
 PLAIN, CLASSIC = "plain", "classic"
-OURS = ("oci-sm-proxy", "init", "meshloom-init")
+INIT = ("init", "meshloom-init", "meshloom-meshloom-init")
+OURS = ("oci-sm-proxy", *INIT)
 VERSION = "0.1.0"
 SAME = "as in plain"
 
@@ -105,7 +106,7 @@ def _short(case: str, document: dict[str, Any], pod: dict[str, Any]) -> Any:
 
 def _without(spec: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
     known = {one["name"]: one for part in ("initContainers", "containers") for one in plain.get(part, ())}
-    known["meshloom-init"] = known["init"]
+    known |= dict.fromkeys(INIT, known["init"])
     volumes = {one["name"]: one for one in plain["volumes"]}
     parts = {
         part: [
