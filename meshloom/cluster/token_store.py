@@ -30,6 +30,9 @@ _WATCH_SECONDS: Final = 300
 _SILENCE_SECONDS: Final = 330.0
 _REST_SECONDS: Final = 1.0
 
+_UNREADABLE: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer that has not the form of one."""
+
 _log = structlog.get_logger()
 
 Data = Mapping[str, bytes]
@@ -96,16 +99,17 @@ class TokenSecret:
             self._asking.request("PATCH", self._path(NAME), body, content_type=MERGE_PATCH)
 
     async def follow(self, api: api_server.ApiServer) -> None:
-        """See each change of the Secret until cancelled."""
+        """See each change of the Secret until cancelled; a watch that ends at once is not begun anew at once."""
         while True:
+            rest = _REST_SECONDS
             try:
                 await self._listed(api)
             except ApiError as fault:
                 self._fault = f"Secret {self._namespace}/{NAME} cannot be watched: {fault.message}"
-                await asyncio.sleep(max(_REST_SECONDS, fault.retry_after))
-            except (LookupError, TypeError, ValueError):
+                rest = max(rest, fault.retry_after)
+            except _UNREADABLE:
                 self._fault = f"Secret {self._namespace}/{NAME} cannot be watched: what comes cannot be read"
-                await asyncio.sleep(_REST_SECONDS)
+            await asyncio.sleep(rest)
 
     async def _listed(self, api: api_server.ApiServer) -> None:
         """See the Secret, and its changes for some minutes. Raises ApiError."""
