@@ -21,19 +21,31 @@ def running(of: Facts) -> Iterator[Finding]:
     """Yield the operator while it runs: two controllers of the same objects would undo each other's work."""
     for document in of.of("Deployment"):
         image = next((one for one in _images(document) if facts.OPERATOR in one), "")
-        name, namespace = document["metadata"]["name"], document["metadata"].get("namespace")
-        if not image and not name.startswith(f"{facts.OPERATOR}-"):
+        if not image and not document["metadata"]["name"].startswith(f"{facts.OPERATOR}-"):
             continue
         if _WITHOUT_MESH.search(image):
             yield known(facts.ref(document), f"runs {image}, a release without a mesh", "leave it as it is")
         elif (document.get("spec") or {}).get("replicas", 1):
-            scale = f"kubectl -n {namespace} scale deployment {name} --replicas=0"
-            advice = f"stop it ({scale}; one that OLM installed starts again, so remove its subscription) or upgrade it"
-            yield blocking(facts.ref(document), "is the original operator, and it runs", advice)
+            yield blocking(facts.ref(document), "is the original operator, and it runs", _stop(document))
         else:
             yield known(
                 facts.ref(document), "is the original operator, and it is stopped", "remove it when all is done"
             )
+
+
+def _stop(document: Document) -> str:
+    """Return how it is stopped: one that OLM installed would be started again."""
+    metadata = document["metadata"]
+    at, owner = f"kubectl -n {metadata.get('namespace')}", (metadata.get("labels") or {}).get(_OLM)
+    if owner is None:
+        return f"stop it ({at} scale deployment {metadata['name']} --replicas=0) or upgrade it"
+    removed = f"delete its Subscription ({at} get subscriptions), then {at} delete clusterserviceversion {owner}"
+    warning = "that leaves the definitions, which `operator-sdk cleanup` would delete with all objects"
+    return f"OLM installed it and would start it again: {removed}; {warning}; or upgrade it"
+
+
+_OLM: Final = "olm.owner"
+"""The label of what the Operator Lifecycle Manager has made: for which ClusterServiceVersion."""
 
 
 def webhooks(of: Facts) -> Iterator[Finding]:
@@ -44,7 +56,7 @@ def webhooks(of: Facts) -> Iterator[Finding]:
         if not theirs:
             continue
         ref, uid = facts.ref(document), document["metadata"].get("uid", "")
-        if "olm.owner" in (document["metadata"].get("labels") or {}):
+        if _OLM in (document["metadata"].get("labels") or {}):
             advice = "remove the operator's subscription and ClusterServiceVersion first, or OLM makes it again"
             yield still_open(ref, "is of the original operator, kept by OLM", advice)
         elif len(theirs) == len(there):

@@ -49,6 +49,15 @@ def test_an_operator_that_runs_comes_before_everything_else() -> None:
     assert "scale deployment oci-service-operator-controller-manager --replicas=0" in findings[0].advice
 
 
+def test_an_operator_that_would_be_started_again_is_removed_with_what_starts_it() -> None:
+    kept = left.operator(replicas=1)
+    kept["metadata"]["labels"] = {"olm.owner": "oci-service-operator.v1.1.9"}
+    (only,) = found(kept)
+    assert "delete clusterserviceversion oci-service-operator.v1.1.9" in only.advice
+    assert "`operator-sdk cleanup` would delete with all objects" in only.advice
+    assert "scale" not in only.advice
+
+
 @pytest.mark.parametrize(
     "document", [left.operator(), left.operator(1, "iad.ocir.io/oracle/oci-service-operator:2.0.0-alpha")], ids=str
 )
