@@ -153,9 +153,10 @@ def _control_plane(place: Place) -> Json:
 
 def _cluster(name: str, address: addresses.Dialled) -> Json:
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": _address(address)}}]}]
+    looked_up = {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}  # IPv6 first asks for it everywhere in vain
     return {
         "name": name,
-        "type": "STRICT_DNS" if isinstance(address, addresses.Name) else "STATIC",
+        **(looked_up if isinstance(address, addresses.Name) else {"type": "STATIC"}),
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
     }

@@ -127,6 +127,7 @@ def test_in_clear_there_is_neither_tls_nor_a_token():
 def test_the_control_plane_is_known_by_its_one_name_wherever_it_is(proof):
     cluster = control_plane(over_tls(proof))
     assert (cluster["type"], found(cluster, "port_value")) == ("STRICT_DNS", [15012])
+    assert cluster["dns_lookup_family"] == "V4_PREFERRED"  # IPv6 is not asked for where there is IPv4
     assert found(cluster, "sni") == ["control-plane.meshloom.internal"]
     assert found(cluster, "match_typed_subject_alt_names") == [
         [{"san_type": "DNS", "matcher": {"exact": "control-plane.meshloom.internal"}}]
