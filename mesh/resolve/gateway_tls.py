@@ -137,7 +137,7 @@ def faults(subject: Ref, source: Source, keys: Keys) -> Iterator[Problem]:
     if source.secret is None:
         text = wording.quoted(source.id or "")
         fault = f"nobody has said which Secret {text} stands for, so this listener is not served"
-        remedy = f"put the Secret beside the gateway and name it, or map the id to one by {SETTING}"
+        remedy = f"put the certificates into a Secret and name that, or map the id to one by {SETTING}"
         yield problems.error(subject, source.field, fault, remedy)
     elif said := keys.faults.get((source.secret, source.use)):
         name = Ref("Secret", source.secret.namespace, wording.printable(source.secret.name))

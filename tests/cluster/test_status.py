@@ -180,7 +180,9 @@ async def test_examples_reach_the_conditions_they_deserve(
 async def test_the_samples_of_the_original_reach_the_conditions_they_deserve(
     cluster: servers.Cluster, api: api_server.ApiServer, namespace: str
 ) -> None:
-    """Their gateway shows a certificate of the cloud, for which nobody has named a Secret; all else is ready."""
+    """Their gateway shows a certificate of the cloud, for which nobody has named a Secret, and one of a Secret that its
+    deployment does not list; all else is ready.
+    """
     if not os.environ.get(SAMPLES):
         pytest.skip(f"{SAMPLES} names no folder with the samples of the original")
     put(cluster, namespace, *files(pathlib.Path(os.environ[SAMPLES])))
@@ -195,7 +197,9 @@ async def test_the_samples_of_the_original_reach_the_conditions_they_deserve(
 
         await waiting.until_told(told)
         (gateway,) = (await telling.listed(api, namespace, "IngressGateway")).values()
+        (deployed,) = (await telling.listed(api, namespace, "IngressGatewayDeployment")).values()
     assert "nobody has said which Secret 'ocid1.certificate.dummy' stands for" in telling.message(gateway, "Configured")
+    assert "Secret dummyCertSecretName, which a listener of" in telling.message(deployed, "Active")
 
 
 SERVED = {"ports": [{"port": 80}]}
@@ -208,7 +212,7 @@ DESERVED = {
     "IngressGateway": ("True", "False", "Unknown"),
     "AccessPolicy": ("Unknown", "True", "True"),
     "IngressGatewayRouteTable": ("Unknown", "True", "True"),
-    "IngressGatewayDeployment": ("Unknown", "True"),
+    "IngressGatewayDeployment": ("Unknown", "False"),
 }
 """Dependencies, configured where there is such a condition, active."""
 

@@ -152,7 +152,7 @@ def test_2_9_7_an_id_of_the_cloud_stands_for_the_secret_that_the_settings_say() 
     )
     text = door(host("a", http(tls)))
     at = "IngressGateway shop/door spec.hosts[0].listeners[0].tls"
-    remedy = "put the Secret beside the gateway and name it, or map the id to one by certificates.gateway_secrets"
+    remedy = "put the certificates into a Secret and name that, or map the id to one by certificates.gateway_secrets"
     assert ports(text) == {}
     assert told(text) == [
         f"{at}.clientValidation.trustedCaBundle.ociCaBundle.caBundleId: nobody has said which Secret 'ocid1.bundle' "

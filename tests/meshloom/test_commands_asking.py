@@ -7,8 +7,10 @@ import pathlib
 import pytest
 import rich.console
 
+from mesh.problems import Ref
 from meshloom import errors
 from meshloom.commands import asking, config, proxies
+from meshloom.identity import claim
 from meshloom.operator import client, shapes, sockets
 from tests.meshloom import observed, test_operator_view
 from tests.xds import model
@@ -44,6 +46,15 @@ def test_a_proxy_is_a_row_and_what_it_rejected_a_line_below():
     ]  # fmt: skip
     assert f"shop/front-v1 ({observed.NODE}) rejected CDS a 57s ago: cluster a: no such filter" in text
     assert text.endswith("1 connected: 1 rejected\n")
+
+
+def test_of_a_gateways_proxy_it_is_told_for_which_deployment_it_runs():
+    door = claim.gateway("shop/door", "0.0.0.0")
+    pod = door._replace(deployment=Ref("IngressGatewayDeployment", "edge", "far"))
+    outside, inside = (observed.Observed("delta", proxy=one) for one in (door, pod))
+    assert (outside.shown().deployment, inside.shown().deployment) == ("", "edge/far")
+    rows = [line.split() for line in printed(proxies.table(told(outside, inside), NOW)).splitlines() if "delta" in line]
+    assert [row[row.index("delta") + 1 : -8] for row in rows] == [["gateway"], ["gateway", "edge/far"]]
 
 
 def test_what_is_held_back_is_a_line_below_with_what_it_waits_for():

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from mesh.problems import Ref
 from meshloom import addresses, listening
 from meshloom.identity import claim
 from meshloom.operator import api, shapes
@@ -71,6 +72,28 @@ def test_states_and_names_of_v1_are_these():
 
 def test_who_reads_v1_ignores_what_it_does_not_know():
     assert shapes.Proxies.model_validate({"version": shapes.VERSION, "proxies": [], "new": 1}).proxies == ()
+
+
+async def test_the_proxies_of_a_gateway_are_asked_for_by_its_name_or_by_one_of_its_deployments(short_folder):
+    door = claim.gateway("shop/door", "0.0.0.0")
+    far = door._replace(deployment=Ref("IngressGatewayDeployment", "edge", "far"))
+    known, snapshots = peers.Peers(), cache.Cache()
+    for number, proxy in enumerate((door, far)):
+        peer = peers.Peer(
+            number, proxy, f"{claim.node_id(proxy)}/{number}", "envoy", "1.40.0", "delta", "unix:", 1000.0
+        )
+        known.opened(peer, observed.Quiet(model.Delta(model.holding()).machine))
+    async with listening.served(
+        api.application(known, snapshots), addresses.Pipe(str(short_folder / "a.sock")), "--door"
+    ):
+        found = {
+            name: [
+                one["deployment"] for one in (await asking.asked(short_folder / "a.sock", target)).document["proxies"]
+            ]
+            for name in ("shop/door", "edge/far")
+            if (target := f"/proxies/{name}")
+        }
+    assert found == {"shop/door": ["", "edge/far"], "edge/far": ["edge/far"]}
 
 
 @pytest.fixture
