@@ -4,6 +4,7 @@ Law: refused is what can never work or would break what works; all else that is 
 objects can come in any order. What is already so does not keep an object from being edited.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +24,13 @@ class Verdict:
     """Why a change is refused, nothing if it is let in; and what is wrong with it all the same.
 
     `is_by_others`: refused for nothing but how other objects are, which may be another way by now than was seen.
+    `after` is what the mesh will be like, if it was looked at.
     """
 
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     is_by_others: bool = False
+    after: Resolution | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def is_admitted(self) -> bool:
@@ -82,6 +85,7 @@ def _verdict(new: Resource, alone: tuple[Problem, ...], before: Resolution, old:
         tuple(dict.fromkeys(refused)),
         tuple(one for one in after.problems if one.subject == new.ref and one.field not in told),
         bool(refused) and not alone,
+        after,
     )
 
 

@@ -4,11 +4,12 @@ Law: pure. What is shown is bounded and printable, whatever was written; that a 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
 from mesh.problems import Problem
+from mesh.resolve import Resolution
 from meshloom import plain
 from meshloom.admission import asked
 
@@ -34,11 +35,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered; let in where there is no refusal. `is_by_others`: refused for how other objects are."""
+    """What is answered; let in where there is no refusal. `is_by_others`: refused for how other objects are.
+
+    `after` is what the mesh will be like with what is let in, None where nothing changes.
+    """
 
     refusal: Refusal | None = None
     warnings: tuple[str, ...] = ()
     is_by_others: bool = False
+    after: Resolution | None = field(default=None, repr=False, compare=False)
 
 
 LET_IN: Final = Answer()

@@ -6,8 +6,10 @@ moment ago.
 """
 
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,9 +17,9 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from mesh.problems import Problem
+from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
-from meshloom.admission import answers, asked, review
+from meshloom.admission import ahead, answers, asked, review
 
 PATIENCE: Final = 2.5
 """Seconds after which a review is not judged any more: whoever asks for so much at once is told to come again."""
@@ -61,12 +63,15 @@ class Judge:
         self._observer = observer
         self._now: Resolution | None = None
         self._passes = self._waiting = 0
+        self._ahead = ahead.Ahead()
         self._thread = futures.ThreadPoolExecutor(1, "admission")
 
     def passed(self, resolution: Resolution, _problems: tuple[Problem, ...], /) -> None:
         """Judge by this from now on; called in the worker thread."""
         self._now = resolution
         self._passes += 1
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._thread.submit(self._catch_up)
 
     async def answer(self, body: bytes, since: float) -> bytes:
         """Return the answer to an AdmissionReview that came at this moment (`time.monotonic`).
@@ -110,12 +115,25 @@ class Judge:
     async def _judged(self, body: bytes, since: float) -> _Told:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, body, since)
 
+    def _catch_up(self) -> None:
+        """Let go of the pass before, which would keep all that it means from being freed."""
+        if self._now is not None:
+            self._ahead.of(self._now)
+
+    def _judgement(self, question: asked.Asked) -> answers.Answer:
+        """Return the judgement by what was seen, and what was let in since."""
+        seen = self._now
+        answer = review.judged(question, self._ahead.of(seen) if seen is not None else None)
+        if answer.after is not None and (ref := _named(question)) is not None:
+            self._ahead.let_in(ref, answer.after)
+        return answer
+
     def _answer(self, body: bytes, since: float) -> _Told:
         document = _read(body)
         try:
             question, passes = asked.asked(document), self._passes
             is_late = time.monotonic() - since > PATIENCE
-            answer = _LATER if is_late else review.judged(question, self._now)
+            answer = _LATER if is_late else self._judgement(question)
             text = json.dumps(answers.document(question.uid, answer)).encode()
             return _Told(text, _outcome(answer), passes, answer.is_by_others)
         except asked.UnreadableError:
@@ -126,6 +144,15 @@ class Judge:
 
 
 _LONG_AGO: Final = float("-inf")
+
+
+def _named(question: asked.Asked) -> Ref | None:
+    """Return the address of what is to be there, None if it is not known yet or nothing comes of it."""
+    metadata = question.new.get("metadata") if question.new is not None and not question.is_rehearsal else None
+    if not isinstance(metadata, Mapping):
+        return None
+    namespace, name = metadata.get("namespace", question.namespace), metadata.get("name")
+    return Ref(question.kind, namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
 
 
 def _read(body: bytes) -> Any:

@@ -80,7 +80,7 @@ def _removed(old: Object | None, now: Resolution | None) -> Answer:
 def _answer(found: Parsed, verdict: admission.Verdict) -> Answer:
     warnings = (*_notes(found), *verdict.warnings)
     if verdict.is_admitted:
-        return Answer(warnings=answers.warned(warnings))
+        return Answer(warnings=answers.warned(warnings), after=verdict.after)
     return answers.refused(verdict.refusals, warnings, is_by_others=verdict.is_by_others)
 
 
