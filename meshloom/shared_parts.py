@@ -5,6 +5,7 @@ changed.
 """
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
@@ -61,4 +62,6 @@ def _held(before: Held | None, compiled: bundles.Part, more: int, place: Held | 
 
 def moved(before: tuple[V, ...], after: tuple[V, ...]) -> list[tuple[V | None, V | None]]:
     """Return what stands in another's place, beside that other: None where one of the two is shorter."""
+    if len(before) == len(after):
+        return [*itertools.compress(zip(before, after, strict=True), map(operator.is_not, before, after))]
     return [(old, new) for old, new in itertools.zip_longest(before, after) if old is not new]

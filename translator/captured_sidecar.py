@@ -50,6 +50,8 @@ def sidecars(
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services, and
     their traffic is `kept` alive by that.
     """
+    if not proxies:
+        return NOBODY
     found = layers.grouped(previous.deployments, (proxies, of.deployments), sidecar.by_service)
     sources = (found.values, of.services)
     owners = layers.staged(previous.owners, sources, sidecar.services_of, access_log.owner, (same, same))

@@ -91,6 +91,8 @@ def sidecars(
     """Return what these sidecars get. Their deployments are in the graph, `reach` and `shared` know their services, and
     their traffic is `kept` alive by that.
     """
+    if not proxies:
+        return NOBODY
     found = layers.grouped(previous.deployments, (proxies, of.deployments), by_service)
     owners = layers.staged(previous.owners, (found.values, of.services), services_of, access_log.owner, (same, same))
     calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))

@@ -13,11 +13,10 @@ from xds.wire import discovery_pb2
 class Stream(multiplex.Multiplex[differences.Differences]):
     """One delta stream. `most_names` bounds the names of each list in a request, and of a subscription."""
 
-    __slots__ = ("_most_names", "_pool", "_responses")
+    __slots__ = ("_most_names", "_pool")
 
     def __init__(self, shared: responses.Responses, pool: subscriptions.Pool, most_names: int) -> None:
-        super().__init__()
-        self._responses = shared
+        super().__init__(shared)
         self._pool = pool
         self._most_names = most_names
 

@@ -84,12 +84,16 @@ class Differences:
         """Note that the wildcard was subscribed to: all is owed, and word of what is on its way but gone meanwhile."""
         self._ledger.ask(self.flight.names.union(held.names(self._type_url)))
 
-    def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
-        """Note a new snapshot."""
-        changed = self.subscription.among(self._responses.changed(old, new, self._type_url))
+    def change(self, names: Mapping[str, int], old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
+        """Note a new snapshot, which differs from the old one at these names."""
+        changed = self.subscription.among(names)
         if changed:
             self.accepted.change(changed, old.lookup(self._type_url), new.lookup(self._type_url), moving=False)
             self._ledger.change(changed)
+
+    def alone(self, entry: snapshot.Entry, held: snapshot.Snapshot) -> responses.Response | None:
+        """Return a response that holds this resource alone; None while the client has refused any."""
+        return self._responses.alone(self._type_url, entry, self.flight.last) if not self._ledger.refused else None
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""

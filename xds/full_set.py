@@ -4,7 +4,7 @@ Law: rule S5, absence deletes; so a set is sent when its digest differs from the
 waits for other resources, or was refused, stands in the set as the client has accepted it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from xds import accepted, flight, gate, multiplex, resource_types, responses, set_versions, snapshot
 from xds import subscription as subscriptions
@@ -82,13 +82,12 @@ class FullSet:
         if self._kept and self._claim == snapshot.version_text(self._digest(held, self.subscription)):
             self._skip(held)  # only what was withdrawn meanwhile is missing from the snapshot
 
-    def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
-        """Note a new snapshot, keeping withdrawn resources in the set where the type says so (rule C10)."""
-        changed = self._responses.changed(old, new, self._type_url)
-        if not changed:
-            return
+    def change(self, names: Mapping[str, int], old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
+        """Note a new snapshot, which differs from the old one at these names; withdrawn resources are kept in the set
+        where the type says so (rule C10).
+        """
         self._stirred = True
-        url, covered = self._type_url, [*self.subscription.among(changed)]
+        url, covered = self._type_url, [*self.subscription.among(names)]
         busy, sent = self.flight.busy, self.flight.names
         self.accepted.change(covered, old.lookup(url), new.lookup(url), bool(sent))
         self._news = None if self._news is None else self._news.union(covered)
@@ -98,6 +97,9 @@ class FullSet:
                 self._kept.pop(name, None)
             elif url in resource_types.KEPT_UNTIL_UNUSED and name not in self._kept:
                 self._keep(name, old.get(url, name) if busy and name in sent else None)
+
+    def alone(self, entry: snapshot.Entry, held: snapshot.Snapshot) -> responses.Response | None:
+        """Return None: a set is sent whole."""
 
     def forget(self, names: frozenset[str]) -> None:
         """Do nothing: nothing waits for a cluster or a listener to be sent again (rule C11)."""

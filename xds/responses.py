@@ -19,8 +19,11 @@ BATCH_BYTES: Final = 3 << 20
 
 CACHE_BYTES: Final = 64 << 20
 
-_MEMOISED: Final = 16
+_MEMOISED: Final = 64
 """Digests remembered; each keeps its snapshot alive, and streams of one key are woken together."""
+
+_FEW: Final = 8
+"""Fewer names than this are not worth remembering their digest."""
 
 _MOST_SETS: Final = 1024
 """Full sets remembered, for clients that come back: the version they bring then tells what they hold."""
@@ -79,7 +82,7 @@ class Responses:
         self._cached_bytes = 0
         self._numbers = itertools.count(1)
         self._cache: OrderedDict[Hashable, tuple[Response, ...]] = OrderedDict()
-        self._differences: dict[str, tuple[snapshot.Moves, Mapping[str, int]]] = {}
+        self._differences: OrderedDict[Hashable, tuple[object, snapshot.Changes]] = OrderedDict()
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
 
@@ -107,6 +110,12 @@ class Responses:
             after = made[-1].number
             yield from made
 
+    def alone(self, type_url: str, entry: snapshot.Entry, after: int) -> Response:
+        """Return a delta response that holds this resource alone."""
+        key = ("delta", type_url, entry.mark)
+        (response,) = self._known(key, after) or self._made(key, type_url, (_delta(type_url, (entry,), ()),))
+        return response
+
     def withdrawal(self, type_url: str, names: Iterable[str], after: int) -> Response:
         """Return a delta response saying that these names do not exist (rules D8, D9); no names: nothing does."""
         removed = tuple(sorted(names))
@@ -118,19 +127,22 @@ class Responses:
         """Return the first of these resources, in name order, that fit into one response; at least one."""
         return next(_batches(_by_name(entries), self._batch_bytes))
 
-    def changed(self, old: snapshot.Snapshot, new: snapshot.Snapshot, type_url: str) -> Mapping[str, int]:
-        """Return `snapshot.changed`, found once for streams of which the same parts changed."""
-        moves = snapshot.moves(old, new, type_url)
-        known = self._differences.get(type_url)
-        if known is None or known[0] != moves:
-            known = self._differences[type_url] = (moves, snapshot.between(moves, type_url))
-        return known[1]
+    def changes(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> snapshot.Changes:
+        """Return `snapshot.changes`, found once for streams of which the same parts changed."""
+        moves = snapshot.moves(old, new)
+        return _memoised(self._differences, moves, moves, lambda: snapshot.between(moves))
 
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
         """Return the digest of those names that exist, found once for all streams that share the set of names."""
         key = (type_url, id(held), id(names))
         marks = (entry.mark for entry in held.select(type_url, names))
+        if len(names) < _FEW:
+            return snapshot.total(marks)
         return _memoised(self._digests, key, (held, names), lambda: snapshot.total(marks))
+
+    def version(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> str:
+        """Return the version of a client that holds those names that exist (rule S4)."""
+        return snapshot.version_text(self.digest(held, type_url, names))
 
     def _batched(self, type_url: str, entries: Entries) -> Iterator[_Draft]:
         return (_delta(type_url, batch, ()) for batch in _batches(_by_name(entries), self._batch_bytes))

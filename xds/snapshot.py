@@ -154,9 +154,8 @@ class Snapshot:
         if len(parts) != len(self.parts):
             return Snapshot.of(*parts)
         entries, digests = {**self._entries}, {**self.digests}
-        for old, new in zip(self.parts, parts, strict=True):
-            if old is new:
-                continue
+        is_other = map(operator.is_not, self.parts, parts)
+        for old, new in itertools.compress(zip(self.parts, parts, strict=True), is_other):
             if not _is_named_alike(old, new):
                 return Snapshot.of(*parts)
             for type_url, digest in new.digests.items():
@@ -228,26 +227,35 @@ Moves = tuple[tuple[Part, ...], tuple[Part, ...]]
 """Parts that are gone, and those that have come."""
 
 
-def changed(old: Snapshot, new: Snapshot, type_url: str) -> dict[str, int]:
-    """Return the names whose resource differs between two snapshots, each with its old mark (ABSENT if it is new)."""
-    return between(moves(old, new, type_url), type_url)
+Changes = Mapping[str, Mapping[str, int]]
+"""By type URL: the names whose resource differs, each with its old mark (ABSENT if it is new). Types without are left
+out.
+"""
 
 
-def moves(old: Snapshot, new: Snapshot, type_url: str) -> Moves:
-    """Return the parts with resources of a type that only one of two snapshots holds, or holds in another place."""
+def changes(old: Snapshot, new: Snapshot) -> Changes:
+    """Return what differs between two snapshots."""
+    return between(moves(old, new))
+
+
+def moves(old: Snapshot, new: Snapshot) -> Moves:
+    """Return the parts that only one of two snapshots holds, or holds in another place."""
     gone, come = old.parts, new.parts
     if len(gone) != len(come):
         kept = {*gone} & {*come}
-        gone, come = (tuple(part for part in parts if part not in kept) for parts in (gone, come))
-    pairs = [pair for pair in itertools.zip_longest(gone, come) if pair[0] is not pair[1]]
-    return (
-        tuple([one for one, _ in pairs if one is not None and type_url in one.entries]),
-        tuple([other for _, other in pairs if other is not None and type_url in other.entries]),
-    )
+        return tuple([part for part in gone if part not in kept]), tuple([part for part in come if part not in kept])
+    is_other = [*map(operator.is_not, gone, come)]
+    return tuple(itertools.compress(gone, is_other)), tuple(itertools.compress(come, is_other))
 
 
-def between(parts: Moves, type_url: str) -> dict[str, int]:
-    """Return `changed` for snapshots that differ in these parts."""
+def between(parts: Moves) -> Changes:
+    """Return `changes` for snapshots that differ in these parts."""
+    types = dict.fromkeys(type_url for several in parts for part in several for type_url in part.entries)
+    found = {type_url: _between(parts, type_url) for type_url in types}
+    return {type_url: names for type_url, names in found.items() if names}
+
+
+def _between(parts: Moves, type_url: str) -> Mapping[str, int]:
     gone, come = (_named(several, type_url) for several in parts)
     others = itertools.compress(come, map(operator.is_not, come.values(), map(gone.get, come)))
     marks = {name: (_mark(gone.get(name)), come[name].mark) for name in others}

@@ -14,11 +14,10 @@ _State = full_set.FullSet | subsets.Subsets
 class Stream(multiplex.Multiplex[_State]):
     """One state-of-the-world stream. `most_names` bounds the names of a request, and so of a subscription."""
 
-    __slots__ = ("_most_names", "_pool", "_responses")
+    __slots__ = ("_most_names", "_pool")
 
     def __init__(self, shared: responses.Responses, pool: subscriptions.Pool, most_names: int) -> None:
-        super().__init__()
-        self._responses = shared
+        super().__init__(shared)
         self._pool = pool
         self._most_names = most_names
 

@@ -7,7 +7,7 @@ such a version cannot tell: a name dropped and asked for again whose stream died
 listeners and clusters that hold them, so the versions of these see to it (`full_set`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from xds import accepted, flight, gate, ledger, multiplex, resource_types, responses, snapshot
 from xds import subscription as subscriptions
@@ -74,12 +74,19 @@ class Subsets:
         for name in () if proven else names:
             self.accepted.take(name, versions, held.get(self._type_url, name))
 
-    def change(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
-        """Note a new snapshot."""
-        changed = self.subscription.among(self._responses.changed(old, new, self._type_url))
+    def change(self, names: Mapping[str, int], old: snapshot.Snapshot, new: snapshot.Snapshot) -> None:
+        """Note a new snapshot, which differs from the old one at these names."""
+        changed = self.subscription.among(names)
         if changed:
             self.accepted.change(changed, old.lookup(self._type_url), new.lookup(self._type_url), moving=False)
             self._ledger.change(changed)
+
+    def alone(self, entry: snapshot.Entry, held: snapshot.Snapshot) -> responses.Response | None:
+        """Return a response that holds this resource alone; None where its version is not that of the snapshot."""
+        if self._ledger.refused or self._unproven:
+            return None
+        version = self._responses.version(held, self._type_url, self.subscription.names)
+        return self._responses.sotw(self._type_url, version, (entry,), self.flight.last)
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""

@@ -105,7 +105,7 @@ def test_an_endpoint_that_comes_is_in_the_snapshots_of_callers_and_all_else_ther
     for proxy, new in second.published.items():
         old = first.snapshots[proxy]
         assert [url for url in new.digests if new.digest(url) != old.digest(url)] == [resources.ENDPOINTS]
-        changed = snapshots.changed(old, new, resources.ENDPOINTS)
+        changed = snapshots.changes(old, new)[resources.ENDPOINTS]
         assert [*changed] == ["outbound/shop/pets-v1/9080"]
         assert len({*old.parts} & {*new.parts}) == len(new.parts) - 1
 
