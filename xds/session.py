@@ -158,7 +158,7 @@ class Session:
         self._ring()
         reading = asyncio.create_task(self._requests())
         try:
-            await self._snapshots()
+            await asyncio.create_task(self._snapshots())  # by itself: not resumed through all that waits for it
             if reading.done() and not reading.cancelled():
                 reading.result()  # raises what went wrong in there
             return self._refusal
