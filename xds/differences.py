@@ -5,7 +5,7 @@ Law: rule D12, what is not sent stays; so every name is either at the client as 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from xds import accepted, flight, gate, ledger, multiplex, responses, snapshot
+from xds import accepted, flight, gate, ledger, responses, snapshot, type_state
 from xds import subscription as subscriptions
 
 
@@ -103,7 +103,7 @@ class Differences:
         """Return the names that changed and are unsent, or sent and waited for."""
         return self.flight.waited_for.union(self._ledger.pending)
 
-    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[type_state.Outgoing]:
         """Yield what is new or changed; what was not asked for waits for the answers to what went before."""
         due = self._ledger.due(held, self._type_url).entries
         self.gated = gates.gated(due)  # C12
@@ -113,14 +113,14 @@ class Differences:
         self.waiting = len(ready) < len(going)
         self._ledger.settle([entry.name for entry in ready])
         for response in self._responses.delta(self._type_url, ready, self.flight.last):
-            yield multiplex.Outgoing(response, response.content.names)
+            yield type_state.Outgoing(response, response.content.names)
         if not (self._answered or due):  # Envoy starts no sooner than it is told that there is nothing
-            yield multiplex.Outgoing(self._responses.withdrawal(self._type_url, (), self.flight.last), ())
+            yield type_state.Outgoing(self._responses.withdrawal(self._type_url, (), self.flight.last), ())
         self._answered = self._answered or not (self.waiting or self.gated)
 
     def removals(
         self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]
-    ) -> Iterator[multiplex.Outgoing]:
+    ) -> Iterator[type_state.Outgoing]:
         """Yield names that do not exist: asked for, at once (D8); withdrawn, once nothing needs them (D9, C10)."""
         absent = self._ledger.due(held, self._type_url).absent
         asked = [name for name in absent if self._ledger.asked(name)]
@@ -131,7 +131,7 @@ class Differences:
         self._ledger.settle(ready)
         self.accepted.forget(ready)
         if ready:
-            yield multiplex.Outgoing(self._responses.withdrawal(self._type_url, ready, self.flight.last), ())
+            yield type_state.Outgoing(self._responses.withdrawal(self._type_url, ready, self.flight.last), ())
 
     def acked(self, content: responses.Content, held: snapshot.Snapshot) -> None:
         """Note what the client holds now."""

@@ -6,7 +6,7 @@ waits for other resources, or was refused, stands in the set as the client has a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from xds import accepted, flight, gate, multiplex, resource_types, responses, set_versions, snapshot
+from xds import accepted, flight, gate, resource_types, responses, set_versions, snapshot, type_state
 from xds import subscription as subscriptions
 
 
@@ -111,7 +111,7 @@ class FullSet:
         sent = (everything if self._sent_news is None else self._sent_news) if self.flight.busy else frozenset[str]()
         return unsent | sent
 
-    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[type_state.Outgoing]:
         """Yield the set if it differs from what was sent, unless an answer is waited for or others go first."""
         self._stirred = False
         self._substitute(held, gates)
@@ -128,7 +128,7 @@ class FullSet:
 
     def removals(
         self, held: snapshot.Snapshot, free: Callable[[frozenset[str]], frozenset[str]]
-    ) -> Iterable[multiplex.Outgoing]:
+    ) -> Iterable[type_state.Outgoing]:
         """Yield the set without what was withdrawn, once nothing needs it any more (rules C10, S5)."""
         if not self._kept or self.flight.busy or self.waiting:
             return ()
@@ -183,7 +183,7 @@ class FullSet:
             return True  # S7: what is newly named
         return digest not in (self._sent, self._quiet)  # C6: never resend what did not change
 
-    def _outgoing(self, held: snapshot.Snapshot, digest: int) -> multiplex.Outgoing:
+    def _outgoing(self, held: snapshot.Snapshot, digest: int) -> type_state.Outgoing:
         instead = self._instead
         own = (entry for entry in self.subscription.entries(held, self._type_url) if entry.name not in instead)
         entries = (*own, *(entry for entry in instead.values() if entry is not None))
@@ -193,7 +193,7 @@ class FullSet:
         news = response.content.names if self._news is None else tuple(self._news - later)
         self._asked, self._sent, self._sent_news = False, digest, frozenset(news)
         self._news, self._refused, self._quiet = later, None, None
-        return multiplex.Outgoing(response, news)
+        return type_state.Outgoing(response, news)
 
     def _digest(self, held: snapshot.Snapshot, wanted: subscriptions.Subscription) -> int:
         if wanted.wildcard:

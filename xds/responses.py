@@ -6,12 +6,15 @@ to any stream that has not yet seen a nonce of its type as high (rule C3).
 
 import bisect
 import itertools
+import operator
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from xds import resource_types, snapshot
+from xds import changes, resource_types, snapshot
+from xds.changes import Changes
 from xds.wire import discovery_pb2
 
 BATCH_BYTES: Final = 3 << 20
@@ -19,8 +22,11 @@ BATCH_BYTES: Final = 3 << 20
 
 CACHE_BYTES: Final = 64 << 20
 
-_MEMOISED: Final = 64
+_MEMOISED: Final = 16
 """Digests remembered; each keeps its snapshot alive, and streams of one key are woken together."""
+
+_MOST_DIFFERENCES: Final = 256
+"""Differences of parts remembered, which keep no part alive."""
 
 _FEW: Final = 8
 """Fewer names than this are not worth remembering their digest."""
@@ -66,6 +72,13 @@ class Response:
         return _response(self.type_url, body, self.content, number)
 
 
+class _Difference(NamedTuple):
+    """What differs between snapshots in which these parts took the place of others."""
+
+    of: tuple[weakref.ref[snapshot.Part], ...]
+    changes: Changes
+
+
 class Responses:
     """What all streams of a server share: the nonce counter, finished responses, and differences of snapshots.
 
@@ -82,7 +95,7 @@ class Responses:
         self._cached_bytes = 0
         self._numbers = itertools.count(1)
         self._cache: OrderedDict[Hashable, tuple[Response, ...]] = OrderedDict()
-        self._differences: OrderedDict[Hashable, tuple[object, snapshot.Changes]] = OrderedDict()
+        self._differences: OrderedDict[Hashable, _Difference] = OrderedDict()
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
 
@@ -93,8 +106,7 @@ class Responses:
         if type_url in resource_types.WILDCARD_TYPES:
             self._sets[type_url, version] = response.content
             self._sets.move_to_end((type_url, version))
-            if len(self._sets) > _MOST_SETS:
-                self._sets.popitem(last=False)
+            _bound(self._sets, _MOST_SETS)
         return response
 
     def full_set(self, type_url: str, version: str) -> Content | None:
@@ -127,10 +139,16 @@ class Responses:
         """Return the first of these resources, in name order, that fit into one response; at least one."""
         return next(_batches(_by_name(entries), self._batch_bytes))
 
-    def changes(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> snapshot.Changes:
-        """Return `snapshot.changes`, found once for streams of which the same parts changed."""
-        moves = snapshot.moves(old, new)
-        return _memoised(self._differences, moves, moves, lambda: snapshot.between(moves))
+    def changes(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> Changes:
+        """Return `changes.changes`, found once for streams of which the same parts changed."""
+        moves = changes.moves(old, new)
+        parts = (*moves[0], *moves[1])
+        key = tuple(map(id, parts))
+        known = self._differences.get(key)
+        if known is None or not all(map(operator.is_, [part() for part in known.of], parts)):
+            known = self._differences[key] = _Difference(tuple(map(weakref.ref, parts)), changes.between(moves))
+            _bound(self._differences, _MOST_DIFFERENCES)
+        return known.changes
 
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
         """Return the digest of those names that exist, found once for all streams that share the set of names."""
@@ -233,6 +251,10 @@ def _memoised(known: OrderedDict[Hashable, tuple[object, T]], key: Hashable, kep
     found = known.get(key)
     if found is None:
         found = known[key] = (kept, find())  # what the ids in the key belong to is kept alive with it
-        if len(known) > _MEMOISED:
-            known.popitem(last=False)
+        _bound(known, _MEMOISED)
     return found[1]
+
+
+def _bound(known: OrderedDict[Any, Any], most: int) -> None:
+    if len(known) > most:
+        known.popitem(last=False)

@@ -19,6 +19,7 @@ import structlog
 
 from xds import cache, delta, doors, effects, peers, ports, requests, responses, session, stream, tenure, together
 from xds import limits as limits_of
+from xds import machine as machines
 from xds import node as nodes
 from xds import subscription as subscriptions
 from xds.wire import discovery_pb2
@@ -30,7 +31,7 @@ SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 _CHANCE: Final = random.SystemRandom()
 
-_Machine = tuple[session.Machine, requests.Receive]
+_Machine = tuple[machines.Machine, requests.Receive]
 
 _log = structlog.get_logger(__name__)
 

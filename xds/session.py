@@ -8,10 +8,10 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from xds import cache, effects, gate, peers, ports, requests, responses, snapshot
-from xds import node as nodes
+from xds import cache, effects, peers, ports, requests, responses, snapshot
+from xds import machine as machines
 from xds import standing as standings
 
 SOTW: Final = "sotw"
@@ -21,43 +21,6 @@ REMOVAL_DELAY: Final = 1.0
 """Seconds, or a little more, that a cluster stays after the client has accepted the last route that does not name it:
 a proxy's workers take a route into use after it was accepted, and requests under way may be tried again.
 """
-
-
-class Machine(Protocol):
-    """The state machine of a stream, of either variant, but for its requests."""
-
-    @property
-    def node(self) -> nodes.Node | None:
-        """Who the client says it is, once it has said so (rule C1)."""
-
-    def publish(self, new: snapshot.Snapshot) -> tuple[effects.Effect, ...]:
-        """Take a snapshot."""
-
-    def release(self, nonce: str) -> tuple[effects.Effect, ...]:
-        """Stop waiting for the answer to a nonce."""
-
-    @property
-    def resting(self) -> bool:
-        """Whether withdrawn clusters that nothing needs wait for time to pass."""
-
-    @property
-    def held_back(self) -> bool:
-        """Whether anything waits for other resources."""
-
-    def rests(self) -> None:
-        """From now on leave withdrawn clusters in place until `rested` is called twice."""
-
-    def rested(self) -> tuple[effects.Effect, ...]:
-        """Note that a while has passed."""
-
-    def waits(self) -> tuple[gate.Wait, ...]:
-        """Return what is held back, and by what."""
-
-    def holdings(self, type_url: str) -> Mapping[str, str]:
-        """Return name -> version of what the client has accepted of a type."""
-
-    def standing(self, type_url: str) -> standings.Standing:
-        """Return how far the client is with a type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +38,14 @@ class Session:
     """
 
     __slots__ = (
-        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_leaving", "_loop", "_machine", "_note",
-        "_observer", "_patience", "_rang", "_receive", "_refusal", "_removal_delay", "_rests_until", "_sent", "_since",
-        "_soon", "_stopping", "_taken", "_transport", "_turn", "_watch",
+        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_held", "_leaving", "_loop", "_machine",
+        "_note", "_observer", "_passed_on", "_patience", "_rang", "_receive", "_refusal", "_removal_delay",
+        "_rests_until", "_sent", "_since", "_soon", "_stopping", "_taken", "_transport", "_watch", "_working",
     )  # fmt: skip
 
     def __init__(
         self,
-        machine: Machine,
+        machine: machines.Machine,
         receive: requests.Receive,
         transport: Transport,
         note: Callable[[effects.Effect], None],
@@ -106,14 +69,16 @@ class Session:
         self._since: dict[snapshot.ResourceName, float] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._rang = False
-        self._turn = asyncio.Lock()  # fair: neither requests nor snapshots starve
+        self._working = False
+        self._held: bytes | None = None  # a request that came while something was written
+        self._passed_on = self._loop.create_future()  # done once it is not held any more
         self._bell = self._loop.create_future()  # done once there is something to do
         self._ended = False
         self._stopping = False
         self._leaving = False
         self._answered = False
         self._failure: Exception | None = None
-        self._decided: tuple[effects.Effect, ...] = ()  # about the newest snapshot, and not carried out yet
+        self._decided: tuple[effects.Effect, ...] = ()  # and not carried out yet
         self._refusal: effects.Refuse | None = None
         self._sent: dict[str, tuple[str, float]] = {}  # nonce -> type URL and time, oldest first
         self._watch: cache.Watch | None = None
@@ -158,7 +123,7 @@ class Session:
         self._ring()
         reading = asyncio.create_task(self._requests())
         try:
-            await asyncio.create_task(self._snapshots())  # by itself: not resumed through all that waits for it
+            await asyncio.create_task(self._work())  # by itself: not resumed through all that waits for it
             if reading.done() and not reading.cancelled():
                 reading.result()  # raises what went wrong in there
             return self._refusal
@@ -170,27 +135,32 @@ class Session:
 
     async def _requests(self) -> None:
         try:
-            while (data := await self._transport.read()) is not None:
-                async with self._turn:  # one request is held until then: the rest stays with the peer
-                    if self._decided:
-                        await self._carry_out(self._undone())
-                    if self._is_over() or not await self._carry_out(self._receive(data)):
-                        return
-                    self._keep_time()
+            while not self._is_over() and (data := await self._transport.read()) is not None:
                 if self._is_over():
                     return
+                if self._working or self._decided:  # held until then: the rest stays with the peer
+                    self._held, self._passed_on = data, self._loop.create_future()
+                    self._ring()
+                    await self._passed_on
+                else:
+                    self._decided = self._noted(self._receive(data))
+                    if self._decided:
+                        self._ring()
+                    else:
+                        self._keep_time()
         finally:
             self._ended = True
             self._ring()
 
-    async def _snapshots(self) -> None:
+    async def _work(self) -> None:
         while not self._is_over():
             await self._bell
             self._bell = self._loop.create_future()
-            async with self._turn:
-                if not self._is_over():
-                    await self._catch_up()
-                self._keep_time()
+            self._working = True
+            if not self._is_over():
+                await self._catch_up()
+            self._working = False
+            self._keep_time()
 
     def _ring(self) -> None:
         if not self._bell.done():
@@ -200,23 +170,25 @@ class Session:
         return self._stopping or self._ended or (self._leaving and self._answered)
 
     def _decide(self) -> None:
-        if not (self._decided or self._turn.locked()):
+        if not (self._decided or self._working):
             try:
                 self._decided = self._published()
             except Exception as error:  # it is this stream's, not that of the others
                 self._failure = error
         self._ring()
 
-    def _undone(self) -> tuple[effects.Effect, ...]:
-        undone, self._decided = self._decided, ()
-        return undone
-
     async def _catch_up(self) -> None:
-        """Do all that is due: what was decided, then what is newer than that, then what time brings."""
+        """Do all that is due: what was decided, then what was asked, what is newer than that, and what time brings."""
         if self._failure is not None:
             raise self._failure
-        if self._decided:
-            await self._carry_out(self._undone())
+        undone, self._decided = self._decided, ()
+        await self._carry_out(undone)
+        if self._held is not None:
+            data, self._held = self._held, None
+            await self._carry_out(self._receive(data))
+            self._passed_on.set_result(None)
+            if self._is_over():
+                return
         if published := self._published():
             await self._carry_out(published)
         if self._rang:
@@ -244,19 +216,24 @@ class Session:
             self._observer.overdue(self._sent.pop(nonce)[0])
         return nonces
 
-    async def _carry_out(self, turn: tuple[effects.Effect, ...]) -> bool:
-        """Say whether the stream goes on."""
-        for effect in turn:
-            if isinstance(effect, effects.Refuse):
-                self._refusal = effect
-                return False
+    async def _carry_out(self, turn: tuple[effects.Effect, ...]) -> None:
+        for effect in self._noted(turn):
             if isinstance(effect, effects.Send):
                 await self._transport.write(effect.response.data)
                 self._went(effect.response)
-            else:
-                self._came(effect)
+                self._note(effect)
+
+    def _noted(self, turn: tuple[effects.Effect, ...]) -> tuple[effects.Effect, ...]:
+        """Take note of what the client answered, which stands in front; return what is to be sent."""
+        for place, effect in enumerate(turn):
+            if isinstance(effect, effects.Send):
+                return turn[place:]
+            if isinstance(effect, effects.Refuse):
+                self._refusal, self._ended = effect, True
+                return ()
+            self._came(effect)
             self._note(effect)
-        return True
+        return ()
 
     def _went(self, response: responses.Response) -> None:
         self._answered = True

@@ -88,7 +88,7 @@ def version_text(digest: int) -> str:
     return format(digest % _MODULUS, "032x")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Part:
     """Some resources that several snapshots share; digested once, however many hold it. Compared by identity."""
 
@@ -221,53 +221,6 @@ def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
     for type_url, names in wanted.items():
         names.difference_update(snapshot.names(type_url))
     return tuple(sorted((type_url, name) for type_url, names in wanted.items() for name in names))
-
-
-Moves = tuple[tuple[Part, ...], tuple[Part, ...]]
-"""Parts that are gone, and those that have come."""
-
-
-Changes = Mapping[str, Mapping[str, int]]
-"""By type URL: the names whose resource differs, each with its old mark (ABSENT if it is new). Types without are left
-out.
-"""
-
-
-def changes(old: Snapshot, new: Snapshot) -> Changes:
-    """Return what differs between two snapshots."""
-    return between(moves(old, new))
-
-
-def moves(old: Snapshot, new: Snapshot) -> Moves:
-    """Return the parts that only one of two snapshots holds, or holds in another place."""
-    gone, come = old.parts, new.parts
-    if len(gone) != len(come):
-        kept = {*gone} & {*come}
-        return tuple([part for part in gone if part not in kept]), tuple([part for part in come if part not in kept])
-    is_other = [*map(operator.is_not, gone, come)]
-    return tuple(itertools.compress(gone, is_other)), tuple(itertools.compress(come, is_other))
-
-
-def between(parts: Moves) -> Changes:
-    """Return `changes` for snapshots that differ in these parts."""
-    types = dict.fromkeys(type_url for several in parts for part in several for type_url in part.entries)
-    found = {type_url: _between(parts, type_url) for type_url in types}
-    return {type_url: names for type_url, names in found.items() if names}
-
-
-def _between(parts: Moves, type_url: str) -> Mapping[str, int]:
-    gone, come = (_named(several, type_url) for several in parts)
-    others = itertools.compress(come, map(operator.is_not, come.values(), map(gone.get, come)))
-    marks = {name: (_mark(gone.get(name)), come[name].mark) for name in others}
-    left = {name: gone[name].mark for name in itertools.filterfalse(come.__contains__, gone)}
-    return {**{name: old for name, (old, new) in marks.items() if old != new}, **left}
-
-
-def _named(parts: Iterable[Part], type_url: str) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for part in parts:
-        found.update(part.entries.get(type_url, {}))
-    return found
 
 
 def _mark(entry: Entry | None) -> int:

@@ -9,7 +9,7 @@ listeners and clusters that hold them, so the versions of these see to it (`full
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from xds import accepted, flight, gate, ledger, multiplex, resource_types, responses, snapshot
+from xds import accepted, flight, gate, ledger, resource_types, responses, snapshot, type_state
 from xds import subscription as subscriptions
 
 
@@ -96,7 +96,7 @@ class Subsets:
         """Return the names that changed and are unsent, or sent and waited for."""
         return self.flight.waited_for.union(self._ledger.pending)
 
-    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[multiplex.Outgoing]:
+    def updates(self, held: snapshot.Snapshot, gates: gate.Gate) -> Iterator[type_state.Outgoing]:
         """Yield the next response, unless an answer is waited for; the others follow when it is accepted or refused."""
         due = self._ledger.due(held, self._type_url)
         self._ledger.settle(due.absent)  # S12: there is no way to say "does not exist"; C9: it is sent when it appears
@@ -109,7 +109,7 @@ class Subsets:
 
     def removals(
         self, _held: snapshot.Snapshot, _free: Callable[[frozenset[str]], frozenset[str]]
-    ) -> Iterable[multiplex.Outgoing]:
+    ) -> Iterable[type_state.Outgoing]:
         """Return nothing: deletion follows the parent (rule S6)."""
         return ()
 
@@ -150,12 +150,12 @@ class Subsets:
             return (min(ready, key=lambda entry: entry.name),)
         return self._responses.first_batch(ready)
 
-    def _outgoing(self, held: snapshot.Snapshot, entries: responses.Entries) -> multiplex.Outgoing:
+    def _outgoing(self, held: snapshot.Snapshot, entries: responses.Entries) -> type_state.Outgoing:
         names = tuple(entry.name for entry in entries)
         self._ledger.settle(names)
         self._unproven.difference_update(names)
         version = snapshot.version_text(self._held(held))
-        return multiplex.Outgoing(self._responses.sotw(self._type_url, version, entries, self.flight.last), names)
+        return type_state.Outgoing(self._responses.sotw(self._type_url, version, entries, self.flight.last), names)
 
     def _held(self, held: snapshot.Snapshot) -> int:
         # all that is subscribed, less what is not proven to be there, plus what is there in an older version

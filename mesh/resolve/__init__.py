@@ -119,8 +119,8 @@ def _problems(stages: Stages, previous: Resolution | None) -> tuple[Problem, ...
 
 def _problem_stages(run: Run, made: Stages) -> Stages:
     """Return the stage `problems`, sorted, and before it those of each stage that finds some."""
-    names = {name: f"problems of {name}" for name in (*_JUDGED, *_WITH_PROBLEMS)}
-    found = {mine: run.stage(mine, (made[name].values,), _faults, as_given, (same,)) for name, mine in names.items()}
+    sources = {mine: (made[name].values,) for name, mine in _PROBLEMS.items()}
+    found = {mine: run.stage(mine, given, _faults, as_given, (same,)) for mine, given in sources.items()}
     return {**found, "problems": run.grouping("problems", tuple(stage.values for stage in found.values()), _sorted)}
 
 
@@ -151,6 +151,8 @@ _WITH_PROBLEMS = (
     "gateway deployments",
     *rival_stages.PROBLEMS,
 )
+_PROBLEMS = {name: f"problems of {name}" for name in (*_JUDGED, *_WITH_PROBLEMS)}
+"""By each stage that finds problems: the stage of what it found."""
 
 
 def _stages(run: Run) -> Stages:

@@ -7,7 +7,8 @@ from meshloom.identity import claim
 from meshloom.operator import comparison, shapes, view
 from tests.xds import model
 from translator import proxies
-from xds import effects, peers, session, snapshot
+from xds import effects, peers, snapshot
+from xds import machine as machines
 from xds.wire import discovery_pb2
 
 FRONT = claim.sidecar("shop/front-v1", "127.0.9.1", "127.0.0.1", {})
@@ -19,7 +20,7 @@ CONNECTED, NOW = 1000.0, 1060.0
 class Quiet:
     """A stream as the record of peers asks it, of which nobody waits for anything."""
 
-    machine: session.Machine
+    machine: machines.Machine
 
     def holdings(self, type_url):
         """Return what the client has accepted."""

@@ -11,7 +11,7 @@ from tests import written
 from tests.meshloom import issued, shop
 from translator import resources
 from watchers import store
-from xds import snapshot as snapshots
+from xds import changes
 
 PROXIES = (
     claim.sidecar("shop/front-v1", "127.0.9.1", "127.0.0.1", {}),
@@ -105,7 +105,7 @@ def test_an_endpoint_that_comes_is_in_the_snapshots_of_callers_and_all_else_ther
     for proxy, new in second.published.items():
         old = first.snapshots[proxy]
         assert [url for url in new.digests if new.digest(url) != old.digest(url)] == [resources.ENDPOINTS]
-        changed = snapshots.changes(old, new)[resources.ENDPOINTS]
+        changed = changes.changes(old, new)[resources.ENDPOINTS]
         assert [*changed] == ["outbound/shop/pets-v1/9080"]
         assert len({*old.parts} & {*new.parts}) == len(new.parts) - 1
 

@@ -1,6 +1,7 @@
 """Responses: serialised once, sent to many."""
 
 import itertools
+import weakref
 
 from tests.xds import model
 from tests.xds.model import CLUSTER, ENDPOINTS
@@ -83,11 +84,15 @@ def test_a_difference_is_found_once_for_all_streams():
     assert shared.changes(HELD, new) is shared.changes(HELD, new)
 
 
-def test_what_is_remembered_of_differences_is_bounded():
+def test_what_is_remembered_of_differences_is_bounded_and_keeps_nothing_alive():
     shared = responses.Responses()
-    for number in range(200):
-        shared.changes(HELD, model.holding(model.cluster("c0", number)))
-    assert len(shared._differences) < 100
+    made = [model.holding(model.cluster("c0", number)) for number in range(2 * responses._MOST_DIFFERENCES)]
+    for new in made:
+        assert "c1" in shared.changes(HELD, new)[CLUSTER]
+    assert len(shared._differences) == responses._MOST_DIFFERENCES
+    kept = weakref.ref(made[-1].parts[0])
+    del made, new
+    assert kept() is None
 
 
 def test_the_digest_of_a_subscription_counts_what_exists():

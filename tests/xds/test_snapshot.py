@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.xds import model
-from xds import snapshot
+from xds import changes, snapshot
 
 NAMES = st.text(min_size=1, max_size=8)
 CONTENTS = st.dictionaries(NAMES, st.integers(0, 3).map(str), max_size=12)
@@ -52,7 +52,7 @@ def test_what_changed_is_what_differs_name_by_name(contents, in_old, in_new):
     names = {*old.names(model.CLUSTER), *new.names(model.CLUSTER)}
     marks = {name: (old.mark(model.CLUSTER, name), new.mark(model.CLUSTER, name)) for name in names}
     expected = {name: before for name, (before, after) in marks.items() if before != after}
-    assert snapshot.changes(old, new) == ({model.CLUSTER: expected} if expected else {})
+    assert changes.changes(old, new) == ({model.CLUSTER: expected} if expected else {})
 
 
 FEW = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"), max_size=3)
@@ -126,12 +126,12 @@ def test_a_resource_that_moves_to_another_part_did_not_change():
     a, b = model.cluster("a"), model.cluster("b")
     old = snapshot.Snapshot.of(snapshot.Part.of([a, b]))
     new = snapshot.Snapshot.of(snapshot.Part.of([a]), snapshot.Part.of([b, model.cluster("c")]))
-    assert snapshot.changes(old, new)[model.CLUSTER] == {"c": snapshot.ABSENT}
+    assert changes.changes(old, new)[model.CLUSTER] == {"c": snapshot.ABSENT}
 
 
 def test_a_changed_resource_is_named_with_the_mark_it_had():
     old, new = model.holding(model.cluster("a", 1)), model.holding(model.cluster("a", 2))
-    assert snapshot.changes(old, new)[model.CLUSTER] == {"a": snapshot.mark("a", "1")}
+    assert changes.changes(old, new)[model.CLUSTER] == {"a": snapshot.mark("a", "1")}
 
 
 def test_resources_are_found_across_parts():
