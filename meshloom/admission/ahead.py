@@ -14,8 +14,8 @@ from mesh.resolve import Resolution
 from mesh.resources import Resource
 
 SECONDS: Final = 5.0
-"""How long it takes at most until something is seen that was let in."""
-MOST: Final = 500
+"""How long it takes at most until something is seen that was let in; twice as long it counts at most."""
+MOST: Final = 100
 """Objects; more are judged as if they were not there yet."""
 
 
@@ -25,13 +25,15 @@ class Ahead:
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._elapsed = elapsed
         self._let_in: dict[Ref, tuple[Resource, float]] = {}
+        self._looked = float("-inf")
         self._seen: Resolution | None = None
         self._view: Resolution | None = None
 
     def of(self, seen: Resolution) -> Resolution:
         """Return what the mesh will be like that was seen so."""
         now = self._elapsed()
-        if self._view is None or seen is not self._seen or any(until <= now for _, until in self._let_in.values()):
+        if self._view is None or seen is not self._seen or now - self._looked >= SECONDS:
+            self._looked = now
             self._let_in = {
                 ref: (item, until)
                 for ref, (item, until) in self._let_in.items()
