@@ -1,7 +1,8 @@
 """When each maker of pods may lose the next one: one at a time, and slower where it was in vain.
 
-Law: pure; times are seconds of one clock, that of the API server's timestamps. Who has lost a pod is remembered, so
-that one that is made again and again the same way is not evicted again and again.
+Law: pure; times are seconds of one clock. That of the API server, which says when pods were created, may be another, so
+whether one was made since is told by the others. Who has lost a pod is remembered, so that one that is made again and
+again the same way is not evicted again and again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,11 +33,14 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """The last eviction: when, of which pod, who needed one then, and how many before it were in vain."""
+    """The last eviction: when, of which pod, who needed one then, when the newest of those was created, and how many
+    before it were in vain.
+    """
 
     at: float
     uid: str
     known: frozenset[str]
+    newest: float
     vain: int = 0
 
 
@@ -71,14 +75,15 @@ class Turns:
     def vain_until(self, key: Ref, candidates: Collection[Candidate]) -> float:
         """Return before when none of these may be evicted: the last eviction was in vain if one was made since."""
         past = self._past.get(key)
-        if past is None or not any(one.created >= int(past.at) and one.uid not in past.known for one in candidates):
+        if past is None or not any(one.created >= past.newest and one.uid not in past.known for one in candidates):
             return 0.0
         return past.at + min(LONGEST_VAIN, VAIN * 2.0 ** min(past.vain, 8))
 
     def evicted(self, key: Ref, candidates: Collection[Candidate], uid: str, now: float) -> None:
         """Note an eviction of one of these."""
         vain = self._past[key].vain + 1 if self.vain_until(key, candidates) else 0
-        self._past[key] = _Past(now, uid, frozenset(one.uid for one in candidates), vain)
+        newest = max((one.created for one in candidates), default=now)
+        self._past[key] = _Past(now, uid, frozenset(one.uid for one in candidates), newest, vain)
         self._turns[key] = _Turn(now + SETTLE)
 
     def wait(self, key: Ref, now: float, at_least: float = 0.0) -> None:

@@ -76,6 +76,13 @@ def test_one_that_was_there_before_is_no_sign_that_it_was_in_vain(of):
     assert of.vain_until(ONE, [candidate("c", 50.0)]) == 0.0
     assert of.vain_until(ONE, [candidate("c", 100.0)]) == 0.0, "made in the same second, before"
     assert of.vain_until(ONE, [candidate("c", 50.0), candidate("d", 100.0)]) == 160.0
+    assert of.vain_until(ONE, [candidate("e", 49.0)]) == 0.0, "it was older, and needed none then"
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
+def test_a_clock_that_is_not_that_of_the_api_server_hides_nothing(of, ahead):
+    of.evicted(ONE, [candidate(created=90.0)], "uid-a", 100.0 + ahead)
+    assert of.vain_until(ONE, [candidate("b", 101.0)]) == 160.0 + ahead
 
 
 @pytest.mark.parametrize(
