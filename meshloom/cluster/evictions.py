@@ -60,6 +60,7 @@ class Evictions:
         self._events, self._instance = events.Events(api, self._said, place.identity), place.identity
         self._marks = marks.Marks(api)
         self._observer: Observer = _Nobody()
+        self._epoch = time.time() - time.monotonic()
         self._newest: Resolution | None = None
         self._terms: Terms | None = None
         self._since = self._free = 0.0
@@ -67,6 +68,10 @@ class Evictions:
         self._turns = turns.Turns()
         self._reasons: dict[Ref, str] = {}
         self._news = asyncio.Event()
+
+    def _now(self) -> float:
+        """Return the seconds since the epoch, by a clock that nobody sets meanwhile."""
+        return self._epoch + time.monotonic()
 
     def counted(self, observer: Observer) -> None:
         """Count what is done from now on."""
@@ -80,7 +85,7 @@ class Evictions:
 
     def agree(self, terms: Terms) -> None:
         """Have proxies run on these terms from now on."""
-        self._terms, self._since = terms, time.time() + SPREAD
+        self._terms, self._since = terms, self._now() + SPREAD
         self._turns = turns.Turns()
         self._news.set()
 
@@ -108,26 +113,26 @@ class Evictions:
 
     async def _look(self, newest: Resolution, terms: Terms) -> None:
         self._view = await asyncio.to_thread(views.view, newest, terms, self._rules, self._view)
-        self._turns.want(self._view.due, time.time())
+        self._turns.want(self._view.due, self._now())
         self._marks.want(self._view.marks)
         self._observer.due(sum(map(len, self._view.due.values())), sum(self._view.kept.values()))
         self._reasons = {maker: words for maker, words in self._reasons.items() if maker in self._view.due}
 
     def _pause(self) -> float | None:
         due = self._turns.next()
-        return None if due is None else max(due[1], self._free) - time.time()
+        return None if due is None else max(due[1], self._free) - self._now()
 
     async def _take_turns(self) -> None:
-        until = time.time() + AT_A_TIME
+        until = self._now() + AT_A_TIME
         while (due := self._turns.next()) is not None and self._view is not None:
-            if max(due[1], self._free) > time.time() or time.time() > until:
+            if max(due[1], self._free) > self._now() or self._now() > until:
                 return
             await self._turn(due[0], self._view)
 
     # ------------------------------------------------------------------------ one turn
 
     async def _turn(self, maker: Ref, view: views.View) -> None:
-        now = time.time()
+        now = self._now()
         candidates = turns.settled(view.due[maker], self._since, now)
         vain = self._turns.vain_until(maker, candidates)
         if not candidates or self._turns.is_pending(maker, candidates):
@@ -143,12 +148,12 @@ class Evictions:
             document = await self._api.request("GET", _path(maker))
             document = {**document, "apiVersion": makers.KINDS[maker.kind][0], "kind": maker.kind}
             if words := _useless(document, view):
-                self._turns.put_off(maker, time.time() + turns.REST)
+                self._turns.put_off(maker, self._now() + turns.REST)
                 self._wait(maker, USELESS, words)
                 return
             chosen = await self._chosen_of(candidates, makers.is_whole(document, view.alive.get(maker, 0)))
             if chosen is None:
-                self._turns.wait(maker, time.time())
+                self._turns.wait(maker, self._now())
                 self._wait(maker, WAITING, "not all pods that it should have are available")
                 return
             await self._evict(maker, document, chosen, candidates)
@@ -177,7 +182,7 @@ class Evictions:
     ) -> None:
         """Raises ApiError."""
         await self._api.request("POST", f"{_pod_path(one.pod)}/eviction", body=eviction(one))
-        now = time.time()
+        now = self._now()
         self._free = now + 60.0 / self._chosen.per_minute
         self._turns.evicted(maker, candidates, one.uid, now)
         self._observer.turned(EVICTED)
@@ -196,7 +201,7 @@ class Evictions:
         is_held = fault.status == HTTPStatus.TOO_MANY_REQUESTS
         if not (fault.is_absent or fault.status == HTTPStatus.CONFLICT):  # it is another pod by now, or none
             self._wait(maker, HELD if is_held else FAILED, fault.message)
-        self._turns.wait(maker, time.time(), fault.retry_after)
+        self._turns.wait(maker, self._now(), fault.retry_after)
 
     def _wait(self, maker: Ref, outcome: str, words: str) -> None:
         """Say why pods of a maker are not evicted now, once."""

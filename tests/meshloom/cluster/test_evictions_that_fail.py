@@ -1,6 +1,7 @@
 """What an eviction comes to where the API server does not do as it is asked."""
 
 import asyncio
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -77,3 +78,19 @@ async def test_what_fails_is_counted_said_once_and_tried_again(
     assert set(counted.turns) == ({outcome} if outcome else set())
     said = [one["event"] for one in logged if fault.message in one["event"]]
     assert len(said) == (1 if outcome else 0)
+
+
+async def test_a_clock_that_is_set_back_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((turns, "FIRST"), (turns, "LONGEST"), (evictions, "LOOK_SECONDS")):
+        monkeypatch.setattr(module, name, 0.001)
+    leaps = itertools.count(2_000_000_000.0, -3600.0)
+    monkeypatch.setattr(evictions.time, "time", lambda: next(leaps))
+    api = Api(ApiError(500, "InternalError", "not now"))
+    duty = evictions.Evictions(api, wishes.Evictions(), leader.Place("meshloom-system", "one"))
+    duty.agree(given.TERMS)
+    duty.passed(given.there(given.pod()), ())
+    running = asyncio.create_task(duty.run())
+    async with asyncio.timeout(20):
+        await api.often.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
