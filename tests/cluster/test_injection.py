@@ -169,6 +169,14 @@ async def test_a_pod_gets_its_proxy_and_the_api_server_takes_it(space):
     assert annotations["servicemesh.oci.oracle.com/virtual-deployment-binding-ref"] == f"{space.name}/pets-v1"
 
 
+async def test_a_pod_that_comes_in_one_breath_with_its_binding_gets_its_proxy(space, api):
+    service = {"metadata": {"name": "cats"}, "spec": {"selector": {"app": "cats"}, "ports": [{"port": 8080}]}}
+    await api.request("POST", api_server.path("v1", "services", space.name), body=service)
+    binding = "VirtualDeploymentBinding: shop/cats\nvirtualDeployment: {ref: {name: pets-v1}}\n"
+    await watched.written(api, f"{binding}target: {{service: {{ref: {{name: cats}}}}}}", space.name)
+    assert proxy_of(await space.pod({"app": "cats"}, restartPolicy="Never")), "a Job would not come back with one"
+
+
 async def test_a_pod_that_went_without_is_evicted_and_comes_back_with_its_proxy(away, api):
     owner = await away.made()
     pod = await away.pod({LABEL: "disabled"}, owners=[owner])
