@@ -92,8 +92,8 @@ class Differences:
             self._ledger.change(changed)
 
     def alone(self, entry: snapshot.Entry, held: snapshot.Snapshot) -> responses.Response | None:
-        """Return a response that holds this resource alone; None while the client has refused any."""
-        return self._responses.alone(self._type_url, entry, self.flight.last) if not self._ledger.refused else None
+        """Return a response that holds this resource alone."""
+        return self._responses.alone(self._type_url, entry, self.flight.last)
 
     def forget(self, names: frozenset[str]) -> None:
         """Note what a resource just sent waits for (rule C11)."""
