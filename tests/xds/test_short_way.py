@@ -26,7 +26,7 @@ MADE = {
     CLUSTER: model.cluster,
     LISTENER: model.listener,
     ENDPOINTS: model.endpoints,
-    ROUTES: lambda name, version: model.routes(name, version, *("a", "b", "ab")[version - 1]),
+    ROUTES: lambda name, version: model.routes(name, version, *("a", "b", "b")[version - 1]),
     SECRET: model.secret,
 }
 
