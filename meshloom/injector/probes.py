@@ -1,16 +1,17 @@
-"""Probes and hooks that kubelet sends, led to the proxy, which asks the application: kubelet has no certificate.
+"""Probes that kubelet sends, led to the proxy, which asks the application: kubelet has no certificate.
 
 Law: what a probe asks, and with which headers, stays as it is, and so do its times. One that asks another machine than
-the pod, or a port that the container has no name for, is left alone. Hooks by HTTP are probes that have more time.
+the pod, or a port that the container has no name for, is left alone. So are hooks: whoever reaches the proxy's port can
+have a probe asked, which does nothing, but not a hook, which may end the application.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mesh import problems
 from mesh.problems import Problem
 from meshloom.identity import claim
-from meshloom.injector import targets
+from meshloom.injector import contract, targets
 from meshloom.injector.pods import Json, Object, Pod, mapping, objects
 from meshloom.injector.targets import Target
 
@@ -20,51 +21,38 @@ _SECONDS = 1
 
 LIFECYCLE: Final = "lifecycle"
 HOOKS: Final = ("postStart", "preStop")
-HOOK_SECONDS: Final = 300
-"""How long a hook may take: it has no time of its own, and kubelet gives one up when the pod has to end."""
 
 
 def rewritten(container: Object) -> Json:
-    """Return a container whose probes and hooks go to the proxy."""
-    led = {name: _led(container, container[name]) for name in PROBES if name in container}
-    return {**container, **led, **_led_hooks(container)}
-
-
-def _led_hooks(container: Object) -> Json:
-    hooks = _hooks(container)
-    if not hooks:
-        return {}
-    return {LIFECYCLE: {**container[LIFECYCLE], **{name: _led(container, hook) for name, hook in hooks.items()}}}
+    """Return a container whose probes go to the proxy."""
+    return {**container, **{name: _led(container, container[name]) for name in PROBES if name in container}}
 
 
 def recorded(container: Object) -> Iterator[tuple[Target, float]]:
-    """Yield what the probes and hooks of a container ask, each with the seconds it may take."""
+    """Yield what the probes of a container ask, each with the seconds it may take."""
     for name in PROBES:
         probe = mapping(container.get(name))
         target = _target(container, probe)
         if target is not None:
             seconds = probe.get("timeoutSeconds")
             yield target, seconds if isinstance(seconds, int) and seconds > 0 else _SECONDS
-    found = (_target(container, hook) for hook in _hooks(container).values())
-    yield from ((target, HOOK_SECONDS) for target in found if target is not None)
-
-
-def _hooks(container: Object) -> Mapping[str, Object]:
-    """Return the hooks of a container that ask by HTTP; by TCP none can."""
-    written = mapping(container.get(LIFECYCLE))
-    return {name: hook for name in HOOKS if _handler(hook := mapping(written.get(name))) == "httpGet"}
 
 
 def doubts(pod: Pod) -> Iterator[Problem]:
     """Yield what is to be said of probes and hooks that are left alone."""
     for field, container in pod.all_containers():
-        probes = {name: mapping(container.get(name)) for name in PROBES}
-        hooks = {f"{LIFECYCLE}.{name}": hook for name, hook in _hooks(container).items()}
-        for name, asking in {**probes, **hooks}.items():
-            if _handler(asking) and _target(container, asking) is None:
+        for name in PROBES:
+            probe = mapping(container.get(name))
+            if _handler(probe) and _target(container, probe) is None:
                 fault = "asks another machine, or a port that its container has no name for, and is left as it is"
                 remedy = "leave out its host, and name a port of the container"
                 yield problems.warning(pod.ref, f"{field}.{name}", fault, remedy)
+        for name in HOOKS:
+            hook = mapping(mapping(container.get(LIFECYCLE)).get(name))
+            if _handler(hook) == "httpGet" and not mapping(hook["httpGet"]).get("host"):
+                fault = "is asked by kubelet, which has no certificate, and is refused where the service is STRICT"
+                remedy = "let it run a program (exec), or open its port by the annotation " + contract.PASSTHROUGH
+                yield problems.warning(pod.ref, f"{field}.{LIFECYCLE}.{name}", fault, remedy)
 
 
 def _led(container: Object, probe: Any) -> Any:
