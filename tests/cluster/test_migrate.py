@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from mesh import resources
 from meshloom import cli
 from meshloom.crds import definition
+from meshloom.install import workload
 from tests.cluster import servers
 from tests.meshloom.migration import left
 
@@ -151,6 +152,22 @@ async def test_the_samples_of_the_original_move_too(own: servers.Cluster, tmp_pa
         f"{at}.serverCertificate.ociTlsCertificate.certificateId",
         f"{at}.clientValidation.trustedCaBundle.ociCaBundle.caBundleId",
     } <= opened
+
+
+async def test_what_the_values_or_the_installation_map_is_known(own: servers.Cluster, tmp_path: pathlib.Path) -> None:
+    def about(said: Result) -> str:
+        (only,) = [one for one in json.loads(said.output)["findings"] if "ocid1.ca.oc1.iad.a " in one["fact"] + " "]
+        return str(only["advice"])
+
+    mapped = {"certificates": {"authorities": {"ocid1.ca.oc1.iad.a": "shop/root"}}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"settings": mapped}))
+    assert "makes an authority of its own" in about(await meshloom(own, "-o", "json"))
+    assert "Secret shop/root" in about(await meshloom(own, "-o", "json", "--values", str(tmp_path / "values.yaml")))
+    own.kubectl("create", "namespace", "mesh-home")
+    apply(own, [workload.settings_map("mesh-home", yaml.safe_dump(mapped))])
+    assert "Secret shop/root" in about(await meshloom(own, "-o", "json"))
+    own.kubectl("delete", "namespace", "mesh-home", "--wait=false")
+    own.kubectl("delete", "configmap", "-n", "mesh-home", workload.SETTINGS)
 
 
 async def test_whoever_may_not_look_at_everything_is_told_what_is_missing(own: servers.Cluster) -> None:
