@@ -53,7 +53,8 @@ class Pulse:
     async def wait(self, seconds: float) -> None:
         """Return at the next beat, or after so many seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._beat.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation before Python 3.12
+                await self._beat.wait()
 
 
 class Outlet(Protocol):

@@ -111,7 +111,8 @@ class KubeSource:
         if not self._is_synced:
             return
         try:
-            await asyncio.wait_for(held.answered(wanted), HOLD)
+            async with asyncio.timeout(HOLD):  # wait_for may swallow a cancellation before Python 3.12
+                await held.answered(wanted)
         except TimeoutError:
             return  # the Secret is missed meanwhile, and taken up when it comes
 

@@ -109,7 +109,8 @@ class Evictions:
                 await self._take_turns()
             await asyncio.sleep(LOOK_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._pause())
+                async with asyncio.timeout(self._pause()):  # wait_for may swallow a cancellation before Python 3.12
+                    await self._news.wait()
 
     async def _look(self, newest: Resolution, terms: Terms) -> None:
         self._view = await asyncio.to_thread(views.view, newest, terms, self._rules, self._view)

@@ -126,7 +126,8 @@ class Statuses:
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._passes.news.wait(), EVERY)
+            async with asyncio.timeout(EVERY):  # wait_for may swallow a cancellation before Python 3.12
+                await self._passes.news.wait()
         self._passes.news.clear()
         await asyncio.sleep(PAUSE)
 

@@ -79,7 +79,8 @@ class Operator:
         """Return when all of a kind has been seen; say so where we may not look."""
         while not one.complete.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(one.complete.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):  # wait_for may swallow a cancellation before Python 3.12
+                    await one.complete.wait()
             for owner in self._wishes if one.refusal else ():
                 self._tell(owner, states.faulty(_refused(one.refusal)))
 
@@ -124,7 +125,8 @@ class Operator:
                 await self._see_to(due[0])
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), None if due is None else due[1] - _now())
+                async with asyncio.timeout(None if due is None else due[1] - _now()):
+                    await self._news.wait()
 
     async def _see_to(self, owner: Ref) -> None:
         wish = self._wishes.get(owner)
