@@ -71,12 +71,7 @@ def bound(server: Any, listen: Listen) -> int:
 
 def transport(context: Any) -> session.Transport:
     """Return the two ends of a stream."""
-
-    async def read() -> bytes | None:
-        data = await context.read()
-        return None if data is grpc.aio.EOF else data
-
-    return session.Transport(read, context.write)
+    return session.Transport(context.read, context.write, grpc.aio.EOF)
 
 
 def caller(context: Any) -> ports.Caller:

@@ -150,7 +150,7 @@ class Server:
                 first = await transport.read()
         except TimeoutError:
             return ports.Refusal("DEADLINE_EXCEEDED", "no request on a new stream; send one with the node (rule C1)")
-        for effect in receive(first) if first is not None else ():
+        for effect in receive(first) if first is not transport.end else ():
             if isinstance(effect, effects.Refuse):
                 return ports.Refusal(effect.code, effect.message)
         if state.node is None:

@@ -6,11 +6,11 @@ of snapshots only the newest counts.
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from xds import cache, effects, peers, ports, requests, responses, snapshot
+from xds import cache, effects, peers, ports, requests, snapshot
 from xds import machine as machines
 from xds import standing as standings
 
@@ -25,10 +25,13 @@ a proxy's workers take a route into use after it was accepted, and requests unde
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """The two ends of a stream: `read` returns an encoded request, None at the end; `write` waits until it is taken."""
+    """The two ends of a stream: `read` returns an encoded request, `end` after the last; `write` waits until it is
+    taken.
+    """
 
-    read: Callable[[], Awaitable[bytes | None]]
+    read: Callable[[], Awaitable[Any]]
     write: Callable[[bytes], Awaitable[None]]
+    end: object = None
 
 
 class Session:
@@ -78,7 +81,7 @@ class Session:
         self._leaving = False
         self._answered = False
         self._failure: Exception | None = None
-        self._decided: tuple[effects.Effect, ...] = ()  # and not carried out yet
+        self._decided: Sequence[effects.Send] = ()  # and not sent yet
         self._refusal: effects.Refuse | None = None
         self._sent: dict[str, tuple[str, float]] = {}  # nonce -> type URL and time, oldest first
         self._watch: cache.Watch | None = None
@@ -135,7 +138,7 @@ class Session:
 
     async def _requests(self) -> None:
         try:
-            while not self._is_over() and (data := await self._transport.read()) is not None:
+            while not self._is_over() and (data := await self._transport.read()) is not self._transport.end:
                 if self._is_over():
                     return
                 if self._working or self._decided:  # held until then: the rest stays with the peer
@@ -157,8 +160,9 @@ class Session:
             await self._bell
             self._bell = self._loop.create_future()
             self._working = True
-            if not self._is_over():
-                await self._catch_up()
+            for send in self._due():
+                await self._transport.write(send.response.data)
+                self._went(send)
             self._working = False
             self._keep_time()
 
@@ -172,29 +176,31 @@ class Session:
     def _decide(self) -> None:
         if not (self._decided or self._working):
             try:
-                self._decided = self._published()
+                self._decided = self._noted(self._published())
             except Exception as error:  # it is this stream's, not that of the others
                 self._failure = error
         self._ring()
 
-    async def _catch_up(self) -> None:
-        """Do all that is due: what was decided, then what was asked, what is newer than that, and what time brings."""
+    def _due(self) -> Iterator[effects.Send]:
+        """Yield all that is due, each decided when it is its turn: what was decided before, then what was asked, what
+        is newer than that, and what time brings.
+        """
         if self._failure is not None:
             raise self._failure
+        if self._is_over():
+            return
         undone, self._decided = self._decided, ()
-        await self._carry_out(undone)
-        if self._held is not None:
+        yield from undone
+        if self._held is not None and not self._is_over():
             data, self._held = self._held, None
-            await self._carry_out(self._receive(data))
+            yield from self._noted(self._receive(data))
             self._passed_on.set_result(None)
-            if self._is_over():
-                return
-        if published := self._published():
-            await self._carry_out(published)
+        if not self._is_over():
+            yield from self._noted(self._published())
         if self._rang:
             self._rang = False
             for turn in self._timely():
-                await self._carry_out(turn)
+                yield from self._noted(turn)
 
     def _timely(self) -> Iterator[tuple[effects.Effect, ...]]:
         yield from map(self._machine.release, self._overdue())
@@ -216,35 +222,30 @@ class Session:
             self._observer.overdue(self._sent.pop(nonce)[0])
         return nonces
 
-    async def _carry_out(self, turn: tuple[effects.Effect, ...]) -> None:
-        for effect in self._noted(turn):
+    def _noted(self, turn: tuple[effects.Effect, ...]) -> list[effects.Send]:
+        """Take note of what the client answered; return what is to be sent."""
+        sends = []
+        for effect in turn:
             if isinstance(effect, effects.Send):
-                await self._transport.write(effect.response.data)
-                self._went(effect.response)
-                self._note(effect)
-
-    def _noted(self, turn: tuple[effects.Effect, ...]) -> tuple[effects.Effect, ...]:
-        """Take note of what the client answered, which stands in front; return what is to be sent."""
-        for place, effect in enumerate(turn):
-            if isinstance(effect, effects.Send):
-                return turn[place:]
-            if isinstance(effect, effects.Refuse):
+                sends.append(effect)
+            elif isinstance(effect, effects.Refuse):
                 self._refusal, self._ended = effect, True
-                return ()
-            self._came(effect)
-            self._note(effect)
-        return ()
+            else:
+                self._came(effect)
+        return sends
 
-    def _went(self, response: responses.Response) -> None:
-        self._answered = True
+    def _went(self, send: effects.Send) -> None:
+        response, self._answered = send.response, True
         self._sent[response.nonce] = (response.type_url, self._loop.time())
         self._observer.sent(response.type_url, len(response.data))
+        self._note(send)
 
     def _came(self, answer: effects.Acked | effects.Nacked) -> None:
         type_url, at = self._sent.pop(answer.nonce, ("", 0.0))
         if type_url:
             answered = self._observer.acked if isinstance(answer, effects.Acked) else self._observer.nacked
             answered(type_url, self._loop.time() - at)
+        self._note(answer)
 
     def _keep_time(self) -> None:
         """See to it that time is noticed though nothing else happens."""
