@@ -4,7 +4,7 @@ Law: pure. A pass that follows another equals a fresh one and shares with it, by
 What must not be published never is: the proxy keeps the last snapshot it was given.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
 from translator import proxies, resources, traffic
-from translator.bundles import Bundle
+from translator.bundles import Bundle, Part
 from translator.traffic import Traffic
 from xds import snapshot as snapshots
 
@@ -104,9 +104,10 @@ def compiled(
     secured = _secured(compilation.bundles, resolution, given, previous)
     bundles = secured.bundles.values if given is not None else compilation.bundles
     before = previous.bundles if previous else {}
-    differing = layers.changed(before, bundles)
-    shared = shared_parts.parts(previous.parts if previous else {}, before, bundles, differing)
-    made = _made(bundles, differing, shared, previous.made if previous else held)
+    moves = shared_parts.moves(before, bundles, layers.changed(before, bundles))
+    known = previous.parts if previous else {}
+    shared = shared_parts.parts(known, moves)
+    made = _made(bundles, moves, Shared(known, shared), previous.made if previous else held)
     other = changes(held, made)
     fresh = {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
     dangling = _dangling(fresh, held, is_whole=given is not None)
@@ -140,20 +141,44 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
     return {proxy: after[proxy] for proxy in layers.changed(before, after) if proxy in after}
 
 
-def _made(
-    bundles: shared_parts.Bundles, changed: Iterable[proxies.Proxy], shared: shared_parts.Parts, before: Snapshots
-) -> Snapshots:
+class Shared(NamedTuple):
+    """The parts of the pass before, and those of this one."""
+
+    before: shared_parts.Parts
+    now: shared_parts.Parts
+
+
+def _made(bundles: shared_parts.Bundles, moves: shared_parts.Moves, shared: Shared, before: Snapshots) -> Snapshots:
     """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
-    new = {proxy: _snapshot(bundles[proxy], shared, before.get(proxy)) for proxy in changed if proxy in bundles}
+    new = {
+        proxy: _snapshot(bundle, moved, shared, before.get(proxy))
+        for proxy, moved in moves.items()
+        if (bundle := bundles.get(proxy)) is not None
+    }
     if [*before] == [*bundles]:
         return layers.patched(before, {proxy: one for proxy, one in new.items() if one is not before[proxy]})
     return {proxy: new[proxy] if proxy in new else before[proxy] for proxy in bundles}
 
 
-def _snapshot(bundle: Bundle, shared: shared_parts.Parts, before: snapshots.Snapshot | None) -> snapshots.Snapshot:
-    given = tuple([shared[id(part)].part for part in bundle])
-    new = before.replaced(given) if before is not None else snapshots.Snapshot.of(*given)
+def _snapshot(
+    bundle: Bundle, moved: Sequence[shared_parts.Move], shared: Shared, before: snapshots.Snapshot | None
+) -> snapshots.Snapshot:
+    new = before.exchanged(_pairs(moved, shared)) if before is not None else None
+    if new is None:
+        new = snapshots.Snapshot.of(*[shared.now[id(part)].part for part in bundle])
     return before if before is not None and new == before else new
+
+
+def _pairs(
+    moved: Sequence[shared_parts.Move], shared: Shared
+) -> list[tuple[snapshots.Part | None, snapshots.Part | None]]:
+    """Return the protocol's parts of the compiler's."""
+    return [(_part(shared.before, old), _part(shared.now, new)) for old, new in moved]
+
+
+def _part(known: shared_parts.Parts, compiled: Part | None) -> snapshots.Part | None:
+    held = known.get(id(compiled)) if compiled is not None else None
+    return held.part if held is not None else None
 
 
 Dangling = Mapping[proxies.Proxy, tuple[snapshots.ResourceName, ...]]

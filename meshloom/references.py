@@ -5,6 +5,8 @@ a snapshot that follows a sound one only the parts are looked at that took the p
 """
 
 import functools
+import itertools
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -35,7 +37,10 @@ def dangling(
     stands_in = functools.cache(_stands_in)
 
     def follows(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> bool:
-        return old is not None and len(new.parts) == len(old.parts) and all(map(stands_in, new.parts, old.parts))
+        if old is None or len(new.parts) != len(old.parts):
+            return False
+        is_other = map(operator.is_not, new.parts, old.parts)
+        return all(itertools.starmap(stands_in, itertools.compress(zip(new.parts, old.parts, strict=True), is_other)))
 
     unknown = ((key, new) for key, new in several.items() if not follows(new, sound.get(key)))
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)
@@ -44,8 +49,6 @@ def dangling(
 
 def _stands_in(new: snapshots.Part, old: snapshots.Part) -> bool:
     """Return whether a part names nothing that another does not, and holds all that it holds."""
-    if new is old:
-        return True
     held = new.entries
     is_held = all(type_url in held and named.keys() <= held[type_url].keys() for type_url, named in old.entries.items())
     return is_held and new.references <= old.references

@@ -7,7 +7,7 @@ changed.
 import itertools
 import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from translator import bundles, proxies
@@ -29,9 +29,20 @@ Parts = dict[int, Held]
 """By the identity of the compiler's."""
 
 
-def parts(previous: Parts, before: Bundles, after: Bundles, changed: Iterable[proxies.Proxy]) -> Parts:
-    """Return the parts of the bundles `after`; `previous` are those of `before`, which differ only at `changed`."""
-    moves = [move for proxy in changed for move in moved(before.get(proxy, ()), after.get(proxy, ()))]
+Move = tuple[bundles.Part | None, bundles.Part | None]
+"""A part, and the one that stands in its place; None where there is no such place before or after."""
+
+Moves = Mapping[proxies.Proxy, Sequence[Move]]
+
+
+def moves(before: Bundles, after: Bundles, changed: Iterable[proxies.Proxy]) -> Moves:
+    """Return for each of these proxies what stands in another's place in its bundle."""
+    return {proxy: moved(before.get(proxy, ()), after.get(proxy, ())) for proxy in changed}
+
+
+def parts(previous: Parts, given: Moves) -> Parts:
+    """Return the parts of the bundles after these moves; `previous` are those before."""
+    moves = [*itertools.chain.from_iterable(given.values())]
     known = {id(part): part for move in moves for part in move if part is not None}
     more = Counter(id(new) for _, new in moves if new is not None)
     less = Counter(id(old) for old, _ in moves if old is not None)

@@ -149,19 +149,23 @@ class Snapshot:
             _check_names(type_url, several)
         return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
 
-    def replaced(self, parts: tuple[Part, ...]) -> "Snapshot":
-        """Return `of` these parts, at a cost of those that took the place of others, if they have the same names."""
-        if len(parts) != len(self.parts):
-            return Snapshot.of(*parts)
+    def exchanged(self, pairs: Sequence[tuple[Part | None, Part | None]]) -> "Snapshot | None":
+        """Return the snapshot in which others took the place of some of its parts, at a cost of those; None where these
+        are not its own, or the others have other names.
+        """
+        places = {id(old): new for old, new in pairs}
+        parts = tuple([places.get(id(part), part) for part in self.parts])
+        if sum(map(operator.is_not, parts, self.parts)) != len(pairs):
+            return None
         entries, digests = {**self._entries}, {**self.digests}
-        is_other = map(operator.is_not, self.parts, parts)
-        for old, new in itertools.compress(zip(self.parts, parts, strict=True), is_other):
-            if not _is_named_alike(old, new):
-                return Snapshot.of(*parts)
+        for old, new in pairs:
+            if old is None or new is None or not _is_named_alike(old, new):
+                return None
             for type_url, digest in new.digests.items():
                 digests[type_url] = (digests[type_url] + digest - old.digests[type_url]) % _MODULUS
-                entries[type_url] = tuple([part.entries[type_url] for part in parts if type_url in part.entries])
-        return Snapshot(parts, digests, entries)
+                gone, come = old.entries[type_url], new.entries[type_url]
+                entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
+        return Snapshot(tuple(filter(None, parts)), digests, entries)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)

@@ -24,7 +24,7 @@ def held(bundles):
 def test_what_is_held_is_kept_and_what_is_not_is_forgotten(runs):
     before, last = {}, {}
     for after in runs:
-        new = shared_parts.parts(last, before, after, layers.changed(before, after))
+        new = shared_parts.parts(last, shared_parts.moves(before, after, layers.changed(before, after)))
         assert {key: one.holders for key, one in new.items()} == held(after)
         assert all(new[id(part)].compiled is part for bundle in after.values() for part in bundle)
         assert all(
