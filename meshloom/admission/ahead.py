@@ -15,8 +15,10 @@ from mesh.resources import Resource
 
 SECONDS: Final = 5.0
 """How long it takes at most until something is seen that was let in; twice as long it counts at most."""
-MOST: Final = 100
-"""Objects; more are judged as if they were not there yet."""
+MOST: Final = 30
+"""Objects, about what comes between two passes; more are judged as if they were not there yet, for in a large mesh each
+costs some hundredths of a second after every pass.
+"""
 
 
 class Ahead:
