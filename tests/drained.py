@@ -37,7 +37,8 @@ class Drained(Generic[S]):
                     await self._task
                 async with self._news:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), 0.05)
+                        async with asyncio.timeout(0.05):  # wait_for may swallow the end of patience before Python 3.12
+                            await self._news.wait()
 
     async def until_synced(self) -> None:
         """Wait until everything has been listed."""

@@ -36,9 +36,6 @@ CONNECT_SECONDS: Final = 5.0
 RELOAD_SECONDS: Final = 10.0
 """Between two looks at a kubeconfig whose credentials are not accepted any more."""
 
-_TURNS = 3
-"""Of the event loop, until a connection that was given up while it was made is closed, too."""
-
 _AT_MOST = 500
 """Characters of an answer that is not a Status, in an error."""
 
@@ -111,8 +108,6 @@ class ApiServer:
         for each in (self._client, self._former):
             if each is not None:
                 await each.close()
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
 
     async def request(
         self,

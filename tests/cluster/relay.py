@@ -21,6 +21,7 @@ class Relay:
     server: asyncio.Server | None = None
     address: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    held: asyncio.Event = field(default_factory=asyncio.Event)
     pause: float = 0.0
     streams: set[asyncio.StreamWriter] = field(default_factory=set)
     serving: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -32,7 +33,8 @@ class Relay:
         self.address = self.server.sockets[0].getsockname()[1]
 
     def stall(self) -> None:
-        """Hand nothing on from now, on any connection."""
+        """Hand nothing on from now, on any connection; `held` is set when there is something that is not."""
+        self.held.clear()
         self.flowing.clear()
 
     def flow(self) -> None:
@@ -79,6 +81,8 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := await source.read(TRICKLE if self.pause else 1 << 16):
                 await asyncio.sleep(self.pause)
+                if not self.flowing.is_set():
+                    self.held.set()
                 await self.flowing.wait()
                 target.write(data)
                 await target.drain()

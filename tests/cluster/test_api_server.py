@@ -1,13 +1,15 @@
 """The connection to a real API server."""
 
+import asyncio
 import contextlib
 import pathlib
 import socket
 import time
 
 import pytest
+from aiohttp import client_proto
 
-from tests.cluster import servers
+from tests.cluster import relay, servers
 from watchers import api_server, lifelines
 
 MAPS = "configmaps"
@@ -100,19 +102,63 @@ async def test_a_token_that_was_replaced_in_the_kubeconfig_is_taken_up(
         assert (await api.request("GET", "/api/v1/namespaces/default"))["kind"] == "Namespace"
 
 
-async def test_the_system_asks_whether_the_other_side_lives(
-    cluster: servers.Cluster, api: api_server.ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Return the sockets of all connections, as they are made."""
+    found: list[socket.socket] = []
 
     def noted(address: tuple[int, ...]) -> socket.socket:
-        made.append(kept_alive(address))
-        return made[-1]
+        found.append(kept_alive(address))
+        return found[-1]
 
     kept_alive = lifelines._kept_alive
     monkeypatch.setattr(lifelines, "_kept_alive", noted)
+    return found
+
+
+async def test_the_system_asks_whether_the_other_side_lives(
+    cluster: servers.Cluster, made: list[socket.socket]
+) -> None:
     async with api_server.connected(cluster.access) as other:
         await other.request("GET", "/version")
         (one,) = made
         assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+
+async def test_a_request_that_is_given_up_leaves_no_connection_open_though_the_server_says_no_goodbye(
+    cluster: servers.Cluster, tmp_path: pathlib.Path, made: list[socket.socket]
+) -> None:
+    async with relay.relayed(cluster, tmp_path) as (way, access):
+        async with api_server.connected(access) as api:
+            await api.request("GET", "/version")
+            way.stall()
+            asking = asyncio.create_task(api.request("GET", "/version"))
+            await asyncio.wait_for(way.held.wait(), 20)
+            await given_up(asking)
+        assert [one.fileno() for one in made] == [-1]
+
+
+async def test_a_request_that_is_given_up_just_as_its_connection_stands_leaves_none_open(
+    cluster: servers.Cluster, tmp_path: pathlib.Path, made: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with relay.relayed(cluster, tmp_path) as (way, access):
+        async with api_server.connected(access) as api:
+
+            def stands(self: client_proto.ResponseHandler, transport: asyncio.BaseTransport) -> None:
+                connection_made(self, transport)
+                way.stall()
+                asking.cancel()
+
+            connection_made = client_proto.ResponseHandler.connection_made
+            monkeypatch.setattr(client_proto.ResponseHandler, "connection_made", stands)
+            asking = asyncio.create_task(api.request("GET", "/version"))
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        assert [one.fileno() for one in made] == [-1]
+
+
+async def given_up(asking: "asyncio.Task[object]") -> None:
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
