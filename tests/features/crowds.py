@@ -146,14 +146,16 @@ async def _silent(doors, context, each, token, over):
 
 
 async def _answering(reader, writer, over):
-    """Acknowledge settings and pings, and count streams that end."""
+    """Acknowledge settings and pings, and count streams that end: once each, though trailers and a reset may come."""
+    ended = set[int]()
     while True:
         head = await reader.readexactly(9)
         payload = await reader.readexactly(int.from_bytes(head[:3]))
         kind, flags = head[3], head[4]
         if kind in (SETTINGS, PING) and not flags & ACK:
             writer.write(frame(kind, ACK, 0, payload if kind == PING else b""))
-        elif kind == RESET or (kind == HEADERS and flags & ACK):
+        elif (kind == RESET or (kind == HEADERS and flags & ACK)) and (stream := int.from_bytes(head[5:])) not in ended:
+            ended.add(stream)
             over.release()
 
 
