@@ -12,7 +12,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tests.cluster import servers
 from watchers import api_server
 
 NODE = "loopback"
@@ -31,10 +30,9 @@ async def running(api: api_server.ApiServer, folder: Path, ports: Mapping[tuple[
     made.router.add_get("/portForward/{namespace}/{pod}/{uid}", forward)
     runner = web.AppRunner(made)
     await runner.setup()
-    [port] = servers.free_ports(1)
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=_certified(folder)).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_certified(folder)).start()
     try:
-        await _told(api, port)
+        await _told(api, runner.addresses[0][1])
         yield
     finally:
         await api.request("DELETE", api_server.path("v1", "nodes", "", NODE))
@@ -84,10 +82,12 @@ async def _forwarded(request: web.Request, port: int | None) -> web.WebSocketRes
         return made
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     back = asyncio.create_task(_sent_back(reader, made))
-    async for message in made:
-        writer.write(message.data[1:])
-    await back
-    writer.close()
+    try:
+        async for message in made:
+            writer.write(message.data[1:])
+    finally:
+        writer.close()  # and nothing more comes back
+        await asyncio.gather(back, return_exceptions=True)
     return made
 
 

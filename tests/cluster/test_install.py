@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -323,7 +322,7 @@ async def _denied_in_time(program: api_server.ApiServer, at: str, asked: dict[st
 @contextlib.contextmanager
 def running(access: api_server.Access, folder: pathlib.Path, health: int) -> Iterator[pathlib.Path]:
     """Run the program as the account that was installed for it; yield its log."""
-    webhook, operator, ads = free_ports(3)
+    webhook, operator, ads = servers.free_ports(3)
     inner = {"webhook": f"127.0.0.1:{webhook}", "operator": f"127.0.0.1:{operator}"}
     document = {"operating": {"health": f"127.0.0.1:{health}"}, "kubernetes": inner}
     (folder / "settings.yaml").write_text(yaml.safe_dump(document))
@@ -348,14 +347,6 @@ def environment_of(folder: pathlib.Path) -> dict[str, str]:
     (container,) = deployed["spec"]["template"]["spec"]["containers"]
     by_deployment = {each["name"]: each["value"] for each in container["env"] if "value" in each}
     return {**dict(by_image), **by_deployment, "XDG_RUNTIME_DIR": str(folder)}
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 ZOO = "animals"
@@ -384,7 +375,7 @@ async def test_the_program_runs_with_what_it_is_granted(
     """It makes its authorities, publishes its roots, leads, and says how each object is."""
     await populated(own, api, installed)
     access = await access_of_program(own, api)
-    (health,) = free_ports(1)
+    (health,) = servers.free_ports(1)
     root_map = api_server.path("v1", "configmaps", ZOO, grants.ROOT_MAP)
     wanted = {
         places.Place("ValidatingWebhookConfiguration", "", grants.NAME).path: "caBundle",
