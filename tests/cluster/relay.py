@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from tests.cluster import servers
@@ -66,16 +66,22 @@ class Relay:
             self.serving.discard(task)
 
     async def _serving(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_refusing:
-            writer.transport.abort()
-            return
-        onward, back = await asyncio.open_connection("127.0.0.1", self.port)
-        pair = {writer, back}
-        self.streams |= pair
-        await asyncio.gather(self._handed(reader, back), self._handed(onward, writer))
-        self.streams -= pair
-        for each in pair:
-            each.transport.abort()
+        with self._closed(writer):
+            if self.is_refusing:
+                return
+            onward, back = await asyncio.open_connection("127.0.0.1", self.port)
+            with self._closed(back):
+                await asyncio.gather(self._handed(reader, back), self._handed(onward, writer))
+
+    @contextlib.contextmanager
+    def _closed(self, stream: asyncio.StreamWriter) -> Iterator[None]:
+        """Have a stream cut with the others, and closed with the block, also if nobody is there to hand bytes to."""
+        self.streams.add(stream)
+        try:
+            yield
+        finally:
+            self.streams.discard(stream)
+            stream.transport.abort()
 
     async def _handed(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
