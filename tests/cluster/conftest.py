@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import pathlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,8 +11,6 @@ from tests.cluster import servers
 from tests.meshloom import running
 from watchers import api_server
 
-CRDS = pathlib.Path(__file__).parents[2] / "deploy" / "crds"
-
 _numbers = itertools.count(1)
 
 
@@ -22,10 +19,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluste
     """Yield a cluster without nodes, shared by the session, with the kinds of the mesh."""
     if reason := servers.missing():
         pytest.skip(reason)
-    with servers.running(tmp_path_factory.mktemp("cluster")) as running:
-        if CRDS.is_dir():
-            running.kubectl("apply", "--server-side", "-f", str(CRDS))
-            running.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    with servers.with_kinds(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 

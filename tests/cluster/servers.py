@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from watchers import api_server
 
+CRDS = pathlib.Path(__file__).parents[2] / "deploy" / "crds"
 WANTED = "KUBEBUILDER_ASSETS"
 """This variable of the environment names the folder of kube-apiserver, etcd and kubectl; setup-envtest prints it."""
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
@@ -171,6 +172,15 @@ def _etcd(cluster: Cluster) -> list[str]:
         *("--listen-client-urls", cluster.etcd_url, "--advertise-client-urls", cluster.etcd_url),
         *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", f"default={peers}"),
     ]
+
+
+@contextlib.contextmanager
+def with_kinds(folder: pathlib.Path) -> Iterator[Cluster]:
+    """Yield a cluster that runs and knows the kinds of the mesh."""
+    with running(folder) as cluster:
+        cluster.kubectl("apply", "--server-side", "-f", str(CRDS))
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        yield cluster
 
 
 def _api_server(cluster: Cluster) -> list[str]:

@@ -1,9 +1,6 @@
 """A real API server asks the real webhook: what users see of it, and what holds while nobody answers."""
 
 import asyncio
-import pathlib
-import re
-import subprocess
 import time
 
 import pytest
@@ -11,8 +8,7 @@ import yaml
 
 from meshloom.admission import configuration, judge
 from meshloom.cluster import publishing, roots, webhook_certificate
-from tests import written
-from tests.cluster import replicas, waiting
+from tests.cluster import replicas, users, waiting
 from watchers import api_server
 
 MESH = "Mesh: shop/main\nmtls: {minimum: PERMISSIVE}"
@@ -29,31 +25,9 @@ async def plane(cluster, api, namespace, log, monkeypatch):
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def document(text, namespace):
-    return written.document(yaml.safe_load(text.replace("shop/", f"{namespace}/")))
-
-
-class Kubectl:
-    """`kubectl` as users have it."""
-
-    def __init__(self, cluster, namespace):
-        self._command = [str(cluster.assets / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), "-n", namespace]
-        self._namespace = namespace
-
-    async def apply(self, text, *options):
-        return await self("apply", *options, "-f", "-", text=yaml.safe_dump(document(text, self._namespace)))
-
-    async def __call__(self, *arguments, text=None):
-        """Return exit code, output and errors."""
-        done = await asyncio.to_thread(
-            subprocess.run, [*self._command, *arguments], input=text, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture
 def kubectl(cluster, namespace):
-    return Kubectl(cluster, namespace)
+    return users.Kubectl(cluster, namespace)
 
 
 async def test_users_are_told_what_is_wrong_and_what_to_do(plane, kubectl, namespace):
@@ -92,7 +66,7 @@ async def test_immutable_fields_and_removals(plane, kubectl, namespace):
 
 
 async def test_objects_without_a_name_of_their_own_are_judged_too(plane, api, namespace):
-    made = document(LOW.replace("DISABLED", "STRICT"), namespace)
+    made = users.document(LOW.replace("DISABLED", "STRICT"), namespace)
     made["metadata"] = {"generateName": "some-"}
     created = await api.request("POST", api_server.path(made["apiVersion"], "virtualservices", namespace), body=made)
     assert created["metadata"]["name"].startswith("some-")
@@ -102,7 +76,7 @@ async def test_while_nobody_answers_changes_wait_but_finalizers_labels_and_remov
     cluster, api, kubectl, namespace, log, monkeypatch
 ):
     monkeypatch.setenv("POD_NAMESPACE", namespace)
-    mesh = document(MESH, namespace)
+    mesh = users.document(MESH, namespace)
     mesh["metadata"]["finalizers"] = ["example.com/any"]
     path = api_server.path(mesh["apiVersion"], "meshes", namespace)
     async with replicas.replica(api, namespace, log) as replica:
@@ -158,10 +132,10 @@ async def test_what_somebody_takes_out_of_the_bundle_and_the_config_map_is_put_b
 
 
 async def test_large_objects_are_judged_in_time(plane, api, namespace):
-    made = document(MESH, namespace)
+    made = users.document(MESH, namespace)
     path = api_server.path(made["apiVersion"], "virtualservices", namespace)
     await api.request("POST", api_server.path(made["apiVersion"], "meshes", namespace), body=made)
-    service = document(PETS, namespace)
+    service = users.document(PETS, namespace)
     service["metadata"]["annotations"] = {"long": "x" * 200_000}
     took = []
     for number in range(20):
@@ -184,7 +158,7 @@ async def test_more_changes_at_once_than_can_be_judged_are_put_off_and_clients_c
 
     monkeypatch.setattr(judge.review, "judged", slowly)
     monkeypatch.setattr(judge, "PATIENCE", 0.5)
-    made = document(PETS, namespace)
+    made = users.document(PETS, namespace)
     path = api_server.path(made["apiVersion"], "virtualservices", namespace)
 
     async def created(number):
@@ -212,7 +186,7 @@ async def test_what_a_change_needs_may_come_in_the_same_breath(plane, api, names
         api_server.path("v1", "services", namespace),
         body={"metadata": {"name": "pets"}, "spec": {"selector": {"app": "pets"}, "ports": [{"port": 80}]}},
     )
-    made = document(
+    made = users.document(
         "VirtualDeploymentBinding: shop/pets\nvirtualDeployment: {ref: {name: pets-v1}}\n"
         "target: {service: {ref: {name: pets}}}",
         namespace,
@@ -224,36 +198,3 @@ async def test_what_a_change_needs_may_come_in_the_same_breath(plane, api, names
         await api.request(
             "POST", api_server.path(made["apiVersion"], "virtualdeploymentbindings", namespace), body=made
         )
-
-
-EXAMPLES = pathlib.Path(__file__).parents[2] / "demo" / "examples"
-ABSENT = re.compile(r"Warning: (\w+ \S+) spec\S*: (\w+ \S+) does not exist")
-
-
-async def test_the_examples_apply_as_they_are_and_are_warned_of_nothing_that_is_there(
-    cluster, api, namespace, log, monkeypatch
-):
-    monkeypatch.setenv("POD_NAMESPACE", namespace)
-    several = {path: _documents(path) for path in sorted(EXAMPLES.iterdir()) if path.suffix != ".md"}
-    spaces = {one["metadata"]["namespace"] for some in several.values() for one in some}
-    for space in spaces:
-        cluster.kubectl("create", "namespace", space)
-    async with replicas.replica(api, namespace, log, *spaces) as replica:
-        document = configuration.configured({"url": replica.url})
-        await api.request("POST", webhook_certificate.PATH.rpartition("/")[0], body=document)
-        try:
-            await replicas.bundled(api)
-            for path, some in several.items():
-                code, _, err = await Kubectl(cluster, namespace)("apply", "--namespace", "", "-R", "-f", str(path))
-                assert code == 0, err
-                order = ["{kind} {metadata[namespace]}/{metadata[name]}".format(**one) for one in some]
-                early = [(one, other) for one, other in ABSENT.findall(err) if order.index(other) < order.index(one)]
-                assert early == [], "told that something does not exist which was applied before"
-        finally:
-            await api.request("DELETE", webhook_certificate.PATH)
-    cluster.kubectl("delete", "namespace", *spaces, "--wait=false")
-
-
-def _documents(path):
-    files = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
-    return [one for each in files for one in yaml.safe_load_all(each.read_text()) if one]
