@@ -53,9 +53,8 @@ def proxies(
     The exit code is 0 if all are in sync, 1 if one rejected something, 3 if something is on its way or held back.
     """
     from meshloom.commands import proxies as command
-    from meshloom.operator import client
 
-    at = _cluster(kubeconfig, context, namespace) if kubernetes else client.address(operator_socket, operator_token)
+    at = _place(kubernetes, (operator_socket, operator_token), (kubeconfig, context, namespace))
     raise typer.Exit(command.run(proxy, output, at, watch=watch))
 
 
@@ -79,15 +78,20 @@ def config(
     Private keys are never shown. The exit code is that of `meshloom proxies`.
     """
     from meshloom.commands import config as command
-    from meshloom.operator import client
 
-    at = _cluster(kubeconfig, context, namespace) if kubernetes else client.address(operator_socket, operator_token)
+    at = _place(kubernetes, (operator_socket, operator_token), (kubeconfig, context, namespace))
     wanted = command.Wanted(proxy, type_.value if type_ else None, name, differing)
     raise typer.Exit(command.run(wanted, output, at))
 
 
-def _cluster(kubeconfig: str, context: str, namespace: str) -> "client.Place":
+def _place(in_cluster: bool, local: tuple[str, str], cluster: tuple[str, str, str]) -> "client.Place":
+    """Return who is asked: the control plane at a socket, by a token, or all replicas in a namespace of a cluster."""
+    if not in_cluster:
+        from meshloom.operator import client
+
+        return client.address(*local)
     from meshloom.operator import replicas
     from watchers import api_server
 
+    kubeconfig, context, namespace = cluster
     return replicas.Cluster(api_server.Access(kubeconfig, context), namespace)

@@ -17,6 +17,19 @@ Mesh: shop/main
 mtls: {minimum: DISABLED}
 """
 
+PETS = """
+VirtualService: shop/pets
+mesh: {ref: {name: main}}
+hosts: [pets]
+---
+VirtualDeployment: shop/pets-v1
+virtualService: {ref: {name: pets}}
+serviceDiscovery: {type: DNS, hostname: v1.local}
+listener: [{protocol: HTTP, port: 9080}]
+---
+"""
+"""A service with a deployment."""
+
 SHOP = """
 Mesh: shop/main
 mtls: {minimum: PERMISSIVE}

@@ -13,13 +13,12 @@ from envoy_data_plane.envoy.config.listener import v3 as listener_v3
 from envoy_data_plane.envoy.extensions.filters.listener.original_dst import v3 as original_v3
 from envoy_data_plane.envoy.type import v3 as type_v3
 
-from translator import access_log, listeners, names, resources, tcp, wire
+from translator import access_log, listeners, names, proxies, resources, tcp, wire
 from translator.access_log import Owner
 from translator.doors import Door, Inspection
 from translator.resources import EncodedResource
 
 _FILTER_CHAINS = 3  # the number of the field
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - the kernel sends what was dialled anywhere
 _OUTBOUND, _INBOUND = core_v3.TrafficDirection.OUTBOUND, core_v3.TrafficDirection.INBOUND
 _SILENCE = datetime.timedelta(seconds=1)
 """How long a caller may say nothing before it is taken for one in clear: the server may be the first to speak."""
@@ -121,7 +120,9 @@ def _inspector(passthrough: Iterable[int]) -> listener_v3.ListenerFilter:
 
 
 def _addresses(port: int, is_ipv4_only: bool) -> Iterator[core_v3.Address]:
-    return (listeners.socket_address(host, port) for host in (_EVERYWHERE[:1] if is_ipv4_only else _EVERYWHERE))
+    return (
+        listeners.socket_address(host, port) for host in (proxies.ANYWHERE[:1] if is_ipv4_only else proxies.ANYWHERE)
+    )
 
 
 def _additional(others: Iterable[core_v3.Address]) -> list[listener_v3.AdditionalAddress]:

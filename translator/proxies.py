@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from mesh.problems import Ref
 
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - whoever may come in is decided by identity, not by where somebody listens
+"""All addresses of a machine, of IPv4 and of IPv6."""
+
 
 class TcpWay(NamedTuple):
     """Where an application dials to reach a service by TCP: its sidecar listens there.
@@ -67,7 +70,7 @@ class Gateway(NamedTuple):
     """
 
     gateway: Ref
-    address: str = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached from everywhere
+    address: str = ANYWHERE[0]
     deployment: Ref | None = None
 
     @property

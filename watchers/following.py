@@ -18,6 +18,9 @@ from watchers import api_server, kinds, reflector, standing
 from watchers.events import Event, Reported
 from watchers.reflector import Complete, Fault, Gone, Here, Told
 
+_CHANCE = random.SystemRandom()
+"""So that not all come at once."""
+
 SOURCE: Final = "kubernetes"
 
 _SHARED: Final = (0, *standing.REFUSALS)
@@ -119,7 +122,7 @@ class Following:
                     await self._watch(watch)
 
     async def _pause(self) -> None:
-        seconds = self._reflector.pause(random.random())  # noqa: S311 - so that not all ask at once
+        seconds = self._reflector.pause(_CHANCE.random())
         if self._last is not None and self._last.status in _SHARED:
             await self._pulse.wait(seconds)
         elif seconds:
@@ -151,7 +154,7 @@ class Following:
             self._reflector.closed(_now() - began, heard)
 
     def _lines(self, watch: reflector.Watch) -> AsyncGenerator[bytes, None]:
-        seconds = random.uniform(*self._pace.watch)  # noqa: S311 - so that not all ask at once
+        seconds = _CHANCE.uniform(*self._pace.watch)
         asked = {**self._query, **watch.query(seconds)}
         accept = self._accepted("PartialObjectMetadata")
         return self._api.lines(self._path, asked, self._pace.silence, accept)

@@ -16,6 +16,9 @@ import structlog
 from meshloom.cluster import election
 from watchers import api_server
 
+_CHANCE = random.SystemRandom()
+"""So that not all come at once."""
+
 LEASE: Final = "meshloom-leader"
 JITTER: Final = 0.2
 """By this part of the time between them looks at the lease come later, so that candidates spread."""
@@ -80,7 +83,7 @@ class Leader:
         try:
             while True:
                 await self._look()
-                await asyncio.sleep(self._terms.retry * (1 + JITTER * random.random()))  # noqa: S311 - no secret
+                await asyncio.sleep(self._terms.retry * (1 + JITTER * _CHANCE.random()))
         finally:
             was_leading = self.is_leading
             await self._stop()

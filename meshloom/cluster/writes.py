@@ -13,6 +13,9 @@ import structlog
 
 from watchers import api_server
 
+_CHANCE = random.SystemRandom()
+"""So that not all come at once."""
+
 FINAL: Final = frozenset({400, 404, 410, 413, 422})
 """Answers that will be the same again."""
 _GONE: Final = 404
@@ -130,7 +133,7 @@ class Writes:
 
     def _rest(self, key: Hashable, due: _Due, at_least: float) -> None:
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(due.failures, 10))
-        seconds = max(at_least, pause * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
+        seconds = max(at_least, pause * (0.5 + _CHANCE.random() / 2))
         self._resting[key] = due
         asyncio.get_running_loop().call_later(seconds, self._again, key, due)
 

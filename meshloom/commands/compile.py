@@ -32,9 +32,6 @@ _TYPES = {
 }
 
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached from everywhere
-
-
 @dataclass(frozen=True, slots=True)
 class Capture:
     """Where sidecars and applications would listen; an empty workload address: what the deployment's hostname says."""
@@ -101,7 +98,9 @@ def proxies_of(
         return frozenset(claim.proxyless(item.ref.key) for item in named), ()
     sidecars = [_sidecar(deployment, at) for deployment in named]
     gateways = [
-        claim.gateway(ref.key, at.workload_address or EVERYWHERE) for ref in of.gateways if wanted in (None, ref.key)
+        claim.gateway(ref.key, at.workload_address or proxies.ANYWHERE[0])
+        for ref in of.gateways
+        if wanted in (None, ref.key)
     ]
     problems = tuple(one for one in sidecars if isinstance(one, Problem))
     return frozenset((*gateways, *(one for one in sidecars if not isinstance(one, Problem)))), problems

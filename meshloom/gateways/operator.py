@@ -19,6 +19,9 @@ from meshloom.gateways.states import State
 from meshloom.gateways.wanted import Wanted, Wishes
 from watchers import api_server
 
+_CHANCE = random.SystemRandom()
+"""So that not all come at once."""
+
 CONFLICT: Final = 409
 TOO_MANY: Final = 429
 LONGEST_WORDS: Final = 1000
@@ -194,7 +197,7 @@ class Operator:
         self._tell(owner, states.faulty(words))
 
     def _again(self, owner: Ref, wait: float) -> None:
-        self._schedule.again(owner, _now(), wait, random.random())  # noqa: S311 - so that not all come back at once
+        self._schedule.again(owner, _now(), wait, _CHANCE.random())
 
     def _did(self, place: Ref, what: str) -> None:
         self._observer.did(place.kind, what)

@@ -16,6 +16,9 @@ from mesh.problems import Ref
 from meshloom.gateways import labels, plan
 from watchers import api_server, following, reflector
 
+_CHANCE = random.SystemRandom()
+"""So that not all come at once."""
+
 _PACE: Final = following.Pace()
 
 _log = structlog.get_logger()
@@ -41,7 +44,7 @@ class Sight:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(self._reflector.pause(random.random()))  # noqa: S311 - so that not all ask at once
+            await asyncio.sleep(self._reflector.pause(_CHANCE.random()))
             match self._reflector.request:
                 case reflector.Page() as page:
                     await self._list(page)
@@ -57,7 +60,7 @@ class Sight:
 
     async def _watch(self, watch: reflector.Watch) -> None:
         began, heard = time.monotonic(), 0
-        seconds = random.uniform(*_PACE.watch)  # noqa: S311 - so that not all ask at once
+        seconds = _CHANCE.uniform(*_PACE.watch)
         query = {"labelSelector": labels.WATCHED, **watch.query(seconds)}
         try:
             async with contextlib.aclosing(self._api.lines(self._path, query, _PACE.silence)) as lines:

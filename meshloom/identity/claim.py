@@ -163,7 +163,7 @@ def bound(given: proxies.Envoy) -> str:
         case proxies.Explicit(workload_address=address):
             return address
         case proxies.Transparent(is_ipv4_only=is_ipv4_only):
-            return "0.0.0.0" if is_ipv4_only else "::"  # noqa: S104 - the addresses of a workload, which nobody knows
+            return proxies.ANYWHERE[not is_ipv4_only]
 
 
 def node_id(given: proxies.Proxy) -> str:

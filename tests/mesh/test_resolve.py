@@ -13,17 +13,9 @@ V2 = Ref("VirtualDeployment", "shop", "pets-v2")
 
 SHOP = (
     written.MESH
+    + "---"
+    + written.PETS
     + """
----
-VirtualService: shop/pets
-mesh: {ref: {name: main}}
-hosts: [pets]
----
-VirtualDeployment: shop/pets-v1
-virtualService: {ref: {name: pets}}
-serviceDiscovery: {type: DNS, hostname: v1.local}
-listener: [{protocol: HTTP, port: 9080}]
----
 VirtualDeployment: shop/pets-v2
 virtualService: {ref: {name: pets}}
 serviceDiscovery: {type: DNS, hostname: v2.local}

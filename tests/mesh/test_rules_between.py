@@ -10,17 +10,9 @@ from tests import written
 
 SHOP = (
     written.MESH
+    + "---"
+    + written.PETS
     + """
----
-VirtualService: shop/pets
-mesh: {ref: {name: main}}
-hosts: [pets]
----
-VirtualDeployment: shop/pets-v1
-virtualService: {ref: {name: pets}}
-serviceDiscovery: {type: DNS, hostname: v1.local}
-listener: [{protocol: HTTP, port: 9080}]
----
 IngressGateway: shop/door
 mesh: {ref: {name: main}}
 hosts:

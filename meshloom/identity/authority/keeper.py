@@ -66,7 +66,7 @@ class Keeper:
     ) -> None:
         self._ground, self._sources, self._now = ground, sources, now
         self._authorities: dict[Ref, MeshAuthority] = {}
-        chance = chance or random.Random()  # noqa: S311 - it only spreads renewals in time
+        chance = chance or random.SystemRandom()
         self._leaves = leaves.Leaves(leaves.Making(ground.policy.leaf_life, chance, ground.generated))
         self._asked: _Asked | None = None
         self._last = Credentials({}, {}, 0.0)

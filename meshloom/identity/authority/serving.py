@@ -69,7 +69,7 @@ class ServerKeeper:
         chance: random.Random | None = None,
     ) -> None:
         self._ground, self._published, self._now = ground, published, now
-        self._chance = chance or random.Random()  # noqa: S311 - it only spreads renewals in time
+        self._chance = chance or random.SystemRandom()
         self._succession = Succession(NAME, issue.CONTROL_PLANE, ground)
         self._last: Serving | None = None
         self._names: tuple[str, ...] = ()
