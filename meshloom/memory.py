@@ -18,7 +18,7 @@ SWITCH_SECONDS = 0.001
 ENDED_STREAMS = 1_000
 """So many streams that have ended are worth a sweep; each leaves about a hundred objects and a snapshot."""
 
-_YOUNG, _MIDDLE = 32_000, 3
+_YOUNG, _MIDDLE = 16_000, 1
 """So many young objects, and so many collections of them: one of young objects goes through the mappings of the newest
 pass, which takes milliseconds however few objects there are; the next larger one costs what it holds.
 """
