@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mesh.rules import wording
-from watchers import scalars
+from watchers import json_texts, scalars
 
 DEEPEST = 100
 """Levels of nesting that are read; the nine kinds need about ten."""
@@ -22,7 +22,6 @@ MOST_ALIASED = 100_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COLLECTION_TAGS = {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _REMEDIES = (
     ("mapping values are not allowed", "indent this line like its neighbours, or quote the text that holds a colon"),
     ("cannot start any token", "indent with spaces instead of tabs, and quote text that begins with @, ` or %"),
@@ -86,8 +85,12 @@ def read(text: str) -> Text:
 
     If a document cannot be read, the others of the text can: it is then a document of nothing, with the flaw.
     """
-    whole = _with_whole_letters(text)
+    is_json = json_texts.is_json(text)
+    whole = json_texts.with_whole_letters(text) if is_json else text
     found = _documents(whole, 0, 0)
+    if isinstance(found, Flaw) and is_json:
+        again = _documents(json_texts.with_long_keys(whole), 0, 0)
+        found = found if isinstance(again, Flaw) else again
     return Text(found[0]) if not isinstance(found, Flaw) else _piecewise(whole, found)
 
 
@@ -141,18 +144,6 @@ def _syntax_flaw(error: yaml.MarkedYAMLError, before: int) -> Flaw:
 def _flaw(line: int, fault: str) -> Flaw:
     remedies = (remedy for sign, remedy in _REMEDIES if sign in fault)
     return Flaw(line, fault, next(remedies, "mend the YAML at this line"))
-
-
-def _with_whole_letters(text: str) -> str:
-    """Return JSON in which the two escapes of a letter beyond the 16-bit range are the one that YAML knows."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    return _PAIR.sub(_whole_letter, text)
-
-
-def _whole_letter(pair: re.Match[str]) -> str:
-    high, low = int(pair[2], 16) - 0xD800, int(pair[3], 16) - 0xDC00
-    return rf"{pair[1]}\U{0x10000 + (high << 10) + low:08x}"
 
 
 def _documents(text: str, before: int, aliased: int) -> tuple[tuple[Document, ...], int] | Flaw:

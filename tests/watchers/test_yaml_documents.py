@@ -244,6 +244,11 @@ def test_what_is_written_as_json_is_read_back(value: object) -> None:
     assert values(json.dumps({"value": value})) == [{"value": value}]
 
 
+def test_a_key_of_json_may_be_longer_than_one_of_yaml() -> None:
+    value = {"a": [1, 2], "k" * 2_000: {'"' * 2_000: ": "}, ":": "v" * 2_000}
+    assert values(json.dumps(value)) == [value]
+
+
 def test_a_pair_of_escapes_is_one_letter_in_json_and_ordinary_text_in_yaml() -> None:
     assert values('{"a": "\\ud83d\\ude00 \\\\ud83d\\\\ude00"}') == [{"a": "\U0001f600 \\ud83d\\ude00"}]
     assert values("a: \\ud83d\\ude00") == [{"a": "\\ud83d\\ude00"}]
