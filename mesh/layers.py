@@ -2,15 +2,16 @@
 
 Law: a layer equals the one a fresh run would build; entries with equal inputs, and equal results, stay the same
 objects. Whoever says what a stage reads (`reads`) spares it a look at all the rest: a change then costs what it
-touches, and for each whole mapping that it touches a copy, which is done in C.
+touches, however large the mappings are.
 """
 
 import itertools
 import operator
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from mesh.patches import Patched
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,22 +50,6 @@ def _value(previous: Layer[K, V], key: K, given: Inputs, build: Callable[..., V]
 
 def _kept(before: V, new: V) -> V:
     return before if new == before else new
-
-
-class Patched(dict[K, V]):
-    """A mapping that knows which it was made from, for as long as that is there, and where the two differ."""
-
-    __slots__ = ("__weakref__", "others", "source")
-
-    def __init__(self, source: Mapping[K, V], others: Mapping[K, V]) -> None:
-        super().__init__(source)
-        self.update(others)
-        self.others = others.keys()
-        self.source = weakref.ref(source) if isinstance(source, Patched) else None
-
-    def differing(self, source: Mapping[K, V]) -> list[K] | None:
-        """Return the keys at which this mapping and its source hold different objects; None if that is another one."""
-        return [*self.others] if self.source is not None and self.source() is source else None
 
 
 def patched(before: Mapping[K, V], others: Mapping[K, V]) -> Mapping[K, V]:

@@ -4,7 +4,7 @@ Law: pure. A pass that follows another equals a fresh one and shares with it, by
 What must not be published never is: the proxy keeps the last snapshot it was given.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
 from translator import proxies, resources, traffic
-from translator.bundles import Bundle, Part
+from translator.bundles import Bundle
 from translator.traffic import Traffic
 from xds import snapshot as snapshots
 
@@ -53,6 +53,7 @@ class Pass:
     bundles: shared_parts.Bundles = field(repr=False)
     """What was compiled, with the secrets of each proxy where there are any."""
     parts: shared_parts.Parts = field(repr=False)
+    """Those of all passes that follow one another."""
     made: Snapshots = field(repr=False)
     """The snapshot of each bundle, those that are held back included."""
     snapshots: Snapshots
@@ -103,13 +104,11 @@ def compiled(
     compilation = compiler.compiled(resolution.graph, wanted, previous.compilation if previous else None, kept)
     secured = _secured(compilation.bundles, resolution, given, previous)
     bundles = secured.bundles.values if given is not None else compilation.bundles
-    before = previous.bundles if previous else {}
-    moves = shared_parts.moves(before, bundles, layers.changed(before, bundles))
-    known = previous.parts if previous else {}
-    shared = shared_parts.parts(known, moves)
-    made = _made(bundles, moves, Shared(known, shared), previous.made if previous else held)
+    parts = previous.parts if previous else shared_parts.Parts()
+    made = _followed(previous, bundles) if previous else _made(bundles, parts, held)
     other = changes(held, made)
-    fresh = {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
+    is_made = previous is not None and previous.made is held  # then what is another object is another snapshot
+    fresh = other if is_made else {proxy: new for proxy, new in other.items() if new != held.get(proxy)}
     dangling = _dangling(fresh, held, is_whole=given is not None)
     missing = frozenset(proxy for proxy in wanted if proxy not in made) if len(made) < len(wanted) else frozenset()
     published = {proxy: new for proxy, new in fresh.items() if proxy not in dangling} if dangling else fresh
@@ -120,7 +119,7 @@ def compiled(
     found = (*_unserved(unknown, held), *_uncertified(missing - unknown, held), *_faults(dangling), *beside)
     people = given.members if given is not None else secrets.NOBODY
     problems_found = tuple(sorted({*found}))
-    return Pass(resolution, compilation, people, secured, bundles, shared, made, settled, published, problems_found)
+    return Pass(resolution, compilation, people, secured, bundles, parts, made, settled, published, problems_found)
 
 
 def at_home(of: compiler.Compilation) -> frozenset[Ref]:
@@ -141,44 +140,33 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
     return {proxy: after[proxy] for proxy in layers.changed(before, after) if proxy in after}
 
 
-class Shared(NamedTuple):
-    """The parts of the pass before, and those of this one."""
+def _made(bundles: shared_parts.Bundles, parts: shared_parts.Parts, held: Snapshots) -> Snapshots:
+    """Return the snapshot of each bundle: that which is held, if it comes to the same."""
+    fresh = {proxy: snapshots.Snapshot.of(*map(parts.part, bundle)) for proxy, bundle in bundles.items()}
+    return {proxy: held[proxy] if new == held.get(proxy) else new for proxy, new in fresh.items()}
 
-    before: shared_parts.Parts
-    now: shared_parts.Parts
 
-
-def _made(bundles: shared_parts.Bundles, moves: shared_parts.Moves, shared: Shared, before: Snapshots) -> Snapshots:
+def _followed(previous: Pass, bundles: shared_parts.Bundles) -> Snapshots:
     """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
+    before, made = previous.bundles, previous.made
     new = {
-        proxy: _snapshot(bundle, moved, shared, before.get(proxy))
-        for proxy, moved in moves.items()
+        proxy: _snapshot(bundle, before.get(proxy, ()), previous.parts, made.get(proxy))
+        for proxy in layers.changed(before, bundles)
         if (bundle := bundles.get(proxy)) is not None
     }
-    if [*before] == [*bundles]:
-        return layers.patched(before, {proxy: one for proxy, one in new.items() if one is not before[proxy]})
-    return {proxy: new[proxy] if proxy in new else before[proxy] for proxy in bundles}
+    if layers.differing(before, bundles) is not None:  # nobody came or went
+        return layers.patched(made, {proxy: one for proxy, one in new.items() if one is not made[proxy]})
+    return {proxy: new[proxy] if proxy in new else made[proxy] for proxy in bundles}
 
 
 def _snapshot(
-    bundle: Bundle, moved: Sequence[shared_parts.Move], shared: Shared, before: snapshots.Snapshot | None
+    bundle: Bundle, last: Bundle, parts: shared_parts.Parts, before: snapshots.Snapshot | None
 ) -> snapshots.Snapshot:
-    new = before.exchanged(_pairs(moved, shared)) if before is not None else None
+    pairs = parts.exchanged(last, bundle) if before is not None else None
+    new = before.exchanged(pairs) if before is not None and pairs is not None else None
     if new is None:
-        new = snapshots.Snapshot.of(*[shared.now[id(part)].part for part in bundle])
+        new = snapshots.Snapshot.of(*map(parts.part, bundle))
     return before if before is not None and new == before else new
-
-
-def _pairs(
-    moved: Sequence[shared_parts.Move], shared: Shared
-) -> list[tuple[snapshots.Part | None, snapshots.Part | None]]:
-    """Return the protocol's parts of the compiler's."""
-    return [(_part(shared.before, old), _part(shared.now, new)) for old, new in moved]
-
-
-def _part(known: shared_parts.Parts, compiled: Part | None) -> snapshots.Part | None:
-    held = known.get(id(compiled)) if compiled is not None else None
-    return held.part if held is not None else None
 
 
 Dangling = Mapping[proxies.Proxy, tuple[snapshots.ResourceName, ...]]

@@ -40,7 +40,8 @@ def dangling(
         if old is None or len(new.parts) != len(old.parts):
             return False
         is_other = map(operator.is_not, new.parts, old.parts)
-        return all(itertools.starmap(stands_in, itertools.compress(zip(new.parts, old.parts, strict=True), is_other)))
+        others = itertools.compress(zip(new.parts, old.parts, strict=True), is_other)
+        return all(one.shape is other.shape or stands_in(one, other) for one, other in others)
 
     unknown = ((key, new) for key, new in several.items() if not follows(new, sound.get(key)))
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)

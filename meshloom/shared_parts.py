@@ -1,78 +1,50 @@
-"""The protocol's parts of the compiler's: each made once, for as long as some bundle holds it.
+"""The protocol's parts of the compiler's: each made once, for as long as some snapshot holds it.
 
-Law: what comes of one pass after another is what all bundles of the last would give; a pass costs the bundles that it
+Law: which parts are known changes what a pass costs, and nothing of what comes of it; a pass costs the bundles that it
 changed.
 """
 
 import itertools
 import operator
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+import weakref
+from collections.abc import Mapping
 
 from translator import bundles, proxies
 from xds import snapshot as snapshots
 
-V = TypeVar("V")
 Bundles = Mapping[proxies.Proxy, bundles.Bundle]
+Exchange = tuple[snapshots.Part, snapshots.Part]
 
 
-class Held(NamedTuple):
-    """A part of the compiler's, the protocol's of the same content, and how many bundles hold it."""
+class Parts:
+    """The protocol's parts by the compiler's of the same content, as long as anybody else holds them."""
 
-    compiled: bundles.Part
-    part: snapshots.Part
-    holders: int
+    __slots__ = ("_known",)
 
+    def __init__(self) -> None:
+        # by identity, which no other can have meanwhile: a part holds what it is made of
+        self._known: weakref.WeakValueDictionary[int, snapshots.Part] = weakref.WeakValueDictionary()
 
-Parts = dict[int, Held]
-"""By the identity of the compiler's."""
+    def known(self, compiled: bundles.Part) -> snapshots.Part | None:
+        """Return the part of this one of the compiler's; None if there is none, or none any more."""
+        return self._known.get(id(compiled))
 
+    def part(self, compiled: bundles.Part, place: bundles.Part | None = None) -> snapshots.Part:
+        """Return the part of this one of the compiler's, made of that whose place it takes where that is cheaper."""
+        found = self._known.get(id(compiled))
+        if found is None:
+            before = self.known(place) if place is not None else None
+            found = before.followed(compiled) if before is not None else snapshots.Part.of(compiled)
+            self._known[id(compiled)] = found
+        return found
 
-Move = tuple[bundles.Part | None, bundles.Part | None]
-"""A part, and the one that stands in its place; None where there is no such place before or after."""
-
-Moves = Mapping[proxies.Proxy, Sequence[Move]]
-
-
-def moves(before: Bundles, after: Bundles, changed: Iterable[proxies.Proxy]) -> Moves:
-    """Return for each of these proxies what stands in another's place in its bundle."""
-    return {proxy: moved(before.get(proxy, ()), after.get(proxy, ())) for proxy in changed}
-
-
-def parts(previous: Parts, given: Moves) -> Parts:
-    """Return the parts of the bundles after these moves; `previous` are those before."""
-    moves = [*itertools.chain.from_iterable(given.values())]
-    known = {id(part): part for move in moves for part in move if part is not None}
-    more = Counter(id(new) for _, new in moves if new is not None)
-    less = Counter(id(old) for old, _ in moves if old is not None)
-    place = {id(new): old for old, new in moves if new is not None}
-    made = {
-        key: _held(previous.get(key), part, more[key] - less[key], _of(previous, place.get(key)))
-        for key, part in known.items()
-    }
-    left = previous.copy()
-    left.update(made)
-    for key, held in made.items():
-        if not held.holders:
-            del left[key]
-    return left
-
-
-def _of(previous: Parts, compiled: bundles.Part | None) -> Held | None:
-    return previous.get(id(compiled)) if compiled is not None else None
-
-
-def _held(before: Held | None, compiled: bundles.Part, more: int, place: Held | None) -> Held:
-    """Return a part with what is known of it, and of the one whose place it takes."""
-    if before is not None:
-        return Held(compiled, before.part, before.holders + more)
-    made = place.part.followed(place.compiled, compiled) if place is not None else snapshots.Part.of(compiled)
-    return Held(compiled, made, more)
-
-
-def moved(before: tuple[V, ...], after: tuple[V, ...]) -> list[tuple[V | None, V | None]]:
-    """Return what stands in another's place, beside that other: None where one of the two is shorter."""
-    if len(before) == len(after):
-        return [*itertools.compress(zip(before, after, strict=True), map(operator.is_not, before, after))]
-    return [(old, new) for old, new in itertools.zip_longest(before, after) if old is not new]
+    def exchanged(self, before: bundles.Bundle, after: bundles.Bundle) -> list[Exchange] | None:
+        """Return what took another's place between these two, each beside that other; None if not all have one whose
+        part is known.
+        """
+        if len(before) != len(after):
+            return None
+        moved = itertools.compress(zip(before, after, strict=True), map(operator.is_not, before, after))
+        found = [(self.known(old), self.part(new, old)) for old, new in moved]
+        pairs = [(old, new) for old, new in found if old is not None]
+        return pairs if len(pairs) == len(found) else None

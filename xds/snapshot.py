@@ -22,9 +22,6 @@ _MODULUS: Final = 1 << 128
 _FEW: Final = 8
 """Fewer names than this are looked up one by one."""
 
-_ALIKE: Final = 64
-"""Pairs of parts that are compared by their names once, though several snapshots hold them."""
-
 _NO_NAMES: Final[frozenset[ResourceName]] = frozenset()
 
 
@@ -97,23 +94,30 @@ class Part:
     digests: Mapping[str, int]
     references: frozenset[ResourceName] = field(repr=False)
 
+    shape: object = field(repr=False)
+    """The same object only for parts that hold the same names with the same references."""
+    made_of: Sequence[Resource] = field(repr=False)
+    """The resources that were given, kept for whoever tells parts by them."""
+
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> "Part":
         """Return a part of these resources; a name twice in one type is a ValueError."""
+        given = resources if isinstance(resources, tuple) else tuple(resources)
         entries: dict[str, dict[str, Entry]] = {}
-        for resource in resources:
+        for resource in given:
             named = entries.setdefault(resource.type_url, {})
             if resource.name in named:
                 raise ValueError(_twice(resource.type_url, [resource.name]))
             named[resource.name] = _entry(resource)
         digests = {type_url: total([entry.mark for entry in named.values()]) for type_url, named in entries.items()}
         first, *others = [entry.references for named in entries.values() for entry in named.values()] or [_NO_NAMES]
-        return cls(entries, digests, first.union(*others))
+        return cls(entries, digests, first.union(*others), object(), given)
 
-    def followed(self, before: Sequence[Resource], after: Sequence[Resource]) -> "Part":
-        """Return `of` what is `after` the resources that this part is of, at a cost of those that took the place of
-        others, if they have the same names and references.
+    def followed(self, after: Sequence[Resource]) -> "Part":
+        """Return `of` these resources, at a cost of those that took the place of others, if they have the same names
+        and references.
         """
+        before = self.made_of
         is_other = map(operator.is_not, before, after)
         pairs = tuple(itertools.compress(zip(before, after, strict=False), is_other))
         if len(before) != len(after) or not all(_stands_in(new, old) for old, new in pairs):
@@ -124,7 +128,7 @@ class Part:
             entries[type_url] = {**self.entries[type_url], **named}
             gone = total([self.entries[type_url][name].mark for name in named])
             digests[type_url] = (digests[type_url] - gone + total([one.mark for one in named.values()])) % _MODULUS
-        return Part(entries, digests, self.references)
+        return Part(entries, digests, self.references, self.shape, after)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,23 +153,20 @@ class Snapshot:
             _check_names(type_url, several)
         return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
 
-    def exchanged(self, pairs: Sequence[tuple[Part | None, Part | None]]) -> "Snapshot | None":
+    def exchanged(self, pairs: Sequence[tuple[Part, Part]]) -> "Snapshot | None":
         """Return the snapshot in which others took the place of some of its parts, at a cost of those; None where these
         are not its own, or the others have other names.
         """
-        places = {id(old): new for old, new in pairs}
-        parts = tuple([places.get(id(part), part) for part in self.parts])
-        if sum(map(operator.is_not, parts, self.parts)) != len(pairs):
-            return None
-        entries, digests = {**self._entries}, {**self.digests}
+        places, entries, digests = dict(pairs), {**self._entries}, {**self.digests}
         for old, new in pairs:
-            if old is None or new is None or not _is_named_alike(old, new):
+            if old not in self.parts or not _are_named_alike(old, new):
                 return None
-            for type_url, digest in new.digests.items():
-                digests[type_url] = (digests[type_url] + digest - old.digests[type_url]) % _MODULUS
-                gone, come = old.entries[type_url], new.entries[type_url]
-                entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
-        return Snapshot(tuple(filter(None, parts)), digests, entries)
+            for type_url, come in new.entries.items():
+                gone = old.entries[type_url]
+                if come is not gone:
+                    digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
+                    entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
+        return Snapshot(tuple([places.get(part, part) for part in self.parts]), digests, entries)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
@@ -240,8 +241,9 @@ def _entry(resource: Resource) -> Entry:
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
 
 
-@functools.lru_cache(maxsize=_ALIKE)
-def _is_named_alike(one: Part, other: Part) -> bool:
+def _are_named_alike(one: Part, other: Part) -> bool:
+    if one.shape is other.shape:
+        return True
     if one.entries.keys() != other.entries.keys():
         return False
     return all(named.keys() == other.entries[type_url].keys() for type_url, named in one.entries.items())

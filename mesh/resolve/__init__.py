@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mesh import graph, resources
 from mesh.certificates import Standing, Use
 from mesh.inventory import Inventory
-from mesh.layers import as_given, same
+from mesh.layers import as_given, differing, same
 from mesh.problems import Problem, Ref
 from mesh.resolve import access_stages, core_stages, gateway_stages, references, rival_stages
 from mesh.resolve.crossings import Crossings, CrossNamespace, Permit
@@ -189,4 +189,6 @@ def _graph(stages: Stages, before: graph.Graph) -> graph.Graph:
 
 
 def _kept(new: Mapping[Ref, V], old: Mapping[Ref, V]) -> Mapping[Ref, V]:
-    return old if new is old or new == old else new
+    others = differing(old, new)
+    is_same = new == old if others is None else all(new[ref] == old[ref] for ref in others)
+    return old if is_same else new

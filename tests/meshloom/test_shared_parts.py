@@ -1,42 +1,51 @@
-"""Parts are made once and kept as long as a bundle holds them, pass after pass as in one."""
+"""Parts are made once, and known for as long as somebody holds them."""
 
-import collections
+import gc
+import weakref
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh import layers
 from meshloom import shared_parts
 from translator import resources
 
 PARTS = tuple((resources.EncodedResource(resources.CLUSTER, name, "1", b""),) for name in "abcde")
-BUNDLES = st.dictionaries(
-    st.sampled_from("pqrs"), st.lists(st.sampled_from(PARTS), unique_by=id, max_size=4).map(tuple), max_size=4
-)
+BUNDLES = st.lists(st.sampled_from(PARTS), unique_by=id, max_size=4).map(tuple)
 
 
-def held(bundles):
-    """Return how many bundles hold each part."""
-    return collections.Counter(id(part) for bundle in bundles.values() for part in bundle)
+def part(version):
+    """Return one of the compiler's parts that is no other."""
+    return (resources.EncodedResource(resources.CLUSTER, "a", version, b""),)
 
 
-@given(st.lists(BUNDLES, min_size=1, max_size=6))
-def test_what_is_held_is_kept_and_what_is_not_is_forgotten(runs):
-    before, last = {}, {}
-    for after in runs:
-        new = shared_parts.parts(last, shared_parts.moves(before, after, layers.changed(before, after)))
-        assert {key: one.holders for key, one in new.items()} == held(after)
-        assert all(new[id(part)].compiled is part for bundle in after.values() for part in bundle)
-        assert all(
-            [*one.part.entries[resources.CLUSTER]] == [resource.name for resource in one.compiled]
-            for one in new.values()
-        )
-        assert all(new[key].part is last[key].part for key in new.keys() & last.keys())
-        before, last = after, new
+@given(BUNDLES, BUNDLES)
+def test_what_took_the_place_of_what_is_told_in_the_parts_of_the_protocol(before, after):
+    parts = shared_parts.Parts()
+    held = [parts.part(one) for one in before]
+    found = parts.exchanged(before, after)
+    moved = [(old, new) for old, new in zip(before, after, strict=False) if old is not new]
+    if len(before) != len(after):
+        assert found is None
+    else:
+        assert found == [(parts.known(old), parts.known(new)) for old, new in moved]
+        assert [(old.made_of, new.made_of) for old, new in found] == moved
+    assert held == [parts.known(one) for one in before]
 
 
-def test_what_moved_is_told_with_what_stood_there():
-    a, b, c = object(), object(), object()
-    assert shared_parts.moved((a, b), (a, c)) == [(b, c)]
-    assert shared_parts.moved((a,), (a, c)) == [(None, c)]
-    assert shared_parts.moved((a, b), (a,)) == [(b, None)]
+def test_a_part_is_made_once_while_somebody_holds_it_and_forgotten_after():
+    parts, compiled = shared_parts.Parts(), part("1")
+    held = parts.part(compiled)
+    assert parts.part(compiled) is held
+    assert [*held.entries[resources.CLUSTER]] == ["a"]
+    gone = weakref.ref(held)
+    del held
+    gc.collect()
+    assert (gone(), parts.known(compiled)) == (None, None)
+
+
+def test_what_stood_there_has_to_be_known():
+    parts, old, new = shared_parts.Parts(), part("1"), part("2")
+    assert parts.exchanged((old,), (new,)) is None
+    held = parts.part(old)
+    ((before, after),) = parts.exchanged((old,), (new,))
+    assert (before, after.shape) == (held, held.shape)
