@@ -5,7 +5,7 @@ Law: immutable to whoever looks, in any thread, though it may write itself out m
 
 import weakref
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, Final, TypeVar, overload
+from typing import Final, TypeVar, overload
 
 K = TypeVar("K")
 V = TypeVar("V")

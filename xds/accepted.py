@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from xds import snapshot
+from xds.following import ABSENT
 
 Versions = tuple[snapshot.Entry | None, ...]
 """What a client may hold of a name, one of these; None is that it holds nothing."""
@@ -99,4 +100,4 @@ def _are_alike(one: snapshot.Entry | None, other: snapshot.Entry | None) -> bool
 
 
 def _mark(entry: snapshot.Entry | None) -> int:
-    return entry.mark if entry is not None else snapshot.ABSENT
+    return entry.mark if entry is not None else ABSENT

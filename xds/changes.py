@@ -7,13 +7,8 @@ import itertools
 import operator
 from collections.abc import Iterable, Mapping
 
-from xds import snapshot
+from xds.following import ABSENT, Changes
 from xds.snapshot import Entry, Part, Snapshot
-
-Changes = Mapping[str, Mapping[str, int]]
-"""By type URL: the names whose resource differs, each with its old mark (ABSENT if it is new). Types without are left
-out.
-"""
 
 Moves = tuple[tuple[Part, ...], tuple[Part, ...]]
 """Parts that are gone, and those that have come."""
@@ -44,7 +39,7 @@ def between(parts: Moves) -> Changes:
 def _between(parts: Moves, type_url: str) -> Mapping[str, int]:
     gone, come = (_named(several, type_url) for several in parts)
     others = itertools.compress(come, map(operator.is_not, come.values(), map(gone.get, come)))
-    marks = {name: (gone[name].mark if name in gone else snapshot.ABSENT, come[name].mark) for name in others}
+    marks = {name: (gone[name].mark if name in gone else ABSENT, come[name].mark) for name in others}
     left = {name: gone[name].mark for name in itertools.filterfalse(come.__contains__, gone)}
     return {**{name: old for name, (old, new) in marks.items() if old != new}, **left}
 

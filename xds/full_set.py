@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from xds import accepted, flight, gate, resource_types, responses, set_versions, snapshot, type_state
 from xds import subscription as subscriptions
+from xds.following import ABSENT
 
 
 class FullSet:
@@ -31,13 +32,13 @@ class FullSet:
         self._claim = ""
         self._dropped: frozenset[str] = frozenset()  # by stale requests
         self._asked = True  # an answer is owed whatever the client holds
-        self._sent = snapshot.ABSENT  # digest of the set the client was sent last
+        self._sent = ABSENT  # digest of the set the client was sent last
         self._sent_news: frozenset[str] | None = None
         self._news: frozenset[str] | None = None  # names changed since; None: all
         self._versions = set_versions.SetVersions()
         self._refused: int | None = None  # digest of a set the client NACKed
         self._quiet: int | None = None  # digest of that set without what was refused in it, if nothing is left to say
-        self._proven = snapshot.ABSENT  # digest of the set the client accepted last
+        self._proven = ABSENT  # digest of the set the client accepted last
         self._bad: dict[str, int] = {}  # name -> mark of what the client refused by name
         self._kept: dict[str, snapshot.Entry] = {}  # withdrawn, but still in the set for the sake of routes
         self._instead: dict[str, snapshot.Entry | None] = {}  # what is in the set where that is not the snapshot's

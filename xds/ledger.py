@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from xds import snapshot
+from xds.following import ABSENT
 
 UNKNOWN: Final = -1
 """Held mark of a name whose state at the client is not known, or that must be sent whatever it holds."""
@@ -82,7 +83,7 @@ class Ledger:
         entries, absent = [], []
         for name, mark in tuple(self.pending.items()):
             entry = held.get(type_url, name)
-            if mark == (entry.mark if entry is not None else snapshot.ABSENT):
+            if mark == (entry.mark if entry is not None else ABSENT):
                 del self.pending[name]  # C6: changed, and changed back
             elif entry is None:
                 absent.append(name)

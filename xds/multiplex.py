@@ -11,7 +11,7 @@ from xds import effects, gate, requests, resource_types, responses, rest, snapsh
 from xds import node as nodes
 from xds import standing as standings
 from xds import subscription as subscriptions
-from xds.changes import Changes
+from xds.following import Changes
 
 _EMPTY: Final = snapshot.Snapshot.of()
 

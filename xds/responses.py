@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
 
 from xds import changes, resource_types, snapshot
-from xds.changes import Changes
+from xds.following import Changes
 from xds.wire import discovery_pb2
 
 BATCH_BYTES: Final = 3 << 20
@@ -141,6 +141,9 @@ class Responses:
 
     def changes(self, old: snapshot.Snapshot, new: snapshot.Snapshot) -> Changes:
         """Return `changes.changes`, found once for streams of which the same parts changed."""
+        known_before = new.following.changes_from(old) if new.following is not None else None
+        if known_before is not None:
+            return known_before
         moves = changes.moves(old, new)
         parts = (*moves[0], *moves[1])
         key = tuple(map(id, parts))

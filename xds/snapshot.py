@@ -8,15 +8,15 @@ import functools
 import hashlib
 import itertools
 import operator
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from xds.following import ABSENT, Changes, Following
+
 ResourceName = tuple[str, str]
 """A type URL and a resource name of that type."""
-
-ABSENT: Final = 0
-"""The mark of a resource that does not exist."""
 
 _MODULUS: Final = 1 << 128
 _FEW: Final = 8
@@ -98,6 +98,8 @@ class Part:
     """The same object only for parts that hold the same names with the same references."""
     made_of: Sequence[Resource] = field(repr=False)
     """The resources that were given, kept for whoever tells parts by them."""
+    following: "Following | None" = field(default=None, repr=False)
+    """What differs from the part that this one was made from, if it was."""
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> "Part":
@@ -122,16 +124,19 @@ class Part:
         pairs = tuple(itertools.compress(zip(before, after, strict=False), is_other))
         if len(before) != len(after) or not all(_stands_in(new, old) for old, new in pairs):
             return Part.of(after)
-        entries, digests = {**self.entries}, {**self.digests}
+        entries, digests, changes = {**self.entries}, {**self.digests}, dict[str, Mapping[str, int]]()
         for type_url in {new.type_url for _, new in pairs}:
+            old = self.entries[type_url]
             named = {new.name: _entry(new) for _, new in pairs if new.type_url == type_url}
-            entries[type_url] = {**self.entries[type_url], **named}
-            gone = total([self.entries[type_url][name].mark for name in named])
+            entries[type_url] = {**old, **named}
+            gone = total([old[name].mark for name in named])
             digests[type_url] = (digests[type_url] - gone + total([one.mark for one in named.values()])) % _MODULUS
-        return Part(entries, digests, self.references, self.shape, after)
+            if others := {name: old[name].mark for name, new in named.items() if new.mark != old[name].mark}:
+                changes[type_url] = others
+        return Part(entries, digests, self.references, self.shape, after, Following(weakref.ref(self), changes))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
     """All resources of one kind of proxy. Equal snapshots hold the same names at the same versions."""
 
@@ -139,6 +144,8 @@ class Snapshot:
     digests: Mapping[str, int]
     """Per type URL: digest of all (name, version) pairs, however they are divided into parts."""
     _entries: Mapping[str, tuple[Mapping[str, Entry], ...]] = field(repr=False)
+    following: Following | None = field(default=None, repr=False)
+    """What differs from the snapshot that this one was made from, if it was and that is known."""
 
     @classmethod
     def of(cls, *parts: Part) -> "Snapshot":
@@ -166,7 +173,10 @@ class Snapshot:
                 if come is not gone:
                     digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
                     entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
-        return Snapshot(tuple([places.get(part, part) for part in self.parts]), digests, entries)
+        parts = tuple([places.get(part, part) for part in self.parts])
+        changes = _changes(pairs)
+        following = Following(weakref.ref(self), changes) if changes is not None else None
+        return Snapshot(parts, digests, entries, following)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
@@ -239,6 +249,18 @@ def _stands_in(new: Resource, old: Resource) -> bool:
 def _entry(resource: Resource) -> Entry:
     version_mark = mark(resource.name, resource.version)
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
+
+
+def _changes(pairs: Iterable[tuple[Part, Part]]) -> Changes | None:
+    """Return what differs once parts took the place of those that they were made from; None if there are others."""
+    found: Changes = {}
+    for old, new in pairs:
+        more = new.following.changes_from(old) if new.following is not None else None
+        if more is None:
+            return None
+        common = {type_url: {**found[type_url], **names} for type_url, names in more.items() if type_url in found}
+        found = {**found, **more, **common} if found else more
+    return found
 
 
 def _are_named_alike(one: Part, other: Part) -> bool:

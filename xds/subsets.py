@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from xds import accepted, flight, gate, ledger, resource_types, responses, snapshot, type_state
 from xds import subscription as subscriptions
+from xds.following import ABSENT
 
 
 class Subsets:
@@ -168,4 +169,4 @@ class Subsets:
             if not self._unproven
             else [item for item in pending.items() if item[0] not in self._unproven]
         )
-        return everything - missing + snapshot.total(mark for _, mark in proven if mark > snapshot.ABSENT)
+        return everything - missing + snapshot.total(mark for _, mark in proven if mark > ABSENT)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.xds import model
 from xds import changes, snapshot
+from xds.following import ABSENT
 
 NAMES = st.text(min_size=1, max_size=8)
 CONTENTS = st.dictionaries(NAMES, st.integers(0, 3).map(str), max_size=12)
@@ -128,7 +129,7 @@ def test_a_resource_that_moves_to_another_part_did_not_change():
     a, b = model.cluster("a"), model.cluster("b")
     old = snapshot.Snapshot.of(snapshot.Part.of([a, b]))
     new = snapshot.Snapshot.of(snapshot.Part.of([a]), snapshot.Part.of([b, model.cluster("c")]))
-    assert changes.changes(old, new)[model.CLUSTER] == {"c": snapshot.ABSENT}
+    assert changes.changes(old, new)[model.CLUSTER] == {"c": ABSENT}
 
 
 def test_a_changed_resource_is_named_with_the_mark_it_had():
@@ -177,3 +178,28 @@ def test_bodies_are_not_printed():
     assert "private" not in repr(model.holding(model.Resource(model.SECRET, "s", "1", b"private", frozenset())))
     entry = model.holding(model.Resource(model.SECRET, "s", "1", b"private", frozenset())).get(model.SECRET, "s")
     assert "private" not in repr(entry)
+
+
+@hypothesis.given(RESOURCES, RESOURCES, RESOURCES)
+def test_what_a_snapshot_says_of_the_one_it_was_made_from_is_what_a_comparison_finds(one, other, versions):
+    parts = [
+        snapshot.Part.of(written(apart))
+        for apart in ({**one}, {(kind, f"{name}{name}"): given for (kind, name), given in other.items()})
+    ]
+    before = snapshot.Snapshot.of(*parts)
+    changed = [part.followed(tuple(again(item, versions) for item in part.made_of)) for part in parts]
+    after = before.exchanged([*zip(parts, changed, strict=True)])
+    assert after.following.changes_from(before) == changes.changes(before, after)
+    assert after.following.changes_from(after) is None
+    assert before.following is None
+
+
+def written(resources):
+    """Return these resources."""
+    return tuple(model.Resource(*key, version, b"", needs) for key, (version, needs) in resources.items())
+
+
+def again(item, versions):
+    """Return a resource, in another version if there is one."""
+    version, _ = versions.get((item.type_url, item.name[:1]), (item.version, None))
+    return item if version == item.version else model.Resource(item.type_url, item.name, version, b"", item.references)
