@@ -36,6 +36,14 @@ class Stream(multiplex.Multiplex[differences.Differences]):
         self._ask(request, self._pool.shared(wanted))  # D2: also with a stale nonce; C8: also with a NACK
         return answered + self.flush()
 
+    def plain(self, type_url: str, nonce: str) -> tuple[effects.Effect, ...] | None:
+        """Take a request that says no more than this, which is an ACK; None if it is the first of the stream or of the
+        type, and so more than that.
+        """
+        if self.node is None or type_url not in self.types:
+            return None
+        return self.answer(type_url, nonce, None) + self.flush()
+
     def _wanted(self, request: discovery_pb2.DeltaDiscoveryRequest) -> subscriptions.Subscription:
         state = self.types.get(request.type_url)  # C2: everything is separate per type
         more, less = _lists(request)

@@ -25,10 +25,25 @@ Receive = Callable[[bytes], tuple[effects.Effect, ...]]
 """Takes an encoded request into a state machine, and returns what follows from it."""
 
 
-def receiver(decode: Callable[[bytes], R], receive: Callable[[R], tuple[effects.Effect, ...]]) -> Receive:
-    """Return how to take encoded requests: what cannot be decoded is refused (rule C2)."""
+Plain = Callable[[str, str], tuple[effects.Effect, ...] | None]
+"""Takes the type URL and nonce of a request that says nothing else; None if that is not for it to take."""
+
+
+def receiver(
+    decode: Callable[[bytes], R],
+    receive: Callable[[R], tuple[effects.Effect, ...]],
+    plain: Plain = lambda _url, _n: None,
+) -> Receive:
+    """Return how to take encoded requests: what cannot be decoded is refused (rule C2).
+
+    `plain` is asked first about what most requests of the delta variant are, an ACK and nothing else; it does what
+    `receive` would.
+    """
 
     def received(data: bytes) -> tuple[effects.Effect, ...]:
+        said = plain_delta(data)
+        if said is not None and (followed := plain(*said)) is not None:
+            return followed
         try:
             request = decode(data)
         except protobuf.DecodeError:
@@ -36,6 +51,20 @@ def receiver(decode: Callable[[bytes], R], receive: Callable[[R], tuple[effects.
         return receive(request)
 
     return received
+
+
+def plain_delta(data: bytes) -> tuple[str, str] | None:
+    """Return type URL and nonce of an encoded DeltaDiscoveryRequest that holds nothing but these two, as encoders write
+    it; None of any other, which may hold just as much.
+    """
+    end = 2 + data[1] if len(data) > 1 else 0
+    type_url, nonce = _ENCODED_TYPES.get(data[:end]), data[end + 2 :]
+    is_plain = data[end : end + 2] == b"\x32%c" % len(nonce) if len(nonce) <= _SHORT else False  # field 6
+    return (type_url, nonce.decode()) if type_url is not None and is_plain and nonce.isdigit() else None
+
+
+_SHORT: Final = 127  # bytes, whose number is one byte
+_ENCODED_TYPES: Final = {b"\x12%c%b" % (len(url), url.encode()): url for url in resource_types.SUPPORTED}  # field 2
 
 
 def refusal(request: Request, introduced: bool, names: int, most_names: int) -> effects.Refuse | None:

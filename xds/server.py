@@ -119,7 +119,9 @@ class Server:
 
     def _delta(self) -> _Machine:
         machine = delta.Stream(self._shared, self._pool, self._limits.names)
-        return machine, requests.receiver(discovery_pb2.DeltaDiscoveryRequest.FromString, machine.receive)
+        return machine, requests.receiver(
+            discovery_pb2.DeltaDiscoveryRequest.FromString, machine.receive, machine.plain
+        )
 
     def _method(self, variant: str, machine: Callable[[], _Machine]) -> Any:
         async def serve(_requests: object, context: Any) -> None:

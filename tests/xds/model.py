@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from xds import delta, effects, resource_types, responses, snapshot, stream, subscription
+from xds import delta, effects, requests, resource_types, responses, snapshot, stream, subscription
 from xds.wire import discovery_pb2
 
 CLUSTER = resource_types.CLUSTER
@@ -120,6 +120,11 @@ class Delta:
 
     def __init__(self, held: snapshot.Snapshot | None = None, shared: responses.Responses | None = None) -> None:
         self.machine = delta.Stream(shared or responses.Responses(), subscription.Pool(), 100)
+        self._receive = requests.receiver(
+            discovery_pb2.DeltaDiscoveryRequest.FromString,
+            lambda request: self.machine.receive(request),
+            lambda type_url, nonce: self.machine.plain(type_url, nonce),
+        )
         self._node: discovery_pb2.Node | None = NODE
         if held is not None:
             self.machine.publish(held)
@@ -134,17 +139,16 @@ class Delta:
         error: discovery_pb2.Status | None = None,
     ) -> tuple[effects.Effect, ...]:
         node, self._node = self._node, None
-        return self.machine.receive(
-            discovery_pb2.DeltaDiscoveryRequest(
-                node=node,
-                type_url=type_url,
-                resource_names_subscribe=more,
-                resource_names_unsubscribe=less,
-                initial_resource_versions=has,
-                response_nonce=nonce,
-                error_detail=error,
-            )
+        request = discovery_pb2.DeltaDiscoveryRequest(
+            node=node,
+            type_url=type_url,
+            resource_names_subscribe=more,
+            resource_names_unsubscribe=less,
+            initial_resource_versions=has,
+            response_nonce=nonce,
+            error_detail=error,
         )
+        return self._receive(request.SerializeToString())
 
     def ack(self, sent: effects.Send) -> tuple[effects.Effect, ...]:
         return self.ask(sent.type_url, nonce=sent.nonce)

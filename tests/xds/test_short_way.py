@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tests.xds import model
 from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
-from xds import delta, effects, stream
+from xds import delta, effects, requests, resource_types, stream
+from xds.wire import discovery_pb2
 
 TYPES = {CLUSTER: (), LISTENER: (), ENDPOINTS: ("a", "b"), ROUTES: ("a", "b"), SECRET: ("a", "b")}
 CHANGE = st.tuples(st.sampled_from([*TYPES, ROUTES, ROUTES]), st.sampled_from("ab"), st.integers(1, 3))
@@ -37,7 +38,7 @@ def held(contents):
 
 def without(machine):
     """Return the machine with the general way alone."""
-    return type("General", (machine,), {"__slots__": (), "_only": lambda *_: None})
+    return type("General", (machine,), {"__slots__": (), "_only": lambda *_: None, "plain": lambda *_: None})
 
 
 class Client:
@@ -136,3 +137,48 @@ def test_a_cluster_stays_until_the_routes_that_took_the_place_of_those_that_name
     client.answer(0, good=True)
     (removal,) = client.waiting
     assert removal.type_url == CLUSTER
+
+
+REQUESTS = st.builds(
+    discovery_pb2.DeltaDiscoveryRequest,
+    type_url=st.sampled_from([*sorted(resource_types.SUPPORTED), "", "other"]),
+    response_nonce=st.one_of(st.integers(0, 10**20).map(str), st.text(max_size=3), st.just("1" * 128)),
+    resource_names_subscribe=st.lists(st.just("a"), max_size=1),
+    resource_names_unsubscribe=st.lists(st.just("a"), max_size=1),
+    initial_resource_versions=st.dictionaries(st.just("a"), st.just("1"), max_size=1),
+    node=st.none() | st.just(discovery_pb2.Node(id="n")),
+    error_detail=st.none() | st.just(discovery_pb2.Status(code=1)),
+)
+
+
+@hypothesis.given(REQUESTS)
+def test_a_request_is_plain_that_holds_a_type_and_a_nonce_and_nothing_else(request):
+    plain = discovery_pb2.DeltaDiscoveryRequest(type_url=request.type_url, response_nonce=request.response_nonce)
+    nonce = request.response_nonce
+    is_plain = request == plain and request.type_url in resource_types.SUPPORTED and nonce.isascii() and nonce.isdigit()
+    said = requests.plain_delta(request.SerializeToString())
+    assert said == ((request.type_url, nonce) if is_plain and len(nonce) < 128 else None)
+
+
+@hypothesis.given(st.sampled_from(sorted(resource_types.SUPPORTED)), st.data())
+def test_what_is_taken_for_plain_means_just_that_whatever_the_bytes(type_url, data):
+    request = discovery_pb2.DeltaDiscoveryRequest(type_url=type_url, response_nonce="12").SerializeToString()
+    place = data.draw(st.integers(0, len(request)))
+    written = request[:place] + data.draw(st.binary(max_size=3)) + request[place + data.draw(st.integers(0, 3)) :]
+    said = requests.plain_delta(written)
+    if said is not None:
+        meant = discovery_pb2.DeltaDiscoveryRequest(type_url=said[0], response_nonce=said[1])
+        assert discovery_pb2.DeltaDiscoveryRequest.FromString(written) == meant
+
+
+def test_what_comes_first_is_never_taken_for_plain():
+    """Who has not said who it is (rule C1), or asks for a type for the first time, means more than that."""
+    client = model.Delta()
+    (refusal,) = client._receive(
+        discovery_pb2.DeltaDiscoveryRequest(type_url=ROUTES, response_nonce="1").SerializeToString()
+    )
+    assert isinstance(refusal, effects.Refuse)
+    client.ask(CLUSTER)
+    client.ask(ROUTES, nonce="1")
+    assert client.machine.standing(ROUTES).names == frozenset()
+    assert ROUTES in client.machine.types
