@@ -119,9 +119,17 @@ def _problems(stages: Stages, previous: Resolution | None) -> tuple[Problem, ...
 
 def _problem_stages(run: Run, made: Stages) -> Stages:
     """Return the stage `problems`, sorted, and before it those of each stage that finds some."""
-    sources = {mine: (made[name].values,) for name, mine in _PROBLEMS.items()}
-    found = {mine: run.stage(mine, given, _faults, as_given, (same,)) for mine, given in sources.items()}
-    return {**found, "problems": run.grouping("problems", tuple(stage.values for stage in found.values()), _sorted)}
+    found: Stages = {name: stage for group in _PROBLEM_GROUPS for name, stage in _found(run, made, group).items()}
+    sources = tuple(found[mine].values for mine in _PROBLEMS.values())
+    return {**found, "problems": run.grouping("problems", sources, _sorted)}
+
+
+def _found(run: Run, made: Stages, group: tuple[str, ...]) -> Stages:
+    def stages(run: Run) -> Stages:
+        pairs = ((_PROBLEMS[name], made[name].values) for name in group)
+        return {mine: run.stage(mine, (given,), _faults, as_given, (same,)) for mine, given in pairs}
+
+    return run.together(f"problems from {group[0]} on", tuple(made[name].values for name in group), stages)
 
 
 def _faults(settled: Mapping[Ref, references.Settled[Any]]) -> dict[Ref, tuple[tuple[Problem, ...]]]:
@@ -153,6 +161,8 @@ _WITH_PROBLEMS = (
 )
 _PROBLEMS = {name: f"problems of {name}" for name in (*_JUDGED, *_WITH_PROBLEMS)}
 """By each stage that finds problems: the stage of what it found."""
+_PROBLEM_GROUPS = (_JUDGED, ("tables",), tuple(name for name in _WITH_PROBLEMS if name != "tables"))
+"""Those that mostly stay as they are together."""
 
 
 def _stages(run: Run) -> Stages:
@@ -168,15 +178,21 @@ def _stages(run: Run) -> Stages:
 
 _MEANT = ("meshes", "services", "deployments", "gateways", "scopes", "callers", "endpoints", "deployed")
 """The stages whose values the graph is made of."""
+_MEANT_GROUPS = (("services",), ("endpoints",), tuple(name for name in _MEANT if name not in ("services", "endpoints")))
+"""Those that mostly stay as they are together."""
 
 
 def _graph_stages(run: Run, made: Stages) -> Stages:
     """Return the stages `graph <name>`: the values that there are, in order of their keys."""
-    return {
-        name: run.stage(name, (made[stage].values,), _present, as_given, (same,))
-        for stage in _MEANT
-        if (name := f"graph {stage}")
-    }
+    return {name: stage for group in _MEANT_GROUPS for name, stage in _meant(run, made, group).items()}
+
+
+def _meant(run: Run, made: Stages, group: tuple[str, ...]) -> Stages:
+    def stages(run: Run) -> Stages:
+        pairs = ((f"graph {name}", made[name].values) for name in group)
+        return {name: run.stage(name, (given,), _present, as_given, (same,)) for name, given in pairs}
+
+    return run.together(f"graph from {group[0]} on", tuple(made[name].values for name in group), stages)
 
 
 def _present(values: Mapping[Ref, V | None]) -> dict[Ref, tuple[V]]:

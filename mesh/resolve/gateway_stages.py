@@ -37,12 +37,24 @@ _NOTHING: Mapping[Any, Any] = {}
 
 def gateway_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Stages:
     """Return the stages from gateway route tables to gateways, each also as its deployments give it."""
-    outlined = _outline_stages(run, base, core, allowed)
+    gates, deploying = run.of(resources.IngressGateway), run.of(resources.IngressGatewayDeployment)
+    routed, routed_bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
+    routes = run.together("gateway routes", (gates, routed, routed_bound), lambda run: _route_stages(run, base))
+    back = _behind(run, core, allowed, routes)
+    bound = (base["bonds IngressGateway"].values, base["bonds IngressGatewayDeployment"].values)
+    tables = (core["meshes"].values, back.values, routes["rules by gateway"].values)
+    sources = (gates, deploying, run.of(workloads.Secret), *bound, *tables)
+    made: Stages = {**routes, "behind": back}
+    return {**made, **run.together("gates", sources, lambda run: _gates(run, base, core, made))}
+
+
+def _gates(run: Run, base: Stages, core: Stages, routes: Stages) -> Stages:
+    outlines = _outlines(run, base, core, routes)
     written, bound = run.of(resources.IngressGatewayDeployment), base["bonds IngressGatewayDeployment"].values
     by_gateway = run.grouping("deployments by gateway", (written, bound), _by_gateway)
     counting = by_gateway.values if run.settings.in_cluster else _NOTHING
     elsewhere: Stage[Ref, tuple[Ref, ...]] = run.grouping(ELSEWHERE, (counting,), dict)
-    found = {**outlined, "deployments by gateway": by_gateway, ELSEWHERE: elsewhere}
+    found: Stages = {"outlines": outlines, "deployments by gateway": by_gateway, ELSEWHERE: elsewhere}
     return {**found, **(keyed := _key_stages(run, bound, found)), **_gateway_stages(run, bound, {**found, **keyed})}
 
 
@@ -54,22 +66,25 @@ def _by_gateway(written: Written, bound: Bound) -> Deployed:
 # ---------------------------------------------------------------------------- what is behind listeners
 
 
-def _outline_stages(run: Run, base: Stages, core: Stages, allowed: Stages) -> Stages:
+def _route_stages(run: Run, base: Stages) -> Stages:
     written, segment = run.of(resources.IngressGateway), run.settings.paths_by_segment
     listed = _gateway_tables(run, base, written, segment)
-    routed, routed_bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
-    owned = owned_stages(run, "rules by gateway", routed, routed_bound, "spec.ingressGateway", listed.values)
-    by_gateway = owned["rules by gateway"]
-    back = run.stage(
-        "behind",
-        (written, allowed["scopes"].values, core["services"].values, core["deployments"].values, by_gateway.values),
-        _behind_inputs,
-        gateway_routes.behind,
-    )
-    bound, meshes = base["bonds IngressGateway"].values, core["meshes"].values
-    sources = (written, bound, meshes, back.values, by_gateway.values, segment)
-    outlines = run.stage("outlines", sources, _outline_inputs, gateways.outline)
-    return {"gateway tables": listed, **owned, "behind": back, "outlines": outlines}
+    routed, bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
+    owned = owned_stages(run, "rules by gateway", routed, bound, "spec.ingressGateway", listed.values)
+    return {"gateway tables": listed, **owned}
+
+
+def _behind(run: Run, core: Stages, allowed: Stages, routes: Stages) -> Stage[Ref, gateway_routes.Behind]:
+    meant = (allowed["scopes"].values, core["services"].values, core["deployments"].values)
+    sources = (run.of(resources.IngressGateway), *meant, routes["rules by gateway"].values)
+    return run.stage("behind", sources, _behind_inputs, gateway_routes.behind)
+
+
+def _outlines(run: Run, base: Stages, core: Stages, routes: Stages) -> Stage[Ref, Settled[Outline | None]]:
+    written, bound = run.of(resources.IngressGateway), base["bonds IngressGateway"].values
+    meshes, back, by_gateway = core["meshes"].values, routes["behind"].values, routes["rules by gateway"].values
+    sources = (written, bound, meshes, back, by_gateway, run.settings.paths_by_segment)
+    return run.stage("outlines", sources, _outline_inputs, gateways.outline)
 
 
 def _gateway_tables(run: Run, base: Stages, gates: Any, segment: bool) -> Stage[Ref, Settled[gateway_rules.Rules]]:

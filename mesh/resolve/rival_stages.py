@@ -27,26 +27,47 @@ _PARENTS: Mapping[str, str] = {
     "IngressGatewayRouteTable": "spec.ingressGateway",
 }
 _TABLES = ("VirtualServiceRouteTable", "IngressGatewayRouteTable")
+_GROUPS = (*((kind,) for kind in _TABLES), tuple(kind for kind in _PARENTS if kind not in _TABLES))
+"""Kinds that mostly stay as they are together."""
 
 
 def rival_stages(run: Run, base: Stages, core: Stages) -> Stages:
     """Return the stages from single objects to what is wrong between two of them."""
-    named = [_named(run, base, kind) for kind in _PARENTS]
-    ranked = [_ranked(run, base, kind) for kind in _TABLES]
-    bound = base["bonds VirtualDeploymentBinding"].values
-    written, there = run.of(resources.VirtualDeploymentBinding), run.of(workloads.Service)
-    listed = core["slices, services"].values
+    found: Stages = {name: stage for kinds in _GROUPS for name, stage in _alike(run, base, kinds).items()}
+    leading = (
+        run.of(resources.VirtualDeploymentBinding),
+        base["bonds VirtualDeploymentBinding"].values,
+        run.of(workloads.Service),
+        core["slices, services"].values,
+        core["deployments"].values,
+    )
+    named = tuple(found[f"named {kind}"].values for kind in _PARENTS)
+    ranked = tuple(found[f"ranked {kind}"].values for kind in _TABLES)
+    return {
+        **found,
+        **run.together("rivals of bindings", leading, lambda run: _bindings(run, *leading)),
+        "twins": run.grouping("twins", named, rivals.twins),
+        "ties": run.grouping("ties", (run.settings.paths_by_segment, *ranked), rivals.ties),
+    }
+
+
+def _alike(run: Run, base: Stages, kinds: tuple[str, ...]) -> Stages:
+    def stages(run: Run) -> Stages:
+        named = {f"named {kind}": _named(run, base, kind) for kind in kinds}
+        return {**named, **{f"ranked {kind}": _ranked(run, base, kind) for kind in kinds if kind in _TABLES}}
+
+    sources = (source for kind in kinds for source in (run.of(resources.KINDS[kind]), base[f"bonds {kind}"].values))
+    return run.together(f"{kinds[0]} and its like", tuple(sources), stages)
+
+
+def _bindings(run: Run, written: Any, bound: Bound, there: Any, listed: Any, made: Any) -> Stages:
     selections = run.stage(
         "selections", (written, bound, there, listed), _with_services, rivals.selection, (same, same, None)
     )
-    leading = (written, bound, there, core["deployments"].values)
+    leading = (written, bound, there, made)
     return {
-        **{f"named {kind}": stage for kind, stage in zip(_PARENTS, named, strict=True)},
-        **{f"ranked {kind}": stage for kind, stage in zip(_TABLES, ranked, strict=True)},
         "selections": selections,
         "other ports": run.stage("other ports", leading, _with_both, deployments.other_ports, (same, same, None, None)),
-        "twins": run.grouping("twins", tuple(stage.values for stage in named), rivals.twins),
-        "ties": run.grouping("ties", (run.settings.paths_by_segment, *(one.values for one in ranked)), rivals.ties),
         "rivals": run.grouping("rivals", (selections.values,), rivals.rivals),
     }
 
