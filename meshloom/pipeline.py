@@ -5,7 +5,8 @@ and takes immutable snapshots out. No locks. The newest task wins; a pass that f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
+import itertools
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,6 +28,11 @@ class Cache(Protocol):
     @property
     def wanted(self) -> frozenset[Hashable]:
         """The proxies that have streams now."""
+        ...
+
+    @property
+    def held(self) -> frozenset[Hashable]:
+        """The proxies that have a snapshot."""
         ...
 
     def replace(self, snapshots: Mapping[Hashable, snapshots.Snapshot], /) -> None:
@@ -73,7 +79,6 @@ class Pipeline:
         self._ended = 0
         self._wanted: frozenset[proxies.Proxy] | None = None
         self._kept: frozenset[proxies.Proxy] = frozenset()
-        self._offered: frozenset[Hashable] = frozenset()
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self.status = worker.Status()
@@ -160,14 +165,10 @@ class Pipeline:
         the proxies that are kept are one object, and there is nothing to forget.
         """
         if kept is not self._kept:
-            gone = self._offered - kept - cache.wanted
-            cache.discard(gone)
-            self._kept, self._offered = kept, self._offered - gone
-        if not self._offered.issuperset(fresh):
-            self._offered |= fresh.keys()
-        keys = tuple(fresh)
-        for start in range(0, len(keys), BATCH):
-            cache.replace({key: fresh[key] for key in keys[start : start + BATCH]})
+            cache.discard(cache.held - kept - cache.wanted)
+            self._kept = kept
+        for batch in _batches(fresh):
+            cache.replace(batch)
             await asyncio.sleep(0)
 
     def _sweeps(self) -> bool:
@@ -178,3 +179,9 @@ class Pipeline:
 
 def _proxies(cache: Cache) -> frozenset[proxies.Proxy]:
     return frozenset(key for key in cache.wanted if isinstance(key, proxies.Proxy))
+
+
+def _batches(fresh: passes.Snapshots) -> Iterator[Mapping[Hashable, snapshots.Snapshot]]:
+    left: Iterator[tuple[Hashable, snapshots.Snapshot]] = iter(fresh.items())
+    for _ in range(0, len(fresh), BATCH):
+        yield dict(itertools.islice(left, BATCH))

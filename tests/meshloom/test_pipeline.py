@@ -30,6 +30,10 @@ class FakeCache:
         self.published = []
         self.snapshots = {}
 
+    @property
+    def held(self):
+        return frozenset(self.snapshots)
+
     def replace(self, snapshots):
         self.published.append(frozenset(snapshots))
         self.snapshots.update(snapshots)

@@ -72,3 +72,18 @@ def test_a_discarded_key_has_no_snapshot_and_wakes_nobody():
     held.discard(["x", "never known"])
     assert watch.snapshot is None
     assert not woken
+
+
+def test_a_key_without_a_snapshot_and_without_a_stream_is_forgotten():
+    held, woken = cache.Cache(), Woken()
+    watch = held.watch("x", woken)
+    held.replace({"x": ONE, "y": TWO})
+    assert (held.held, held.wanted) == ({"x", "y"}, {"x"})
+    held.discard(["x", "y", "z"])
+    assert (watch.snapshot, held.held, held.wanted) == (None, frozenset(), {"x"})
+    held.replace({"x": TWO})
+    assert (watch.snapshot, len(woken)) == (TWO, 2)
+    watch.close()
+    assert (held.get("x"), held.wanted) == (TWO, frozenset())
+    held.discard(["x"])
+    assert held.watch("x", woken).snapshot is None
