@@ -9,7 +9,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mesh.patches import Patched
 
@@ -55,6 +55,15 @@ def _kept(before: V, new: V) -> V:
 def patched(before: Mapping[K, V], others: Mapping[K, V]) -> Mapping[K, V]:
     """Return a mapping with other objects at some of its keys; itself where there are none."""
     return Patched(before, others) if others else before
+
+
+def at_hand(values: Mapping[K, V], looks: int) -> Mapping[K, V]:
+    """Return a mapping to look up so many keys in: the same, written out where that pays."""
+    return values.written_out() if isinstance(values, Patched) and _FEW * looks > len(values) else values
+
+
+_FEW: Final = 4
+"""Looks that take as long as to write so many entries out."""
 
 
 def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K] | None:

@@ -35,7 +35,7 @@ class Patched(Mapping[K, V]):
         self.others = others.keys()
         self.source = weakref.ref(source) if isinstance(source, Patched) else None
         if len(self._others) ** 2 > _DEAR * len(self._base) * len(others):
-            self._whole()
+            self.written_out()
 
     def differing(self, source: Mapping[K, V]) -> list[K] | None:
         """Return the keys at which this mapping and its source hold different objects; None if that is another one."""
@@ -69,21 +69,21 @@ class Patched(Mapping[K, V]):
 
     def values(self) -> ValuesView[V]:
         """Return the values, in the order of the keys."""
-        return self._whole().values()
+        return self.written_out().values()
 
     def items(self) -> ItemsView[K, V]:
         """Return the keys with their values."""
-        return self._whole().items()
+        return self.written_out().items()
 
     def __eq__(self, other: object) -> bool:
-        theirs = other._whole() if isinstance(other, Patched) else other
-        return self is other or self._whole() == theirs
+        theirs = other.written_out() if isinstance(other, Patched) else other
+        return self is other or self.written_out() == theirs
 
     def __repr__(self) -> str:
-        return repr(self._whole())
+        return repr(self.written_out())
 
-    def _whole(self) -> Mapping[K, V]:
-        """Write all entries out, once, and return them."""
+    def written_out(self) -> Mapping[K, V]:
+        """Write all entries out, once, and return them as a mapping that is none of this kind."""
         others = self._others
         if others:
             self._base = {**self._base, **others}  # before the others go: who reads meanwhile finds what is so

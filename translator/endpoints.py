@@ -125,7 +125,10 @@ def _holders(within: Mapping[K, tuple[Ref, ...]]) -> dict[Ref, tuple[K, ...]]:
 
 
 def _each(within: Mapping[K, tuple[Ref, ...]], by_deployment: Mapping[Ref, Part]) -> dict[K, tuple[Part, ...]]:
-    return {key: tuple(filter(None, map(by_deployment.get, refs))) for key, refs in within.items()}
+    return {
+        key: tuple(filter(None, map(layers.at_hand(by_deployment, len(refs)).get, refs)))
+        for key, refs in within.items()
+    }
 
 
 def _joined(*parts: Part) -> Part:
