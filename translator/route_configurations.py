@@ -21,13 +21,15 @@ from translator.virtual_hosts import Outline, Site, VirtualHost
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The routes of callers but for the virtual hosts that answer: what comes `behind` these, as `encoded`.
+    """The routes of callers but for the virtual hosts that answer: what comes `behind` these, as `encoded`, of which
+    `digests` tell.
 
     `is_plain` says that no domain is claimed twice, so that all is joined as it is.
     """
 
     behind: tuple[VirtualHost, ...]
     encoded: bytes
+    digests: bytes
     is_plain: bool
     references: frozenset[ResourceName]
 
@@ -41,6 +43,7 @@ def frame(outside: Fronts, *sites: Outline) -> Frame:
     return Frame(
         behind,
         b"".join([host.element for host in behind]),
+        b"".join([host.digest for host in behind]),
         virtual_hosts.is_each_once(itertools.chain.from_iterable(domains)),
         outside.references.union(_references(sites)),
     )
@@ -52,15 +55,14 @@ def outbound(around: Frame, *sites: Site) -> EncodedResource:
     if not around.is_plain:
         hosts = virtual_hosts.first_come((*answering, *around.behind))
         return _encoded(names.OUTBOUND, hosts, around.references)
-    return _encoded(names.OUTBOUND, answering, around.references, behind=around.encoded)
+    return _encoded(names.OUTBOUND, answering, around.references, behind=(around.encoded, around.digests))
 
 
 def captured(port: int, hosts: Iterable[VirtualHost], references: Iterable[ResourceName]) -> EncodedResource:
     """Return the routes of what applications dial at a port: which port a request names besides does not count."""
     name = names.outbound_at(port)
     alone = route_v3.RouteConfiguration(name=name, ignore_port_in_host_matching=True)
-    body = b"".join([wire.encode(alone), *[host.element for host in hosts]])
-    return resources.encoded(resources.ROUTES, name, body, references)
+    return _joined(name, wire.encode(alone), hosts, references)
 
 
 def inbound(port: int, host: VirtualHost) -> EncodedResource:
@@ -99,10 +101,26 @@ def _encoded(
     hosts: Iterable[VirtualHost],
     references: Iterable[ResourceName],
     edge: _Edge = _Edge.INSIDE,
-    behind: bytes = b"",
+    behind: tuple[bytes, bytes] = (b"", b""),
 ) -> EncodedResource:
-    body = b"".join([_without_hosts(name, edge), *[host.element for host in hosts], behind])
-    return resources.encoded(resources.ROUTES, name, body, references)
+    return _joined(name, _without_hosts(name, edge), hosts, references, *behind)
+
+
+def _joined(
+    name: str,
+    before: bytes,
+    hosts: Iterable[VirtualHost],
+    references: Iterable[ResourceName],
+    behind: bytes = b"",
+    digests: bytes = b"",
+) -> EncodedResource:
+    """Return what comes before virtual hosts, these, and what is joined already, of which these digests tell: version
+    and bytes do not depend on which of them are.
+    """
+    listed = [*hosts]
+    body = b"".join([before, *[host.element for host in listed], behind])
+    content = (before, *[host.digest for host in listed], digests)
+    return resources.encoded(resources.ROUTES, name, body, references, content)
 
 
 @functools.cache

@@ -25,12 +25,13 @@ _EVERYTHING: authorities.Domains = (hosts.ANY,)
 @dataclass(frozen=True, slots=True)
 class VirtualHost:
     """An encoded virtual host: `settings` is the encoding without domains, `element` the whole, ready to be joined to
-    a route configuration.
+    a route configuration, and `digest` stands for that in its version.
     """
 
     domains: authorities.Domains
     settings: bytes
     element: bytes
+    digest: bytes
 
     def only_for(self, domains: authorities.Domains) -> "VirtualHost":
         """Return it with these domains in place of its own."""
@@ -289,4 +290,5 @@ def _bare() -> route_v3.VirtualHost:
 
 def _with_domains(settings: bytes, domains: authorities.Domains) -> VirtualHost:
     body = settings + wire.repeated(_DOMAINS, (domain.encode() for domain in domains))
-    return VirtualHost(domains, settings, wire.repeated(_IN_CONFIGURATION, [body]))
+    element = wire.repeated(_IN_CONFIGURATION, [body])
+    return VirtualHost(domains, settings, element, resources.digest(element))

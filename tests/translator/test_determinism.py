@@ -1,5 +1,6 @@
 """The same mesh is the same bytes: at any hash seed, in whatever order its parts are found."""
 
+import dataclasses
 import os
 import pathlib
 import random
@@ -9,7 +10,7 @@ import sys
 from mesh import graph
 from tests.translator import changing
 from translator import compile as compiler
-from translator import resources
+from translator import resources, route_configurations
 
 MESH = {part: 2 + number % 4 for number, part in enumerate(changing.PARTS)} | {"proxies": 2}
 ROOT = pathlib.Path(__file__).parents[2]
@@ -37,6 +38,28 @@ def test_the_order_in_which_a_graph_was_filled_does_not_count():
     assert {digest(shuffled(of, seed), random.Random(seed).sample(asked, len(asked))) for seed in range(5)} == {
         digest(of, asked)
     }
+
+
+def test_versions_are_equal_where_bytes_are_and_nowhere_else():
+    """Also those of routes, which are made of digests of their virtual hosts."""
+    bodies = {}
+    for one in range(len(changing.PARTS)):
+        mesh = {**MESH, changing.PARTS[one]: 3}
+        bundles = compiler.compiled(changing.graph_of(mesh), changing.proxies_of(mesh)).bundles
+        for item in (item for bundle in bundles.values() for part in bundle for item in part):
+            bodies.setdefault((item.type_url, item.name), {}).setdefault(item.version, set()).add(item.body)
+    several = [versions for versions in bodies.values() if len(versions) > 1]
+    assert len(several) > 10
+    assert all(len(alike) == 1 for versions in bodies.values() for alike in versions.values())
+    assert all(len(set.union(*versions.values())) == len(versions) for versions in several)
+
+
+def test_the_version_of_routes_does_not_depend_on_how_they_are_joined():
+    frames = compiler.compiled(changing.graph_of(MESH), changing.proxies_of(MESH)).outbound.frames.values.values()
+    assert any(frame.is_plain for frame in frames)
+    for frame in frames:
+        other = dataclasses.replace(frame, is_plain=False)
+        assert route_configurations.outbound(other) == route_configurations.outbound(frame)
 
 
 def test_the_hash_seed_does_not_count():
