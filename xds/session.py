@@ -6,6 +6,7 @@ of snapshots only the newest counts.
 
 import asyncio
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -265,12 +266,20 @@ class Session:
         self._since = {key: self._since.get(key, now) for key in ((wait.type_url, wait.name) for wait in waits)}
 
     def _set_alarm(self) -> None:
-        overdue = [at + self._patience for _, at in itertools.islice(self._sent.values(), 1)]
-        due = overdue if self._rests_until is None else [*overdue, self._rests_until]
+        due = self._due_at()
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(min(due), self._time_is_up) if due else None
+        self._alarm = self._loop.call_at(due, self._time_is_up) if due < math.inf else None
+
+    def _due_at(self) -> float:
+        """Return when time brings something to do, by the clock of the loop; infinity if it does not."""
+        overdue = min([at + self._patience for _, at in itertools.islice(self._sent.values(), 1)], default=math.inf)
+        return overdue if self._rests_until is None else min(overdue, self._rests_until)
 
     def _time_is_up(self) -> None:
-        self._alarm, self._rang = None, True
-        self._ring()
+        self._alarm = None
+        if self._due_at() <= self._loop.time():
+            self._rang = True
+            self._ring()
+        else:
+            self._set_alarm()
