@@ -123,9 +123,16 @@ class Pipeline:
 
     def _set_alarm(self, due: float | None) -> None:
         """See to it that the credentials are looked at in so many seconds, whatever else happens until then."""
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None and due is not None and self._alarm.when() <= loop.time() + due:
+            return  # an alarm that is too early costs a look
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = None if due is None else asyncio.get_running_loop().call_later(due, self._news.set)
+        self._alarm = None if due is None else loop.call_later(due, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._alarm = None
+        self._news.set()
 
     async def _follow(self, observations: AsyncIterator[feed.Observation]) -> None:
         async for observation in observations:
