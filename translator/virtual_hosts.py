@@ -18,7 +18,8 @@ from translator import authorities, names, replies, resources, routes, traffic, 
 from translator.resources import ResourceName
 from translator.traffic import Traffic
 
-_DOMAINS, _ROUTES, _IN_CONFIGURATION = 2, 3, 2  # the numbers of the fields, the last one of a RouteConfiguration
+_NAME, _DOMAINS, _ROUTES = 1, 2, 3  # the numbers of the fields
+_IN_CONFIGURATION = 2  # that of a RouteConfiguration
 _EVERYTHING: authorities.Domains = (hosts.ANY,)
 
 
@@ -103,7 +104,7 @@ def of_service(
     inside = ((resources.CLUSTER, names.CONNECT),) if http else ()
     return Site(
         (
-            *(of_port(service, port, domains, kept, routes.into_requests()) for port, domains in http),
+            *(of_port(service, port, domains, kept, _into_requests()) for port, domains in http),
             *(_of_bytes_port(service, port, domains, kept) for port, domains in bytes_only),
         ),
         targets,
@@ -136,14 +137,12 @@ def clusters_of(targets: Iterable[graph.Target]) -> tuple[ResourceName, ...]:
 
 
 def of_port(
-    service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic, *before: route_v3.Route
+    service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic, *before: bytes
 ) -> VirtualHost:
-    """Return the virtual host of a service's port, with these routes before its own."""
-    rules = [*before, *(routes.route(route, is_inside=True) for route in port.routes)]
+    """Return the virtual host of a service's port, with these encoded routes before its own."""
+    rules: list[route_v3.Route | bytes] = [*before, *(routes.route(route, is_inside=True) for route in port.routes)]
     unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, replies.no_route(service))]
-    return _encoded(
-        names.service_port(service.ref, port.port), domains, [*rules, *unmatched], retries=traffic.retry_policy(kept)
-    )
+    return _encoded(names.service_port(service.ref, port.port), domains, [*rules, *unmatched], _retrying(kept))
 
 
 def _of_bytes(
@@ -163,7 +162,7 @@ def _of_bytes_port(
     leading = routes.into_bytes(port) if port.shares else routes.every_connect(404, replies.no_route(service))
     named = f"port {port.port} of {service.ref} is not one of HTTP; reach it by CONNECT, as https_proxy does"
     rules = [leading, routes.everything(404, named)]
-    return _encoded(names.service_port(service.ref, port.port), domains, rules, retries=traffic.retry_policy(kept))
+    return _encoded(names.service_port(service.ref, port.port), domains, rules, _retrying(kept))
 
 
 def _refusals(service: graph.Service) -> tuple[route_v3.Route, ...]:
@@ -188,9 +187,7 @@ def of_gateway(host: graph.GatewayHost, kept: Traffic = traffic.DEFAULT) -> Site
     rules = [routes.route(route, is_inside=False) for route in host.routes]
     domains = tuple(dict.fromkeys(str(Host(name)) for name in host.hostnames))
     targets = routes.targets(host.routes)
-    return Site(
-        (_encoded(host.name, domains, rules, retries=traffic.retry_policy(kept)),), targets, clusters_of(targets)
-    )
+    return Site((_encoded(host.name, domains, rules, _retrying(kept)),), targets, clusters_of(targets))
 
 
 def of_conduit(conduit: graph.Conduit) -> Site:
@@ -207,7 +204,8 @@ def misdirected(hostnames: Iterable[str]) -> VirtualHost:
 
 def of_application(listener: graph.Listener, access: Mapping[str, protobuf.Any]) -> VirtualHost:
     """Return the virtual host of all requests that a deployment's listener receives."""
-    return _encoded(names.inbound(listener.port), _EVERYTHING, [routes.to_application(listener)], access)
+    guards = wire.encode(route_v3.VirtualHost(typed_per_filter_config=dict(access)))
+    return _encoded(names.inbound(listener.port), _EVERYTHING, [routes.to_application(listener)], guards)
 
 
 def of_nobody(wildcards: Iterable[Wildcard], outside: Iterable[bytes] = ()) -> VirtualHost:
@@ -232,8 +230,7 @@ def _telling(told: Iterable[bytes]) -> VirtualHost:
 
 def joined(name: str, domains: authorities.Domains, encoded: Iterable[bytes]) -> VirtualHost:
     """Return a virtual host of routes that are encoded already."""
-    bare = wire.encode(route_v3.VirtualHost(name=name))
-    return _with_domains(bare + wire.repeated(_ROUTES, encoded), domains)
+    return _with_domains(wire.repeated(_NAME, [name.encode()]) + wire.repeated(_ROUTES, encoded), domains)
 
 
 def refusing(sites: Sequence[Outline]) -> Iterator[VirtualHost]:
@@ -272,20 +269,22 @@ def is_each_once(domains: Iterable[str]) -> bool:
 
 
 def _encoded(
-    name: str,
-    domains: authorities.Domains,
-    rules: list[route_v3.Route],
-    access: Mapping[str, protobuf.Any] | None = None,
-    retries: route_v3.RetryPolicy | None = None,
+    name: str, domains: authorities.Domains, rules: Iterable[route_v3.Route | bytes], others: bytes = b""
 ) -> VirtualHost:
-    guards = dict(access or {})
-    message = wire.varied(_bare(), name=name, routes=rules, typed_per_filter_config=guards, retry_policy=retries)
-    return _with_domains(wire.encode(message), domains)
+    """Return a virtual host of these routes, encoded already or not; `others` is the encoding of its other fields."""
+    encoded = [rule if isinstance(rule, bytes) else wire.encode(rule) for rule in rules]
+    return _with_domains(wire.repeated(_NAME, [name.encode()]) + wire.repeated(_ROUTES, encoded) + others, domains)
 
 
 @functools.cache
-def _bare() -> route_v3.VirtualHost:
-    return route_v3.VirtualHost()
+def _into_requests() -> bytes:
+    return wire.encode(routes.into_requests())
+
+
+@functools.cache
+def _retrying(kept: Traffic) -> bytes:
+    """Return the encoding of when requests are sent once more."""
+    return wire.encode(route_v3.VirtualHost(retry_policy=traffic.retry_policy(kept)))
 
 
 def _with_domains(settings: bytes, domains: authorities.Domains) -> VirtualHost:

@@ -124,14 +124,19 @@ class Part:
         pairs = tuple(itertools.compress(zip(before, after, strict=False), is_other))
         if len(before) != len(after) or not all(_stands_in(new, old) for old, new in pairs):
             return Part.of(after)
+        fresh: dict[str, dict[str, Entry]] = {}
+        for _, new in pairs:
+            fresh.setdefault(new.type_url, {})[new.name] = _entry(new)
         entries, digests, changes = {**self.entries}, {**self.digests}, dict[str, Mapping[str, int]]()
-        for type_url in {new.type_url for _, new in pairs}:
-            old = self.entries[type_url]
-            named = {new.name: _entry(new) for _, new in pairs if new.type_url == type_url}
-            entries[type_url] = {**old, **named}
-            gone = total([old[name].mark for name in named])
-            digests[type_url] = (digests[type_url] - gone + total([one.mark for one in named.values()])) % _MODULUS
-            if others := {name: old[name].mark for name, new in named.items() if new.mark != old[name].mark}:
+        for type_url, named in fresh.items():
+            before_them, others, moved = self.entries[type_url], dict[str, int](), 0
+            for name, entry in named.items():
+                if entry.mark != (mark_before := before_them[name].mark):
+                    others[name] = mark_before
+                    moved += entry.mark - mark_before
+            entries[type_url] = {**before_them, **named}
+            digests[type_url] = (digests[type_url] + moved) % _MODULUS
+            if others:
                 changes[type_url] = others
         return Part(entries, digests, self.references, self.shape, after, Following(weakref.ref(self), changes))
 
@@ -164,7 +169,7 @@ class Snapshot:
         """Return the snapshot in which others took the place of some of its parts, at a cost of those; None where these
         are not its own, or the others have other names.
         """
-        places, entries, digests = dict(pairs), {**self._entries}, {**self.digests}
+        entries, digests = {**self._entries}, {**self.digests}
         for old, new in pairs:
             if old not in self.parts or not _are_named_alike(old, new):
                 return None
@@ -173,10 +178,9 @@ class Snapshot:
                 if come is not gone:
                     digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
                     entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
-        parts = tuple([places.get(part, part) for part in self.parts])
         changes = _changes(pairs)
         following = Following(weakref.ref(self), changes) if changes is not None else None
-        return Snapshot(parts, digests, entries, following)
+        return Snapshot(_with_others(self.parts, pairs), digests, entries, following)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
@@ -249,6 +253,14 @@ def _stands_in(new: Resource, old: Resource) -> bool:
 def _entry(resource: Resource) -> Entry:
     version_mark = mark(resource.name, resource.version)
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
+
+
+def _with_others(parts: tuple[Part, ...], pairs: Sequence[tuple[Part, Part]]) -> tuple[Part, ...]:
+    if len(pairs) == 1:
+        ((old, new),) = pairs
+        return tuple([new if part is old else part for part in parts])
+    places = dict(pairs)
+    return tuple([places.get(part, part) for part in parts])
 
 
 def _changes(pairs: Iterable[tuple[Part, Part]]) -> Changes | None:
