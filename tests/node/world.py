@@ -30,10 +30,13 @@ VERSIONS = ("front-v1", "catalogue-v1", "catalogue-v2")
 PATIENCE = 120.0
 
 CALLS = """
-import collections, functools, json, socket, sys, time, urllib.error, urllib.request
+import collections, functools, json, os, socket, sys, threading, time, urllib.error, urllib.request
+told = threading.Event()
+threading.Thread(target=lambda: (os.read(0, 1), told.set()), daemon=True).start()
 socket.getaddrinfo = functools.cache(socket.getaddrinfo)
 until, url, said = time.monotonic() + float(sys.argv[2]), sys.argv[1], collections.Counter()
-while time.monotonic() < until and (len(sys.argv) < 4 or said.total() < int(sys.argv[3])):
+most = int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize
+while said.total() < most and (time.monotonic() < until or not told.is_set()):
     try:
         with urllib.request.urlopen(url, timeout=10) as reply:
             said[json.load(reply)["version"]] += 1
@@ -46,7 +49,8 @@ while time.monotonic() < until and (len(sys.argv) < 4 or said.total() < int(sys.
     time.sleep(0.005)
 print(json.dumps(said))
 """
-"""Calls a URL for so many seconds, perhaps at most so many times; says that it has begun, then how often who answered.
+"""Calls a URL for so many seconds, and until its input ends, perhaps at most so many times; says that it has begun, then
+how often who answered.
 
 A name is looked up once: a lookup that the cluster's DNS does not answer is no request that a proxy lost.
 """
@@ -137,7 +141,9 @@ class Calls:
     process: "subprocess.Popen[str]"
 
     def ended(self) -> dict[str, int]:
-        """Return how often who answered."""
+        """Let them end, but no sooner than they were meant to, and return how often who answered."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         found: dict[str, int] = json.loads(_ended(self.process))
         return found
 
@@ -160,14 +166,18 @@ def followed(pod: str) -> Followed:
 
 
 def calls(url: str, seconds: float, app: str = "front-v1", *more: str, space: str = workloads.SPACE) -> Calls:
-    """Begin to call a URL from the application of a pod; the first call is over when this returns."""
-    command = ["kubectl", "-n", space, "exec", pods(app, space)[0], "-c", "application", "--"]
+    """Begin to call a URL from the application of a pod, for at least so many seconds; the first call is over when this
+    returns.
+    """
+    command = ["kubectl", "-n", space, "exec", "-i", pods(app, space)[0], "-c", "application", "--"]
     command += ["python", "-c", CALLS, url, str(seconds), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout is not None
+    begun = Calls(process)
     if process.stdout.readline() != "begun\n":
-        _ended(process)
-    return Calls(process)
+        begun.ended()
+    return begun
 
 
 def _ended(process: "subprocess.Popen[str]") -> str:
