@@ -59,11 +59,11 @@ def patched(before: Mapping[K, V], others: Mapping[K, V]) -> Mapping[K, V]:
 
 def at_hand(values: Mapping[K, V], looks: int) -> Mapping[K, V]:
     """Return a mapping to look up so many keys in: the same, written out where that pays."""
-    return values.written_out() if isinstance(values, Patched) and _FEW * looks > len(values) else values
+    return values.written_out() if isinstance(values, Patched) and _ENTRIES_PER_LOOK * looks > len(values) else values
 
 
-_FEW: Final = 4
-"""Looks that take as long as to write so many entries out."""
+_ENTRIES_PER_LOOK: Final = 4
+"""So many entries are written out in the time that one look into a mapping takes that is not."""
 
 
 def differing(before: Mapping[K, Any], after: Mapping[K, Any]) -> list[K] | None:

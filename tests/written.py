@@ -17,20 +17,26 @@ Mesh: shop/main
 mtls: {minimum: DISABLED}
 """
 
-PETS = """
-VirtualService: shop/pets
-mesh: {ref: {name: main}}
-hosts: [pets]
----
-VirtualDeployment: shop/pets-v1
+_PETS_V1 = """VirtualDeployment: shop/pets-v1
 virtualService: {ref: {name: pets}}
 serviceDiscovery: {type: DNS, hostname: v1.local}
 listener: [{protocol: HTTP, port: 9080}]
 ---
 """
+
+PETS = (
+    """
+VirtualService: shop/pets
+mesh: {ref: {name: main}}
+hosts: [pets]
+---
+"""
+    + _PETS_V1
+)
 """A service with a deployment."""
 
-SHOP = """
+SHOP = (
+    """
 Mesh: shop/main
 mtls: {minimum: PERMISSIVE}
 ---
@@ -39,16 +45,14 @@ mesh: {ref: {name: main}}
 hosts: [pets]
 mtls: {mode: PERMISSIVE}
 ---
-VirtualDeployment: shop/pets-v1
-virtualService: {ref: {name: pets}}
-serviceDiscovery: {type: DNS, hostname: v1.local}
-listener: [{protocol: HTTP, port: 9080}]
----
-IngressGateway: shop/door
+"""
+    + _PETS_V1
+    + """IngressGateway: shop/door
 mesh: {ref: {name: main}}
 hosts: [{name: site, hostnames: [a.com], listeners: [{protocol: HTTP, port: 8080}]}]
 ---
 """
+)
 """A service with a deployment, and a gateway: enough to judge what comes beside them."""
 
 

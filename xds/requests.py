@@ -30,19 +30,17 @@ Plain = Callable[[str, str], tuple[effects.Effect, ...] | None]
 
 
 def receiver(
-    decode: Callable[[bytes], R],
-    receive: Callable[[R], tuple[effects.Effect, ...]],
-    plain: Plain = lambda _url, _n: None,
+    decode: Callable[[bytes], R], receive: Callable[[R], tuple[effects.Effect, ...]], plain: Plain | None = None
 ) -> Receive:
     """Return how to take encoded requests: what cannot be decoded is refused (rule C2).
 
-    `plain` is asked first about what most requests of the delta variant are, an ACK and nothing else; it does what
-    `receive` would.
+    `plain`, if given, is asked first about what most requests of the delta variant are, an ACK and nothing else; it
+    does what `receive` would.
     """
 
     def received(data: bytes) -> tuple[effects.Effect, ...]:
-        said = plain_delta(data)
-        if said is not None and (followed := plain(*said)) is not None:
+        said = plain_delta(data) if plain is not None else None
+        if plain is not None and said is not None and (followed := plain(*said)) is not None:
             return followed
         try:
             request = decode(data)
