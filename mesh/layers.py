@@ -204,14 +204,17 @@ def are_same(ones: Inputs, others: Inputs) -> bool:
 
 def _concerned(before: Inputs, after: Inputs, reads: Reads) -> Set[Any] | None:
     """Return the keys of a stage whose inputs may be others than before; None if those may be any."""
-    changed = [
-        (_changed_for(read, old, new), read)
-        for old, new, read in zip(before, after, itertools.chain(reads, itertools.repeat(None)), strict=False)
-        if old is not new
-    ]
-    if len(before) != len(after) or any(keys is None for keys, _ in changed):
+    if len(before) != len(after):
         return None
-    return {mine for keys, read in changed if keys and read for key in keys for mine in read(key)}
+    found: set[Any] = set()
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        if old is not new:
+            read = reads[index] if index < len(reads) else None
+            keys = _changed_for(read, old, new)
+            if read is None or keys is None:
+                return None
+            found.update(keys if read is same else itertools.chain.from_iterable(map(read, keys)))
+    return found
 
 
 def _changed_for(read: Callable[[Any], Iterable[Any]] | None, old: Any, new: Any) -> list[Any] | None:
@@ -228,9 +231,15 @@ def _patched(
     build: Callable[..., V],
 ) -> Mapping[K, V] | None:
     """Return the values with those that differ among the keys concerned; None if some of these came or went."""
+    if not concerned:
+        return values
     first, *others = sources
-    given = inputs({key: first[key] for key in concerned if key in first}, *others) if concerned else {}
+    given = inputs({key: first[key] for key in concerned if key in first}, *others)
     if given.keys() != concerned & values.keys():
         return None
-    made = {key: build(*mine) for key, mine in given.items()}
-    return patched(values, {key: value for key, value in made.items() if value != values[key]})
+    made: dict[K, V] = {}
+    for key, mine in given.items():
+        value = build(*mine)
+        if value != values[key]:
+            made[key] = value
+    return patched(values, made)

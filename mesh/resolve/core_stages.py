@@ -24,7 +24,7 @@ Deployments = Mapping[Ref, graph.Deployment | None]
 
 def reference_stages(run: Run) -> Stages:
     """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
-    alone = {name: stage for kind in _READ for name, stage in _of_kind(run, kind).items()}
+    alone = {name: stage for kinds in _GROUPS for name, stage in _of_kinds(run, kinds).items()}
     known = run.grouping("known ids", tuple(alone[f"ids {kind}"].values for kind in identity.TOKENS), _known)
     there = tuple(alone[f"refs {kind}"].values for kind in _READ)
     links = tuple(alone[f"links {kind}"].values for kind in _NINE)
@@ -34,14 +34,21 @@ def reference_stages(run: Run) -> Stages:
 
 _NINE = tuple(resources.KINDS)
 _READ = tuple(references.READ_KINDS)
+_TABLES = ("VirtualServiceRouteTable", "IngressGatewayRouteTable")
+_GROUPS = (*((kind,) for kind in _TABLES), tuple(kind for kind in _READ if kind not in _TABLES))
+"""Kinds that mostly stay as they are together."""
 
 
-def _of_kind(run: Run, kind: str) -> Stages:
-    written = run.of(references.READ_KINDS[kind])
-    return run.together(f"alone {kind}", (written,), lambda run: _single(run, kind, written))
+def _of_kinds(run: Run, kinds: tuple[str, ...]) -> Stages:
+    def stages(run: Run) -> Stages:
+        return {name: stage for kind in kinds for name, stage in _single(run, kind).items()}
+
+    sources = tuple(run.of(references.READ_KINDS[kind]) for kind in kinds)
+    return run.together(f"{kinds[0]} and its like, alone", sources, stages)
 
 
-def _single(run: Run, kind: str, written: Mapping[Ref, Any]) -> Stages:
+def _single(run: Run, kind: str) -> Stages:
+    written: Mapping[Ref, Any] = run.of(references.READ_KINDS[kind])
     builds: dict[str, Callable[[Any], Any]] = {
         **({f"judged {kind}": _judged, f"links {kind}": references.links} if kind in _NINE else {}),
         **({f"ids {kind}": identity.issued_id} if kind in identity.TOKENS else {}),

@@ -418,9 +418,11 @@ def test_stages_that_read_nothing_of_what_changed_are_passed_by_together() -> No
     table = "VirtualServiceRouteTable: shop/new\nvirtualService: {ref: {name: a}}\nrouteRules: [{httpRoute: {destinations: [{virtualDeployment: {ref: {name: a}}, weight: 100}]}}]\n"
     second = resolve.resolve(seen.with_changes(written.objects(table)), first)
     same = {
-        name for name in ("alone Mesh", "unrouted", "allowed", "bonds") if second.stages[name] is first.stages[name]
+        name
+        for name in ("Mesh and its like, alone", "unrouted", "allowed", "bonds")
+        if second.stages[name] is first.stages[name]
     }
-    assert same == {"alone Mesh", "unrouted", "allowed"}
+    assert same == {"Mesh and its like, alone", "unrouted", "allowed"}
 
 
 def test_an_equal_object_changes_nothing() -> None:
