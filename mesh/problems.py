@@ -73,7 +73,7 @@ def warning(subject: Ref, field: str, fault: str, remedy: str) -> Problem:
 def first_of(found: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return problems of one sort in one object; where they are very many, the first, and one that counts the rest."""
     listed = tuple(found)
-    return (*listed[:MOST_ALIKE], *rest_of(listed[MOST_ALIKE:]))
+    return (*listed[:MOST_ALIKE], *rest_of(listed[MOST_ALIKE:])) if len(listed) > MOST_ALIKE else listed
 
 
 def rest_of(untold: tuple[Problem, ...]) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from mesh.certificates import Standing, Use
 from mesh.inventory import Inventory
 from mesh.layers import as_given, differing, same
 from mesh.problems import Problem, Ref
-from mesh.resolve import access_stages, core_stages, gateway_stages, references, rival_stages
+from mesh.resolve import access_stages, core_stages, gateway_stages, references, rival_stages, shapes
 from mesh.resolve.crossings import Crossings, CrossNamespace, Permit
 from mesh.resolve.run import Run, Settings, Stages
 
@@ -140,7 +140,10 @@ def _sorted(*found: Mapping[Ref, tuple[Problem, ...]]) -> Mapping[Problem, None]
     return dict.fromkeys(sorted({problem for some in found for one in some.values() for problem in one}))
 
 
-_JUDGED = tuple(f"{stage} {kind}" for stage in ("judged", "bonds") for kind in resources.KINDS)
+_JUDGED = (
+    *(f"{stage} {kind}" for stage in ("judged", "bonds") for kind in resources.KINDS),
+    *(f"weighed {kind}" for kind in shapes.KINDS),
+)
 _WITH_PROBLEMS = (
     "drafts",
     "trust domains",

@@ -14,7 +14,7 @@ from mesh.layers import Stage, among, readers, same
 from mesh.problems import Problem, Ref
 from mesh.resolve.claims import Asked, Named
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Run, Stages, tuples
+from mesh.resolve.run import Run, Stages, alone, tuples
 
 OWNER = "kubernetes.io/service-name"
 """The label by which an EndpointSlice says whose it is."""
@@ -28,7 +28,7 @@ Deployments = Mapping[Ref, tuple[graph.Deployment, ...]]
 
 def slice_stages(run: Run) -> Stages:
     """Return the stages that say whose each slice is, which slices a Service has, and which Services have some."""
-    owners = run.stage("slices, owners", (run.of(workloads.EndpointSlice),), _alone, _owner, (same,))
+    owners = run.stage("slices, owners", (run.of(workloads.EndpointSlice),), alone, _owner, (same,))
     order = run.grouping("slices, order", (owners.values,), _in_order)
     services = run.grouping("slices, services", (order.values,), dict.fromkeys)
     return {"slices, owners": owners, "slices, order": order, "slices, services": services}
@@ -40,7 +40,7 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
     """
     written, slices = run.of(workloads.Service), run.of(workloads.EndpointSlice)
     owners, order = known["slices, owners"].values, known["slices, order"].values
-    listed = run.stage("slices, addresses", (slices,), _alone, _endpoints, (same,))
+    listed = run.stage("slices, addresses", (slices,), alone, _endpoints, (same,))
     found = run.stage("headless", (order, listed.values), _listed, _together, (same, lambda ref: (owners[ref],)))
     reading = run.grouping("addresses, readers", (named,), _readers)
     mine = among(reading.values)
@@ -59,10 +59,6 @@ def address_stages(run: Run, named: Mapping[Ref, Named], by_service: Deployments
 
 
 # ---------------------------------------------------------------------------- endpoints of headless Services
-
-
-def _alone(slices: Mapping[Ref, workloads.EndpointSlice]) -> dict[Ref, tuple[workloads.EndpointSlice]]:
-    return {ref: (item,) for ref, item in slices.items()}
 
 
 def _owner(item: workloads.EndpointSlice) -> Ref:

@@ -3,17 +3,28 @@
 Law: each stage is a pure function of earlier ones; a fault in one object leaves the others untouched.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mesh import graph, identity, resources, rules, workloads
+from mesh import graph, identity, resources, workloads
 from mesh.hosts import Host
-from mesh.layers import LookedUp, Stage, as_given, same
+from mesh.layers import LookedUp, Stage, same
 from mesh.problems import Ref
-from mesh.resolve import addresses, claims, deployments, endpoints, meshes, references, services, tables
+from mesh.resolve import (
+    addresses,
+    claims,
+    deployments,
+    endpoints,
+    meshes,
+    references,
+    services,
+    shapes,
+    single_stages,
+    tables,
+)
 from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, alone, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Shells = Mapping[Ref, Settled[services.Shell | None]]
@@ -23,38 +34,17 @@ Deployments = Mapping[Ref, graph.Deployment | None]
 
 
 def reference_stages(run: Run) -> Stages:
-    """Return the stages of single objects: `judged <kind>`, `links <kind>`, `ids <kind>` and `bonds <kind>`."""
-    alone = {name: stage for kinds in _GROUPS for name, stage in _of_kinds(run, kinds).items()}
-    known = run.grouping("known ids", tuple(alone[f"ids {kind}"].values for kind in identity.TOKENS), _known)
-    there = tuple(alone[f"refs {kind}"].values for kind in _READ)
-    links = tuple(alone[f"links {kind}"].values for kind in _NINE)
+    """Return the stages of single objects, and `bonds <kind>`: where the references of each lead."""
+    single = single_stages.single_stages(run)
+    known = run.grouping("known ids", tuple(single[f"ids {kind}"].values for kind in identity.TOKENS), _known)
+    there = tuple(single[f"refs {kind}"].values for kind in _READ)
+    links = tuple(single[f"links {kind}"].values for kind in _NINE)
     bonds = run.together("bonds", (known.values, *there, *links), lambda run: _bonds(run, known.values, there, links))
-    return {**alone, "known ids": known, **bonds}
+    return {**single, "known ids": known, **bonds}
 
 
 _NINE = tuple(resources.KINDS)
 _READ = tuple(references.READ_KINDS)
-_TABLES = ("VirtualServiceRouteTable", "IngressGatewayRouteTable")
-_GROUPS = (*((kind,) for kind in _TABLES), tuple(kind for kind in _READ if kind not in _TABLES))
-"""Kinds that mostly stay as they are together."""
-
-
-def _of_kinds(run: Run, kinds: tuple[str, ...]) -> Stages:
-    def stages(run: Run) -> Stages:
-        return {name: stage for kind in kinds for name, stage in _single(run, kind).items()}
-
-    sources = tuple(run.of(references.READ_KINDS[kind]) for kind in kinds)
-    return run.together(f"{kinds[0]} and its like, alone", sources, stages)
-
-
-def _single(run: Run, kind: str) -> Stages:
-    written: Mapping[Ref, Any] = run.of(references.READ_KINDS[kind])
-    builds: dict[str, Callable[[Any], Any]] = {
-        **({f"judged {kind}": _judged, f"links {kind}": references.links} if kind in _NINE else {}),
-        **({f"ids {kind}": identity.issued_id} if kind in identity.TOKENS else {}),
-    }
-    made = {name: run.stage(name, (written,), _alone, build, (same,)) for name, build in builds.items()}
-    return {**made, f"refs {kind}": run.stage(f"refs {kind}", (written,), _refs, as_given, (same,))}
 
 
 def _bonds(
@@ -68,20 +58,8 @@ def _bonds(
     }
 
 
-def _alone(written: Mapping[Ref, Any]) -> Inputs:
-    return {ref: (item,) for ref, item in written.items()}
-
-
-def _judged(item: resources.Resource) -> Settled[None]:
-    return Settled(None, rules.object_problems(item))
-
-
 def _known(*issued: Mapping[Ref, str]) -> Mapping[str, Ref]:
     return {name: ref for ids in issued for ref, name in ids.items()}
-
-
-def _refs(written: Mapping[Ref, Any]) -> dict[Ref, tuple[Ref]]:
-    return {ref: (ref,) for ref in written}
 
 
 def _found(
@@ -112,7 +90,7 @@ def service_stages(run: Run, base: Stages) -> Stages:
 
 def _unrouted(run: Run, base: Stages) -> Stages:
     """Return the stages of meshes, services and deployments, which no route table has a part in."""
-    drafts = run.stage("drafts", (run.of(resources.Mesh),), _alone, meshes.draft, (same,))
+    drafts = run.stage("drafts", (run.of(resources.Mesh),), alone, meshes.draft, (same,))
     domains = run.grouping("trust domains", (drafts.values,), meshes.trust_domains)
     settled = run.stage("meshes", (drafts.values, domains.values), _mesh_inputs, _mesh, (same, same))
     shells = run.stage(
@@ -145,7 +123,7 @@ def _unrouted(run: Run, base: Stages) -> Stages:
         "deployments": made,
         "by service": by_service,
         "deployment faults": _deployment_faults(run, base),
-        "conflicts": run.stage("conflicts", (by_service.values,), _alone, _conflicts, (same,)),
+        "conflicts": run.stage("conflicts", (by_service.values,), alone, _conflicts, (same,)),
         "host ports": run.stage(
             "host ports", (shells.values, by_service.values), _host_port_inputs, _unserved, (same, same)
         ),
@@ -158,7 +136,8 @@ def _routed(run: Run, base: Stages, members: Stages) -> Stages:
         members[name].values for name in ("shells", "claims", "deployments", "by service")
     )
     listed = _tables(run, base, made)
-    written, bound = run.of(resources.VirtualServiceRouteTable), base["bonds VirtualServiceRouteTable"].values
+    bound = base["bonds VirtualServiceRouteTable"].values
+    written = shapes.unweighted(run, base, "VirtualServiceRouteTable")
     owned = owned_stages(run, "tables by service", written, bound, "spec.virtualService", listed.values)
     segment = run.settings.paths_by_segment
     located = members["addresses"].values

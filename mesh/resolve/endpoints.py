@@ -11,7 +11,7 @@ from mesh import graph, hosts, layers, resources, workloads
 from mesh.layers import LookedUp, Stage, among, readers, same
 from mesh.problems import Ref
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, tuples
+from mesh.resolve.run import Bound, Run, Stages, alone, tuples
 
 Deployments = Mapping[Ref, graph.Deployment | None]
 Labels = frozenset[tuple[str, str]]
@@ -78,7 +78,7 @@ def endpoint_stages(
     `slices` the stages that know whose each slice is.
     """
     owners, order = slices["slices, owners"].values, slices["slices, order"].values
-    listed = run.stage("slices, endpoints", (run.of(workloads.EndpointSlice),), _alone, _listed, (same,))
+    listed = run.stage("slices, endpoints", (run.of(workloads.EndpointSlice),), alone, _listed, (same,))
     given = (order, listed.values, run.of(workloads.Service))
     reads: layers.Reads = (same, lambda ref: (owners[ref],), LookedUp(same))
     found = run.stage("candidates", given, _candidate_inputs, _candidates, reads)
@@ -95,10 +95,6 @@ def endpoint_stages(
         "bindings, narrowed": narrowed,
         "endpoints": made,
     }
-
-
-def _alone(slices: Mapping[Ref, workloads.EndpointSlice]) -> dict[Ref, tuple[workloads.EndpointSlice]]:
-    return {ref: (item,) for ref, item in slices.items()}
 
 
 def _listed(item: workloads.EndpointSlice) -> tuple[Seen, ...]:

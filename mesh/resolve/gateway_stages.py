@@ -10,11 +10,11 @@ from typing import Any
 from mesh import certificates, graph, resources, workloads
 from mesh.layers import Stage, among, readers, same
 from mesh.problems import Problem, Ref
-from mesh.resolve import deployments, gateway_routes, gateway_rules, gateway_secrets, gateway_tls, gateways
+from mesh.resolve import deployments, gateway_routes, gateway_rules, gateway_secrets, gateway_tls, gateways, shapes
 from mesh.resolve.gateway_tls import Keys, Wanted
 from mesh.resolve.gateways import Outline
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, alone, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]
@@ -69,7 +69,8 @@ def _by_gateway(written: Written, bound: Bound) -> Deployed:
 def _route_stages(run: Run, base: Stages) -> Stages:
     written, segment = run.of(resources.IngressGateway), run.settings.paths_by_segment
     listed = _gateway_tables(run, base, written, segment)
-    routed, bound = run.of(resources.IngressGatewayRouteTable), base["bonds IngressGatewayRouteTable"].values
+    bound = base["bonds IngressGatewayRouteTable"].values
+    routed = shapes.unweighted(run, base, "IngressGatewayRouteTable")
     owned = owned_stages(run, "rules by gateway", routed, bound, "spec.ingressGateway", listed.values)
     return {"gateway tables": listed, **owned}
 
@@ -147,7 +148,7 @@ def _key_stages(run: Run, bound: Bound, made: Stages) -> Stages:
     listed = run.stage(LISTED, (written, bound, gates, ids), _listed_inputs, _listed, (same, same, deployed))
     there = run.of(workloads.Secret)
     secrets = run.stage(SECRETS, (wanted.values, listed.values, there), _secret_inputs, certificates.standing)
-    faults = run.stage("secret faults", (secrets.values,), _alone, _fault, (same,))
+    faults = run.stage("secret faults", (secrets.values,), alone, _fault, (same,))
     read = [
         run.grouping(f"{name}, readers", (one.values,), _readers) for name, one in ((WANTED, wanted), (LISTED, listed))
     ]
@@ -193,10 +194,6 @@ def _secret_inputs(
 ) -> dict[Wanted, tuple[Any, ...]]:
     found = dict.fromkeys(one for some in (wanted, listed) for several in some.values() for one in several)
     return {(ref, use): (there.get(ref), use) for ref, use in found}
-
-
-def _alone(values: Mapping[Any, Any]) -> dict[Any, tuple[Any]]:
-    return {key: (value,) for key, value in values.items()}
 
 
 def _fault(standing: certificates.Standing) -> str:

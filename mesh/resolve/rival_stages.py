@@ -9,7 +9,7 @@ from typing import Any
 from mesh import graph, resources, workloads
 from mesh.layers import same
 from mesh.problems import Ref
-from mesh.resolve import deployments, rivals
+from mesh.resolve import deployments, rivals, shapes
 from mesh.resolve.run import Bound, Run, Stages, target
 
 Inputs = dict[Ref, tuple[Any, ...]]
@@ -26,14 +26,12 @@ _PARENTS: Mapping[str, str] = {
     "IngressGateway": "spec.mesh",
     "IngressGatewayRouteTable": "spec.ingressGateway",
 }
-_TABLES = ("VirtualServiceRouteTable", "IngressGatewayRouteTable")
-_GROUPS = (*((kind,) for kind in _TABLES), tuple(kind for kind in _PARENTS if kind not in _TABLES))
-"""Kinds that mostly stay as they are together."""
 
 
 def rival_stages(run: Run, base: Stages, core: Stages) -> Stages:
     """Return the stages from single objects to what is wrong between two of them."""
-    found: Stages = {name: stage for kinds in _GROUPS for name, stage in _alike(run, base, kinds).items()}
+    alike = tuple(source for kind in _PARENTS for source in _sources(run, base, kind))
+    found = run.together("alike", alike, lambda run: _alike(run, base))
     leading = (
         run.of(resources.VirtualDeploymentBinding),
         base["bonds VirtualDeploymentBinding"].values,
@@ -42,7 +40,7 @@ def rival_stages(run: Run, base: Stages, core: Stages) -> Stages:
         core["deployments"].values,
     )
     named = tuple(found[f"named {kind}"].values for kind in _PARENTS)
-    ranked = tuple(found[f"ranked {kind}"].values for kind in _TABLES)
+    ranked = tuple(found[f"ranked {kind}"].values for kind in shapes.KINDS)
     return {
         **found,
         **run.together("rivals of bindings", leading, lambda run: _bindings(run, *leading)),
@@ -51,13 +49,13 @@ def rival_stages(run: Run, base: Stages, core: Stages) -> Stages:
     }
 
 
-def _alike(run: Run, base: Stages, kinds: tuple[str, ...]) -> Stages:
-    def stages(run: Run) -> Stages:
-        named = {f"named {kind}": _named(run, base, kind) for kind in kinds}
-        return {**named, **{f"ranked {kind}": _ranked(run, base, kind) for kind in kinds if kind in _TABLES}}
+def _alike(run: Run, base: Stages) -> Stages:
+    named = {f"named {kind}": _named(run, base, kind) for kind in _PARENTS}
+    return {**named, **{f"ranked {kind}": _ranked(run, base, kind) for kind in shapes.KINDS}}
 
-    sources = (source for kind in kinds for source in (run.of(resources.KINDS[kind]), base[f"bonds {kind}"].values))
-    return run.together(f"{kinds[0]} and its like", tuple(sources), stages)
+
+def _sources(run: Run, base: Stages, kind: str) -> tuple[Mapping[Ref, Any], Bound]:
+    return shapes.unweighted(run, base, kind), base[f"bonds {kind}"].values
 
 
 def _bindings(run: Run, written: Any, bound: Bound, there: Any, listed: Any, made: Any) -> Stages:
@@ -78,8 +76,7 @@ def _named(run: Run, base: Stages, kind: str) -> Any:
     def inputs(written: Mapping[Ref, Any], bound: Bound) -> Inputs:
         return {ref: (item, target(bound, ref, field)) for ref, item in written.items()}
 
-    sources = (run.of(resources.KINDS[kind]), base[f"bonds {kind}"].values)
-    return run.stage(f"named {kind}", sources, inputs, rivals.named, (same, same))
+    return run.stage(f"named {kind}", _sources(run, base, kind), inputs, rivals.named, (same, same))
 
 
 def _ranked(run: Run, base: Stages, kind: str) -> Any:
@@ -88,8 +85,7 @@ def _ranked(run: Run, base: Stages, kind: str) -> Any:
     def inputs(written: Mapping[Ref, Any], bound: Bound) -> Inputs:
         return {ref: (item, target(bound, ref, field), segment) for ref, item in written.items()}
 
-    sources = (run.of(resources.KINDS[kind]), base[f"bonds {kind}"].values)
-    return run.stage(f"ranked {kind}", sources, inputs, rivals.ranked, (same, same))
+    return run.stage(f"ranked {kind}", _sources(run, base, kind), inputs, rivals.ranked, (same, same))
 
 
 def _with_services(

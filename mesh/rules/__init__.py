@@ -27,7 +27,17 @@ from mesh.rules import (
 )
 from mesh.rules.transitions import transition_problems
 
-__all__ = ["ADVICE", "RULES", "Rule", "object_problems", "refusals", "transition_problems"]
+__all__ = [
+    "ADVICE",
+    "RULES",
+    "WEIGHED",
+    "Rule",
+    "object_problems",
+    "refusals",
+    "transition_problems",
+    "unweighted_problems",
+    "weight_problems",
+]
 
 Rule = Callable[[Ref, Any], Iterable[Problem]]
 """What is wrong with the spec of the object at this address."""
@@ -146,6 +156,15 @@ ADVICE: frozenset[Rule] = frozenset(
 """What the original let in: at admission a warning, even where a part of the object does nothing."""
 
 
+WEIGHED: frozenset[Rule] = frozenset({routes.odd_weights})
+"""The rules that look at weights, which change far more often than all the rest."""
+
+_UNWEIGHTED, _OF_WEIGHTS = (
+    {kind: tuple(rule for rule in some if (rule in WEIGHED) is is_weighed) for kind, some in RULES.items()}
+    for is_weighed in (False, True)
+)
+
+
 def refusals(resource: Resource) -> tuple[Problem, ...]:
     """Return why admission should refuse an object, judged from itself alone."""
     spec = getattr(resource, "spec", None)
@@ -159,9 +178,27 @@ def object_problems(resource: Resource) -> tuple[Problem, ...]:
 
     Rule 2.3.3: an object has a spec.
     """
-    rules = RULES.get(resource.kind, ())
-    spec = getattr(resource, "spec", None)
-    if rules and spec is None:
+    return _problems(resource, RULES)
+
+
+def unweighted_problems(resource: Resource) -> tuple[Problem, ...]:
+    """Return what is wrong with one object whatever its weights are."""
+    return _problems(resource, _UNWEIGHTED)
+
+
+def weight_problems(resource: Resource) -> tuple[Problem, ...]:
+    """Return what is wrong with the weights of one object: with those above, all that is wrong with it."""
+    return _judged(resource, _OF_WEIGHTS) if getattr(resource, "spec", None) is not None else ()
+
+
+def _problems(resource: Resource, listed: Mapping[str, tuple[Rule, ...]]) -> tuple[Problem, ...]:
+    if resource.kind in listed and getattr(resource, "spec", None) is None:
         missing = problems.error(resource.ref, "spec", "is missing", "add it; without it the object does nothing")
-        return (*names.long_names(resource.ref, spec), missing)
-    return tuple(itertools.chain.from_iterable(problems.first_of(rule(resource.ref, spec)) for rule in rules))
+        return (*names.long_names(resource.ref, None), missing)
+    return _judged(resource, listed)
+
+
+def _judged(resource: Resource, listed: Mapping[str, tuple[Rule, ...]]) -> tuple[Problem, ...]:
+    subject, spec = resource.ref, getattr(resource, "spec", None)
+    found = (problems.first_of(rule(subject, spec)) for rule in listed.get(resource.kind, ()))
+    return tuple(itertools.chain.from_iterable(found))
