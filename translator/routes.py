@@ -26,6 +26,8 @@ TUNNEL_IDLE_MS = 3_600_000
 _KEPT = 1024
 """So many messages of each sort are kept: most routes of a mesh differ in nothing but their clusters and weights."""
 
+_ACTION, _CLUSTER, _WEIGHTED_CLUSTERS = 2, 1, 3  # the numbers of the fields, in a route and in its action
+
 
 def targets(routes: Iterable[graph.HttpRoute], connections: Iterable[graph.TcpPort] = ()) -> tuple[graph.Target, ...]:
     """Return the targets that routes and ports of bytes lead to, in order, each once."""
@@ -39,19 +41,18 @@ def is_exhaustive(routes: tuple[graph.HttpRoute, ...]) -> bool:
     return any(route.path == ROOT and not route.is_grpc for route in routes)
 
 
-def route(rule: graph.HttpRoute, is_inside: bool) -> route_v3.Route:
-    """Return a route; `is_inside` says whether those who use it are in the mesh and may read reasons."""
-    matching = _match(rule.path, rule.by_segment, rule.is_grpc)
+def encoded(rule: graph.HttpRoute, is_inside: bool) -> bytes:
+    """Return a route, encoded; `is_inside` says whether those who use it are in the mesh and may read reasons.
+
+    What weights do not change is encoded once for all routes that have it.
+    """
     match rule.action:
-        case graph.Forward() as forward:
-            return wire.varied(_unmatched(), match=matching, route=_action(rule.path, forward))
+        case graph.Forward(shares, timeout, idle_timeout, rewrite):
+            matching, action = _around(rule.path, rule.by_segment, rule.is_grpc, rewrite, timeout, idle_timeout)
+            return matching + wire.repeated(_ACTION, [_clusters(shares) + action])
         case graph.Refusal(status, reason):
-            return route_v3.Route(match=matching, direct_response=_answer(status, reason if is_inside else ""))
-
-
-@functools.cache
-def _unmatched() -> route_v3.Route:
-    return route_v3.Route()
+            matched = _match(rule.path, rule.by_segment, rule.is_grpc)
+            return wire.encode(Route(match=matched, direct_response=_answer(status, reason if is_inside else "")))
 
 
 def everything(status: int, text: str = "") -> route_v3.Route:
@@ -148,22 +149,27 @@ def _match(path: str, by_segment: bool, is_grpc: bool) -> route_v3.RouteMatch:
     return route_v3.RouteMatch(prefix=path, grpc=grpc)
 
 
-def _action(path: str, forward: graph.Forward) -> route_v3.RouteAction:
-    cluster, weighted = split(forward.shares)
-    somewhere = _somewhere(path, forward.prefix_rewrite, forward.timeout_ms, forward.idle_timeout_ms)
-    return wire.varied(somewhere, cluster=cluster, weighted_clusters=weighted)
-
-
 @functools.lru_cache(_KEPT)
-def _somewhere(path: str, rewrite: str, timeout_ms: int, idle_timeout_ms: int) -> route_v3.RouteAction:
-    """Return an action that does not say yet to which clusters."""
+def _around(
+    path: str, by_segment: bool, is_grpc: bool, rewrite: str, timeout_ms: int, idle_timeout_ms: int
+) -> tuple[bytes, bytes]:
+    """Return the encodings of what a route has before its action, and of what this says besides its clusters."""
     prefix_rewrite, regex_rewrite = _rewrite(path, rewrite)
-    return route_v3.RouteAction(
+    action = route_v3.RouteAction(
         prefix_rewrite=prefix_rewrite,
         regex_rewrite=regex_rewrite,
         timeout=_duration(timeout_ms),
         idle_timeout=_duration(idle_timeout_ms),
     )
+    return wire.encode(Route(match=_match(path, by_segment, is_grpc))), wire.encode(action)
+
+
+def _clusters(shares: tuple[graph.Share, ...]) -> bytes:
+    """Return the encoding of the clusters of an action, which come first in it."""
+    cluster, weighted = split(shares)
+    if weighted is None:
+        return wire.repeated(_CLUSTER, [(cluster or "").encode()])
+    return wire.repeated(_WEIGHTED_CLUSTERS, [wire.encode(weighted)])
 
 
 def split(shares: tuple[graph.Share, ...]) -> tuple[str | None, route_v3.WeightedCluster | None]:

@@ -140,7 +140,7 @@ def of_port(
     service: graph.Service, port: graph.HttpPort, domains: authorities.Domains, kept: Traffic, *before: bytes
 ) -> VirtualHost:
     """Return the virtual host of a service's port, with these encoded routes before its own."""
-    rules: list[route_v3.Route | bytes] = [*before, *(routes.route(route, is_inside=True) for route in port.routes)]
+    rules: list[route_v3.Route | bytes] = [*before, *[routes.encoded(route, is_inside=True) for route in port.routes]]
     unmatched = [] if routes.is_exhaustive(port.routes) else [routes.everything(404, replies.no_route(service))]
     return _encoded(names.service_port(service.ref, port.port), domains, [*rules, *unmatched], _retrying(kept))
 
@@ -184,7 +184,7 @@ def _wildcard(service: graph.Service, host: Host) -> Wildcard:
 
 def of_gateway(host: graph.GatewayHost, kept: Traffic = traffic.DEFAULT) -> Site:
     """Return the virtual host of a gateway's host; what matches no route gets 404 and no word about the mesh."""
-    rules = [routes.route(route, is_inside=False) for route in host.routes]
+    rules = [routes.encoded(route, is_inside=False) for route in host.routes]
     domains = tuple(dict.fromkeys(str(Host(name)) for name in host.hostnames))
     targets = routes.targets(host.routes)
     return Site((_encoded(host.name, domains, rules, _retrying(kept)),), targets, clusters_of(targets))
