@@ -7,7 +7,7 @@ touches, however large the mappings are.
 
 import itertools
 import operator
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -60,6 +60,12 @@ def patched(before: Mapping[K, V], others: Mapping[K, V]) -> Mapping[K, V]:
 def at_hand(values: Mapping[K, V], looks: int) -> Mapping[K, V]:
     """Return a mapping to look up so many keys in: the same, written out where that pays."""
     return values.written_out() if isinstance(values, Patched) and _ENTRIES_PER_LOOK * looks > len(values) else values
+
+
+def picked(values: Mapping[K, V], keys: Collection[K]) -> Sequence[V]:
+    """Return the values of these keys, all of which are there."""
+    given = at_hand(values, len(keys))
+    return given.picked(keys) if isinstance(given, Patched) else [*map(given.__getitem__, keys)]
 
 
 _ENTRIES_PER_LOOK: Final = 4

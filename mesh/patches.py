@@ -4,7 +4,7 @@ Law: immutable to whoever looks, in any thread, though it may write itself out m
 """
 
 import weakref
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Final, TypeVar, overload
 
 K = TypeVar("K")
@@ -53,6 +53,12 @@ class Patched(Mapping[K, V]):
         """Return the value of a key, the default where there is none."""
         others = self._others
         return others[key] if key in others else self._base.get(key, default)
+
+    def picked(self, keys: Iterable[K]) -> list[V]:
+        """Return the values of these keys, all of which are there."""
+        others = self._others  # first, as in `__init__`
+        base = self._base
+        return [others[key] if key in others else base[key] for key in keys]
 
     def __contains__(self, key: object) -> bool:
         return key in self._base

@@ -149,9 +149,7 @@ def joined(given: Reach, values: Mapping[SiteKey, V], join: Callable[..., W], pr
 
 
 def _each(scopes: Mapping[str, tuple[SiteKey, ...]], values: Mapping[SiteKey, V]) -> dict[str, tuple[V, ...]]:
-    return {
-        digest: tuple(map(layers.at_hand(values, len(sites)).__getitem__, sites)) for digest, sites in scopes.items()
-    }
+    return {digest: tuple(layers.picked(values, sites)) for digest, sites in scopes.items()}
 
 
 def _by_hosts(key: SiteKey, service: graph.Service) -> Called:
@@ -217,10 +215,7 @@ def _outside(scopes: Mapping[Ref, Scoped]) -> dict[str, External]:
 def _frame_inputs(
     scopes: Mapping[str, tuple[SiteKey, ...]], fronts: Mapping[str, Fronts], outlines: Mapping[SiteKey, Outline]
 ) -> dict[str, tuple[Fronts | Outline, ...]]:
-    return {
-        digest: (fronts[digest], *map(layers.at_hand(outlines, len(keys)).__getitem__, keys))
-        for digest, keys in scopes.items()
-    }
+    return {digest: (fronts[digest], *layers.picked(outlines, keys)) for digest, keys in scopes.items()}
 
 
 def called_each(keys: Mapping[SiteKey, None], services: Mapping[SiteKey, graph.Service]) -> dict[SiteKey, Called]:
@@ -241,10 +236,7 @@ def _alone(sites: Mapping[SiteKey, Site]) -> dict[SiteKey, tuple[Site]]:
 def _framed(
     scopes: Mapping[str, tuple[SiteKey, ...]], sites: Mapping[SiteKey, Site], frames: Mapping[str, Frame]
 ) -> dict[str, tuple[Frame | Site, ...]]:
-    return {
-        digest: (frames[digest], *map(layers.at_hand(sites, len(keys)).__getitem__, keys))
-        for digest, keys in scopes.items()
-    }
+    return {digest: (frames[digest], *layers.picked(sites, keys)) for digest, keys in scopes.items()}
 
 
 def _routes(frame: Frame, *sites: Site) -> Part:

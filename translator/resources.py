@@ -40,21 +40,24 @@ class EncodedResource:
 
 def content_version(parts: Iterable[bytes]) -> str:
     """Return the version of a resource made of these parts: 16 hexadecimal digits of a digest."""
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
+    return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
 
-def encoded(
-    type_url: str, name: str, message: bytes, references: Iterable[ResourceName] = (), content: Iterable[bytes] = ()
-) -> EncodedResource:
-    """Return a resource of an encoded message.
-
-    `content`, if given, tells messages of this name apart as well as they do themselves, and is shorter.
-    """
+def encoded(type_url: str, name: str, message: bytes, references: Iterable[ResourceName] = ()) -> EncodedResource:
+    """Return a resource of an encoded message."""
     body = wire.any_bytes(type_url, message)
-    return EncodedResource(type_url, name, content_version(content or (body,)), body, frozenset(references))
+    return EncodedResource(type_url, name, content_version((body,)), body, frozenset(references))
+
+
+def joined(
+    type_url: str, name: str, pieces: Iterable[bytes], content: Iterable[bytes], references: Iterable[ResourceName]
+) -> EncodedResource:
+    """Return a resource of a message that is encoded in pieces.
+
+    `content` tells messages of this name apart as well as they do themselves, and is shorter.
+    """
+    body = wire.any_bytes(type_url, *pieces)
+    return EncodedResource(type_url, name, content_version(content), body, frozenset(references))
 
 
 def digest(element: bytes) -> bytes:

@@ -55,7 +55,8 @@ def outbound(around: Frame, *sites: Site) -> EncodedResource:
     if not around.is_plain:
         hosts = virtual_hosts.first_come((*answering, *around.behind))
         return _encoded(names.OUTBOUND, hosts, around.references)
-    return _encoded(names.OUTBOUND, answering, around.references, behind=(around.encoded, around.digests))
+    before = _without_hosts(names.OUTBOUND)
+    return _joined(names.OUTBOUND, before, answering, around.references, around.encoded, around.digests)
 
 
 def captured(port: int, hosts: Iterable[VirtualHost], references: Iterable[ResourceName]) -> EncodedResource:
@@ -97,13 +98,9 @@ def _references(sites: Iterable[Site | Outline]) -> Iterator[ResourceName]:
 
 
 def _encoded(
-    name: str,
-    hosts: Iterable[VirtualHost],
-    references: Iterable[ResourceName],
-    edge: _Edge = _Edge.INSIDE,
-    behind: tuple[bytes, bytes] = (b"", b""),
+    name: str, hosts: Iterable[VirtualHost], references: Iterable[ResourceName], edge: _Edge = _Edge.INSIDE
 ) -> EncodedResource:
-    return _joined(name, _without_hosts(name, edge), hosts, references, *behind)
+    return _joined(name, _without_hosts(name, edge), hosts, references)
 
 
 def _joined(
@@ -118,13 +115,13 @@ def _joined(
     and bytes do not depend on which of them are.
     """
     listed = [*hosts]
-    body = b"".join([before, *[host.element for host in listed], behind])
+    pieces = (before, *[host.element for host in listed], behind)
     content = (before, *[host.digest for host in listed], digests)
-    return resources.encoded(resources.ROUTES, name, body, references, content)
+    return resources.joined(resources.ROUTES, name, pieces, content, references)
 
 
 @functools.cache
-def _without_hosts(name: str, edge: _Edge) -> bytes:
+def _without_hosts(name: str, edge: _Edge = _Edge.INSIDE) -> bytes:
     """Return the encoding up to the virtual hosts."""
     is_inside = edge is _Edge.INSIDE
     unproven = [names.INTERNAL] if name != names.OUTBOUND else []

@@ -52,4 +52,4 @@ def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment], callees:
 
 
 def _each(behind: Behind, by_deployment: Mapping[Ref, Part]) -> Inputs:
-    return {key: tuple(map(layers.at_hand(by_deployment, len(refs)).__getitem__, refs)) for key, refs in behind.items()}
+    return {key: tuple(layers.picked(by_deployment, refs)) for key, refs in behind.items()}

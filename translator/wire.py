@@ -49,9 +49,18 @@ def packed(message: betterproto2.Message) -> protobuf.Any:
     return protobuf.Any(type_url=type_url(type(message)), value=encode(message))
 
 
-def any_bytes(url: str, body: bytes) -> bytes:
-    """Return the encoding of an `Any` around a message that is encoded already."""
-    return repeated(1, [url.encode()]) + (repeated(2, [body]) if body else b"")
+def any_bytes(url: str, *pieces: bytes) -> bytes:
+    """Return the encoding of an `Any` around a message that is encoded already, in one or several pieces."""
+    length = sum(map(len, pieces))
+    return b"".join((_type_url(url), _VALUE, wire_fields.VARINTS[length], *pieces)) if length else _type_url(url)
+
+
+_VALUE = wire_fields.tag(2, wire_fields.LENGTH_DELIMITED)
+
+
+@functools.cache
+def _type_url(url: str) -> bytes:
+    return repeated(1, [url.encode()])
 
 
 def repeated(field_number: int, bodies: Iterable[bytes]) -> bytes:

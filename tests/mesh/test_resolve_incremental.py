@@ -510,6 +510,9 @@ def test_what_differs_between_patched_mappings_is_what_a_look_at_each_key_finds(
     assert sorted(found) == [key for key in sorted(first) if before[key] is not after[key]]
     assert {**before, **{key: after[key] for key in found}} == after
     assert [*after] == [*first]
+    assert [*layers.picked(after, [*first])] == [after[key] for key in first]
+    for key in first:
+        assert [*layers.picked(after, [key])] == [after[key]]
 
 
 def test_a_patched_mapping_does_not_keep_its_source() -> None:
