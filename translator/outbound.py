@@ -24,6 +24,7 @@ from translator.route_configurations import Frame
 from translator.traffic import Traffic
 from translator.virtual_hosts import Elsewhere, Outline, Site
 
+K = TypeVar("K")
 V = TypeVar("V")
 W = TypeVar("W")
 
@@ -45,8 +46,8 @@ class Scoped(NamedTuple):
 class Reach:
     """The scopes of callers, the sites of each distinct one, and all sites that some scope holds.
 
-    `of_service` and `holders` say which sites belong to a service and which scopes hold a site; `routeless` are the
-    services of the sites as far as routes do not count.
+    `of_service` and `holders` say which sites belong to a service and which scopes hold a site; `unrouted` are all
+    services as far as routes do not count, `routeless` those of the sites.
     """
 
     scopes: Stage[Ref, Scoped]
@@ -54,6 +55,7 @@ class Reach:
     keys: Stage[SiteKey, None]
     of_service: Stage[Ref, tuple[SiteKey, ...]]
     holders: Stage[SiteKey, tuple[str, ...]]
+    unrouted: Stage[Ref, graph.Service]
     routeless: Stage[SiteKey, graph.Service]
     behind: Stage[SiteKey, tuple[Ref, ...]]
     """The deployments behind each site: all of its service."""
@@ -66,11 +68,12 @@ def reach(of: graph.Graph, callers: Callers, previous: Reach) -> Reach:
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
     of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
     holders = layers.grouped(previous.holders, (apart.values,), _holders)
-    given, reads = (keys.values, of.services), (same, layers.among(of_service.values))
-    routeless = layers.staged(previous.routeless, given, _services, virtual_hosts.routeless, reads)
+    unrouted = layers.staged(previous.unrouted, (of.services,), _alone, virtual_hosts.routeless, (same,))
+    given, reads = (keys.values, unrouted.values), (same, layers.among(of_service.values))
+    routeless = layers.staged(previous.routeless, given, _services, layers.as_given, reads)
     called = (keys.values, routeless.values)
     behind = layers.staged(previous.behind, called, _behind_inputs, layers.as_given, (same, same))
-    return Reach(scopes, apart, keys, of_service, holders, routeless, behind)
+    return Reach(scopes, apart, keys, of_service, holders, unrouted, routeless, behind)
 
 
 def _scope_inputs(
@@ -90,6 +93,10 @@ def _of_service(keys: Mapping[SiteKey, None]) -> dict[Ref, tuple[SiteKey, ...]]:
 
 def _holders(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, tuple[str, ...]]:
     return layers.readers(scopes.items())
+
+
+def _alone(values: Mapping[K, V]) -> dict[K, tuple[V]]:
+    return {key: (value,) for key, value in values.items()}
 
 
 def _services(
@@ -227,10 +234,6 @@ def _site_inputs(
     keys: Mapping[SiteKey, None], services: Mapping[Ref, graph.Service], elsewhere: Mapping[SiteKey, Elsewhere]
 ) -> dict[SiteKey, tuple[graph.Service, tuple[Host, ...], Elsewhere]]:
     return {key: (*given, elsewhere[key]) for key, given in called(keys, services).items()}
-
-
-def _alone(sites: Mapping[SiteKey, Site]) -> dict[SiteKey, tuple[Site]]:
-    return {key: (site,) for key, site in sites.items()}
 
 
 def _framed(

@@ -68,7 +68,7 @@ class Clients:
 
 
 NOBODY = Clients(
-    Reach(*[NEVER] * 7),
+    Reach(*[NEVER] * 8),
     Upstreams(*[NEVER] * 3),
     NEVER,
     NEVER,
@@ -84,7 +84,8 @@ def clients(of: graph.Graph, proxies: Proxies, previous: Clients) -> Clients:
     if not proxies:
         return NOBODY
     reach = outbound.reach(of, proxies, previous.reach)
-    found = upstreams.upstreams(reach.behind.values, of, clusters.for_grpc, previous.upstreams)
+    behind, unrouted = reach.behind.values, reach.unrouted.values
+    found = upstreams.upstreams(behind, of.deployments, unrouted, clusters.for_grpc, previous.upstreams)
     sources, reads = (reach.keys.values, of.services), (same, layers.among(reach.of_service.values))
     entrances = layers.staged(previous.entrances, sources, outbound.called, entrance, reads)
     shared = outbound.joined(reach, found.by_site.values, bundles.merged, previous.clusters)

@@ -31,11 +31,15 @@ class Upstreams:
 
 
 def upstreams(
-    behind: Behind, of: graph.Graph, build: Callable[[graph.Deployment, Callee], Part], previous: Upstreams
+    behind: Behind,
+    deployments: Mapping[Ref, graph.Deployment],
+    services: Mapping[Ref, graph.Service],
+    build: Callable[[graph.Deployment, Callee], Part],
+    previous: Upstreams,
 ) -> Upstreams:
-    """Return the clusters of the deployments behind some site, and those behind each site."""
-    callees = layers.staged(previous.callees, (of.services,), _services, clusters.callee, (layers.same,))
-    given = (behind, of.deployments, callees.values)
+    """Return the clusters of the deployments behind some site, and those behind each site. Routes do not count."""
+    callees = layers.staged(previous.callees, (services,), _services, clusters.callee, (layers.same,))
+    given = (behind, deployments, callees.values)
     by_deployment = layers.staged(previous.by_deployment, given, _named, build)
     sources = (behind, by_deployment.values)
     by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
