@@ -16,7 +16,6 @@ from meshloom import secured as secrets
 from meshloom.identity import claim
 from translator import compile as compiler
 from translator import proxies, resources, traffic
-from translator.bundles import Bundle
 from translator.traffic import Traffic
 from xds import snapshot as snapshots
 
@@ -142,7 +141,7 @@ def changes(before: Snapshots, after: Snapshots) -> Snapshots:
 
 def _made(bundles: shared_parts.Bundles, parts: shared_parts.Parts, held: Snapshots) -> Snapshots:
     """Return the snapshot of each bundle: that which is held, if it comes to the same."""
-    fresh = {proxy: snapshots.Snapshot.of(*map(parts.part, bundle)) for proxy, bundle in bundles.items()}
+    fresh = {proxy: parts.snapshot(bundle) for proxy, bundle in bundles.items()}
     return {proxy: held[proxy] if new == held.get(proxy) else new for proxy, new in fresh.items()}
 
 
@@ -150,23 +149,13 @@ def _followed(previous: Pass, bundles: shared_parts.Bundles) -> Snapshots:
     """Return the snapshot of each bundle: that of the pass before if its bundle did not change or comes to the same."""
     before, made = previous.bundles, previous.made
     new = {
-        proxy: _snapshot(bundle, before.get(proxy, ()), previous.parts, made.get(proxy))
+        proxy: previous.parts.followed(made[proxy], bundle) if proxy in made else previous.parts.snapshot(bundle)
         for proxy in layers.changed(before, bundles)
         if (bundle := bundles.get(proxy)) is not None
     }
     if layers.differing(before, bundles) is not None:  # nobody came or went
         return layers.patched(made, {proxy: one for proxy, one in new.items() if one is not made[proxy]})
     return {proxy: new[proxy] if proxy in new else made[proxy] for proxy in bundles}
-
-
-def _snapshot(
-    bundle: Bundle, last: Bundle, parts: shared_parts.Parts, before: snapshots.Snapshot | None
-) -> snapshots.Snapshot:
-    pairs = parts.exchanged(last, bundle) if before is not None else None
-    new = before.exchanged(pairs) if before is not None and pairs is not None else None
-    if new is None:
-        new = snapshots.Snapshot.of(*map(parts.part, bundle))
-    return before if before is not None and new == before else new
 
 
 Dangling = Mapping[proxies.Proxy, tuple[snapshots.ResourceName, ...]]

@@ -39,9 +39,11 @@ def dangling(
     def follows(new: snapshots.Snapshot, old: snapshots.Snapshot | None) -> bool:
         if old is None or len(new.parts) != len(old.parts):
             return False
+        if new.shape is old.shape:
+            return True
         is_other = map(operator.is_not, new.parts, old.parts)
         others = itertools.compress(zip(new.parts, old.parts, strict=True), is_other)
-        return all(one.shape is other.shape or stands_in(one, other) for one, other in others)
+        return all(stands_in(one, other) for one, other in others)
 
     unknown = ((key, new) for key, new in several.items() if not follows(new, sound.get(key)))
     found = ((key, _missing(snapshot.parts, lacks)) for key, snapshot in unknown)

@@ -4,8 +4,6 @@ Law: which parts are known changes what a pass costs, and nothing of what comes 
 changed.
 """
 
-import itertools
-import operator
 import weakref
 from collections.abc import Mapping
 
@@ -13,7 +11,6 @@ from translator import bundles, proxies
 from xds import snapshot as snapshots
 
 Bundles = Mapping[proxies.Proxy, bundles.Bundle]
-Exchange = tuple[snapshots.Part, snapshots.Part]
 
 
 class Parts:
@@ -29,22 +26,25 @@ class Parts:
         """Return the part of this one of the compiler's; None if there is none, or none any more."""
         return self._known.get(id(compiled))
 
-    def part(self, compiled: bundles.Part, place: bundles.Part | None = None) -> snapshots.Part:
+    def part(self, compiled: bundles.Part, place: snapshots.Part | None = None) -> snapshots.Part:
         """Return the part of this one of the compiler's, made of that whose place it takes where that is cheaper."""
         found = self._known.get(id(compiled))
         if found is None:
-            before = self.known(place) if place is not None else None
-            found = before.followed(compiled) if before is not None else snapshots.Part.of(compiled)
+            found = place.followed(compiled) if place is not None else snapshots.Part.of(compiled)
             self._known[id(compiled)] = found
         return found
 
-    def exchanged(self, before: bundles.Bundle, after: bundles.Bundle) -> list[Exchange] | None:
-        """Return what took another's place between these two, each beside that other; None if not all have one whose
-        part is known.
+    def snapshot(self, bundle: bundles.Bundle) -> snapshots.Snapshot:
+        """Return the snapshot of a bundle."""
+        return snapshots.Snapshot.of(*map(self.part, bundle))
+
+    def followed(self, held: snapshots.Snapshot, bundle: bundles.Bundle) -> snapshots.Snapshot:
+        """Return the snapshot of a bundle, at a cost of the parts that are not those of `held`; `held` itself if it
+        comes to the same.
         """
-        if len(before) != len(after):
-            return None
-        moved = itertools.compress(zip(before, after, strict=True), map(operator.is_not, before, after))
-        found = [(self.known(old), self.part(new, old)) for old, new in moved]
-        pairs = [(old, new) for old, new in found if old is not None]
-        return pairs if len(pairs) == len(found) else None
+        if len(held.parts) != len(bundle):
+            new = self.snapshot(bundle)
+        else:
+            places = zip(held.parts, bundle, strict=True)
+            new = held.followed(tuple([part if part.made_of is one else self.part(one, part) for part, one in places]))
+        return held if new == held else new

@@ -11,7 +11,6 @@ from xds import effects, gate, requests, resource_types, responses, rest, snapsh
 from xds import node as nodes
 from xds import standing as standings
 from xds import subscription as subscriptions
-from xds.following import Changes
 
 _EMPTY: Final = snapshot.Snapshot.of()
 
@@ -44,7 +43,8 @@ class Multiplex(Generic[S]):
         if old is None:
             return self.flush()
         changes = self._responses.changes(old, new)
-        if len(changes) == 1 and not (self._busy or self._rest) and (sent := self._only(changes, old, new)) is not None:
+        single = self._responses.single(changes, old, new) if not (self._busy or self._rest) else None
+        if single is not None and (sent := self._only(single, new)) is not None:
             return (sent,)
         for type_url, names in changes.items():
             if (state := self.types.get(type_url)) is not None:
@@ -52,18 +52,16 @@ class Multiplex(Generic[S]):
                 state.change(names, old, new)
         return self.flush()
 
-    def _only(self, changes: Changes, old: snapshot.Snapshot, new: snapshot.Snapshot) -> effects.Send | None:
+    def _only(self, change: responses.Single, held: snapshot.Snapshot) -> effects.Send | None:
         """Return what `flush` would after this change, at a fraction of its cost, where it is what most changes are: a
         new version of one resource, for a client that waits for nothing. None in any other case.
         """
-        ((type_url, names),) = changes.items()
+        type_url, name, before, entry = change
         state = self.types.get(type_url)
-        if state is None or len(names) > 1 or not self._is_open(type_url, new):
+        if state is None or not self._is_open(type_url, held):
             return None
-        (name,) = names
-        before, entry = old.get(type_url, name), new.get(type_url, name)
-        known = before is not None and name not in state.accepted.noted and state.subscription.covers(name)
-        response = state.alone(entry, new) if known and entry is not None else None
+        known = name not in state.accepted.noted and state.subscription.covers(name)
+        response = state.alone(entry, held) if known else None
         if response is None:
             return None
         state.accepted.noted[name] = (before,)

@@ -72,6 +72,15 @@ class Response:
         return _response(self.type_url, body, self.content, number)
 
 
+class Single(NamedTuple):
+    """A change that is a new version of one resource, and nothing else; `before` is the one it takes the place of."""
+
+    type_url: str
+    name: str
+    before: snapshot.Entry
+    entry: snapshot.Entry
+
+
 class _Difference(NamedTuple):
     """What differs between snapshots in which these parts took the place of others."""
 
@@ -87,6 +96,7 @@ class Responses:
 
     __slots__ = (
         "_batch_bytes", "_cache", "_cache_bytes", "_cached_bytes", "_differences", "_digests", "_numbers", "_sets",
+        "_singles",
     )  # fmt: skip
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, batch_bytes: int = BATCH_BYTES) -> None:
@@ -98,6 +108,7 @@ class Responses:
         self._differences: OrderedDict[Hashable, _Difference] = OrderedDict()
         self._digests: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._sets: OrderedDict[tuple[str, str], Content] = OrderedDict()
+        self._singles: OrderedDict[Hashable, tuple[object, Single | None]] = OrderedDict()
 
     def sotw(self, type_url: str, version: str, entries: Entries, after: int) -> Response:
         """Return a state-of-the-world response whose nonce is above `after`, the last of its type on the stream."""
@@ -153,12 +164,16 @@ class Responses:
             _bound(self._differences, _MOST_DIFFERENCES)
         return known.changes
 
+    def single(self, of: Changes, old: snapshot.Snapshot, new: snapshot.Snapshot) -> Single | None:
+        """Return what these changes are, found once for streams that have them in common; None if they are more."""
+        return _memoised(self._singles, id(of), of, lambda: _single(of, old, new))
+
     def digest(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> int:
         """Return the digest of those names that exist, found once for all streams that share the set of names."""
+        if len(names) < _FEW:
+            return snapshot.total([held.mark(type_url, name) for name in names])
         key = (type_url, id(held), id(names))
         marks = (entry.mark for entry in held.select(type_url, names))
-        if len(names) < _FEW:
-            return snapshot.total(marks)
         return _memoised(self._digests, key, (held, names), lambda: snapshot.total(marks))
 
     def version(self, held: snapshot.Snapshot, type_url: str, names: frozenset[str]) -> str:
@@ -187,6 +202,12 @@ class Responses:
         while self._cached_bytes > self._cache_bytes:
             self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
         return fresh
+
+
+def _single(of: Changes, old: snapshot.Snapshot, new: snapshot.Snapshot) -> Single | None:
+    pairs = [(type_url, name) for type_url, names in of.items() for name in names] if len(of) == 1 else []
+    entries = [(old.get(*pair), new.get(*pair)) for pair in pairs] if len(pairs) == 1 else []
+    return next((Single(*pairs[0], before, entry) for before, entry in entries if before and entry), None)
 
 
 def _size(several: tuple[Response, ...]) -> int:
@@ -247,7 +268,7 @@ def _response(type_url: str, body: bytes, content: Content, number: int) -> Resp
 
 def _nonce(nonce: str) -> bytes:
     # encoded messages may be concatenated: their fields merge; `nonce` has the same number in both variants
-    return discovery_pb2.DiscoveryResponse(nonce=nonce).SerializeToString()
+    return b"\x2a%c%b" % (len(nonce), nonce.encode())
 
 
 def _memoised(known: OrderedDict[Hashable, tuple[object, T]], key: Hashable, kept: object, find: Callable[[], T]) -> T:

@@ -74,8 +74,8 @@ class Session:
         self._alarm: asyncio.TimerHandle | None = None
         self._rang = False
         self._working = False
-        self._held: bytes | None = None  # a request that came while something was written
-        self._passed_on = self._loop.create_future()  # done once it is not held any more
+        self._held: bytes | None = None  # a request that came and was not taken in yet
+        self._passed_on: asyncio.Future[None] | None = None  # done once it is not held any more
         self._bell = self._loop.create_future()  # done once there is something to do
         self._ended = False
         self._stopping = False
@@ -140,21 +140,47 @@ class Session:
     async def _requests(self) -> None:
         try:
             while not self._is_over() and (data := await self._transport.read()) is not self._transport.end:
+                await self._room()
                 if self._is_over():
                     return
-                if self._working or self._decided:  # held until then: the rest stays with the peer
-                    self._held, self._passed_on = data, self._loop.create_future()
-                    self._ring()
-                    await self._passed_on
-                else:
-                    self._decided = self._noted(self._receive(data))
-                    if self._decided:
-                        self._ring()
-                    else:
-                        self._keep_time()
+                self._held = data
+                self._soon(self._take)  # what many clients answer at once is taken in together
+                if self._working or self._decided:
+                    await self._room()  # until then the rest stays with the peer
+            await self._room()
         finally:
             self._ended = True
             self._ring()
+
+    async def _room(self) -> None:
+        """Wait until no request is held, or no more will be taken."""
+        while self._held is not None and not self._is_over():
+            self._passed_on = self._loop.create_future()
+            self._ring()
+            await self._passed_on
+
+    def _take(self) -> None:
+        """Take in the request that is held, when it is this stream's turn; what is being written goes first."""
+        if self._held is None or self._is_over():
+            return
+        if self._working or self._decided:
+            self._ring()
+            return
+        try:
+            self._decided = self._noted(self._received())
+        except Exception as error:  # it is this stream's, not that of the others
+            self._failure = error
+        if self._decided or self._failure is not None or self._is_over():
+            self._ring()
+        else:
+            self._keep_time()
+
+    def _received(self) -> tuple[effects.Effect, ...]:
+        data, self._held = self._held, None
+        if self._passed_on is not None:
+            self._passed_on.set_result(None)
+            self._passed_on = None
+        return self._receive(data) if data is not None else ()
 
     async def _work(self) -> None:
         while not self._is_over():
@@ -192,10 +218,8 @@ class Session:
             return
         undone, self._decided = self._decided, ()
         yield from undone
-        if self._held is not None and not self._is_over():
-            data, self._held = self._held, None
-            yield from self._noted(self._receive(data))
-            self._passed_on.set_result(None)
+        if not self._is_over():
+            yield from self._noted(self._received())
         if not self._is_over():
             yield from self._noted(self._published())
         if self._rang:

@@ -146,51 +146,47 @@ class Snapshot:
     """All resources of one kind of proxy. Equal snapshots hold the same names at the same versions."""
 
     parts: tuple[Part, ...] = field(repr=False)
-    digests: Mapping[str, int]
-    """Per type URL: digest of all (name, version) pairs, however they are divided into parts."""
-    _entries: Mapping[str, tuple[Mapping[str, Entry], ...]] = field(repr=False)
+    shape: object = field(repr=False)
+    """The same object only for snapshots that hold the same names with the same references."""
     following: Following | None = field(default=None, repr=False)
     """What differs from the snapshot that this one was made from, if it was and that is known."""
 
     @classmethod
     def of(cls, *parts: Part) -> "Snapshot":
         """Return the snapshot of all these parts; a name twice in one type is a ValueError."""
-        entries: dict[str, list[Mapping[str, Entry]]] = {}
-        digests: dict[str, int] = {}
-        for part in parts:
-            for type_url, named in part.entries.items():
-                entries.setdefault(type_url, []).append(named)
-                digests[type_url] = (digests.get(type_url, 0) + part.digests[type_url]) % _MODULUS
-        for type_url, several in entries.items():
-            _check_names(type_url, several)
-        return cls(parts, digests, {type_url: tuple(several) for type_url, several in entries.items()})
+        found = cls(parts, object())
+        for type_url in found._types():
+            _check_names(type_url, found._named(type_url))
+        return found
 
-    def exchanged(self, pairs: Sequence[tuple[Part, Part]]) -> "Snapshot | None":
-        """Return the snapshot in which others took the place of some of its parts, at a cost of those; None where these
-        are not its own, or the others have other names.
-        """
-        entries, digests = {**self._entries}, {**self.digests}
-        for old, new in pairs:
-            if old not in self.parts or not _are_named_alike(old, new):
-                return None
-            for type_url, come in new.entries.items():
-                gone = old.entries[type_url]
-                if come is not gone:
-                    digests[type_url] = (digests[type_url] + new.digests[type_url] - old.digests[type_url]) % _MODULUS
-                    entries[type_url] = tuple([come if named is gone else named for named in entries[type_url]])
+    def followed(self, after: tuple[Part, ...]) -> "Snapshot":
+        """Return `of` these parts, at a cost of those that took the place of others, if they hold the same names."""
+        is_other = map(operator.is_not, self.parts, after)
+        pairs = tuple(itertools.compress(zip(self.parts, after, strict=False), is_other))
+        if len(self.parts) != len(after) or not all(_are_named_alike(old, new) for old, new in pairs):
+            return Snapshot.of(*after)
         changes = _changes(pairs)
         following = Following(weakref.ref(self), changes) if changes is not None else None
-        return Snapshot(_with_others(self.parts, pairs), digests, entries, following)
+        is_alike = all(old.shape is new.shape for old, new in pairs)
+        return Snapshot(after, self.shape if is_alike else object(), following)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Snapshot) and self.digests == other.digests)
+        if self is other or not isinstance(other, Snapshot):
+            return self is other
+        known = self.following.changes_from(other) if self.following is not None else None
+        return not known if known is not None else self.digests == other.digests
 
     def __hash__(self) -> int:
         return hash(frozenset(self.digests.items()))
 
+    @property
+    def digests(self) -> Mapping[str, int]:
+        """Per type URL: digest of all (name, version) pairs, however they are divided into parts."""
+        return {type_url: self.digest(type_url) for type_url in self._types()}
+
     def digest(self, type_url: str) -> int:
         """Return the digest of all resources of a type; 0 if there are none."""
-        return self.digests.get(type_url, 0)
+        return sum([part.digests.get(type_url, 0) for part in self.parts]) % _MODULUS
 
     def version(self, type_url: str) -> str:
         """Return the version of all resources of a type (rule S1)."""
@@ -198,14 +194,15 @@ class Snapshot:
 
     def get(self, type_url: str, name: str) -> Entry | None:
         """Return a resource, None if there is no such name."""
-        for named in self._entries.get(type_url, ()):
-            if (entry := named.get(name)) is not None:
+        for part in self.parts:
+            named = part.entries.get(type_url)
+            if named is not None and (entry := named.get(name)) is not None:
                 return entry
         return None
 
     def lookup(self, type_url: str) -> Callable[[str], Entry | None]:
         """Return `get` of a type."""
-        return functools.partial(self.get, type_url)
+        return functools.partial(_found, self._named(type_url))
 
     def mark(self, type_url: str, name: str) -> int:
         """Return the mark of a resource, ABSENT if there is no such name."""
@@ -213,22 +210,29 @@ class Snapshot:
 
     def entries(self, type_url: str) -> Iterator[Entry]:
         """Yield all resources of a type, in no particular order."""
-        for named in self._entries.get(type_url, ()):
+        for named in self._named(type_url):
             yield from named.values()
 
     def names(self, type_url: str) -> Iterator[str]:
         """Yield the names of all resources of a type, in no particular order."""
-        for named in self._entries.get(type_url, ()):
+        for named in self._named(type_url):
             yield from named
 
     def select(self, type_url: str, names: frozenset[str]) -> Iterator[Entry]:
         """Yield those of the named resources that exist, at a cost of the smaller of both sets per part."""
+        several = self._named(type_url)
         if len(names) < _FEW:
-            yield from filter(None, (self.get(type_url, name) for name in names))
+            yield from filter(None, (_found(several, name) for name in names))
             return
-        for named in self._entries.get(type_url, ()):
+        for named in several:
             found = names.intersection(named) if len(named) < len(names) else filter(named.__contains__, names)
             yield from (named[name] for name in found)
+
+    def _types(self) -> Iterable[str]:
+        return dict.fromkeys(type_url for part in self.parts for type_url in part.entries)
+
+    def _named(self, type_url: str) -> Sequence[Mapping[str, Entry]]:
+        return [part.entries[type_url] for part in self.parts if type_url in part.entries]
 
 
 def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
@@ -240,6 +244,13 @@ def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
     for type_url, names in wanted.items():
         names.difference_update(snapshot.names(type_url))
     return tuple(sorted((type_url, name) for type_url, names in wanted.items() for name in names))
+
+
+def _found(several: Sequence[Mapping[str, Entry]], name: str) -> Entry | None:
+    for named in several:
+        if (entry := named.get(name)) is not None:
+            return entry
+    return None
 
 
 def _mark(entry: Entry | None) -> int:
@@ -255,24 +266,20 @@ def _entry(resource: Resource) -> Entry:
     return Entry(resource.name, resource.version, resource.body, resource.references, version_mark)
 
 
-def _with_others(parts: tuple[Part, ...], pairs: Sequence[tuple[Part, Part]]) -> tuple[Part, ...]:
-    if len(pairs) == 1:
-        ((old, new),) = pairs
-        return tuple([new if part is old else part for part in parts])
-    places = dict(pairs)
-    return tuple([places.get(part, part) for part in parts])
-
-
-def _changes(pairs: Iterable[tuple[Part, Part]]) -> Changes | None:
+def _changes(pairs: Sequence[tuple[Part, Part]]) -> Changes | None:
     """Return what differs once parts took the place of those that they were made from; None if there are others."""
     found: Changes = {}
     for old, new in pairs:
         more = new.following.changes_from(old) if new.following is not None else None
         if more is None:
             return None
-        common = {type_url: {**found[type_url], **names} for type_url, names in more.items() if type_url in found}
-        found = {**found, **more, **common} if found else more
+        found = _together(found, more) if found else more
     return found
+
+
+def _together(ones: Changes, others: Changes) -> Changes:
+    common = {type_url: {**ones[type_url], **names} for type_url, names in others.items() if type_url in ones}
+    return {**ones, **others, **common}
 
 
 def _are_named_alike(one: Part, other: Part) -> bool:

@@ -61,6 +61,10 @@ class Subsets:
         self._unproven &= wanted.names
         self._dropped = frozenset()
 
+    def asks_for(self, names: Iterable[str]) -> bool:
+        """Say whether to ask for exactly these names would change nothing."""
+        return not self._dropped and self.subscription.names == frozenset(names)
+
     def missed(self, names: frozenset[str]) -> None:
         """Note the names in a stale request: those it does not list were dropped, and count as new if still wanted."""
         self._dropped |= self.subscription.names - names

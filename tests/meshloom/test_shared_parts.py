@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from meshloom import shared_parts
 from translator import resources
+from xds import snapshot
 
-PARTS = tuple((resources.EncodedResource(resources.CLUSTER, name, "1", b""),) for name in "abcde")
+KINDS = (resources.CLUSTER, resources.ROUTES)
+PARTS = tuple((resources.EncodedResource(kind, name, "1", b""),) for name in "abc" for kind in KINDS)
 BUNDLES = st.lists(st.sampled_from(PARTS), unique_by=id, max_size=4).map(tuple)
 
 
@@ -18,18 +20,15 @@ def part(version):
     return (resources.EncodedResource(resources.CLUSTER, "a", version, b""),)
 
 
-@given(BUNDLES, BUNDLES)
-def test_what_took_the_place_of_what_is_told_in_the_parts_of_the_protocol(before, after):
+@given(BUNDLES, st.lists(BUNDLES, max_size=4))
+def test_the_snapshot_of_a_bundle_is_the_same_whatever_it_was_before(first, later):
     parts = shared_parts.Parts()
-    held = [parts.part(one) for one in before]
-    found = parts.exchanged(before, after)
-    moved = [(old, new) for old, new in zip(before, after, strict=False) if old is not new]
-    if len(before) != len(after):
-        assert found is None
-    else:
-        assert found == [(parts.known(old), parts.known(new)) for old, new in moved]
-        assert [(old.made_of, new.made_of) for old, new in found] == moved
-    assert held == [parts.known(one) for one in before]
+    held = parts.snapshot(first)
+    for bundle in later:
+        before, held = held, parts.followed(held, bundle)
+        fresh = snapshot.Snapshot.of(*map(parts.part, bundle))
+        assert (held, *map(held.digest, KINDS)) == (fresh, *map(fresh.digest, KINDS))
+        assert (held is before) is (before.digests == fresh.digests)
 
 
 def test_a_part_is_made_once_while_somebody_holds_it_and_forgotten_after():
@@ -43,9 +42,20 @@ def test_a_part_is_made_once_while_somebody_holds_it_and_forgotten_after():
     assert (gone(), parts.known(compiled)) == (None, None)
 
 
-def test_what_stood_there_has_to_be_known():
+def test_a_part_is_made_of_the_one_whose_place_it_takes():
     parts, old, new = shared_parts.Parts(), part("1"), part("2")
-    assert parts.exchanged((old,), (new,)) is None
-    held = parts.part(old)
-    ((before, after),) = parts.exchanged((old,), (new,))
-    assert (before, after.shape) == (held, held.shape)
+    held = parts.snapshot((old,))
+    after = parts.followed(held, (new,))
+    assert after.parts[0].following.changes_from(held.parts[0]) == {
+        resources.CLUSTER: {"a": held.mark(resources.CLUSTER, "a")}
+    }
+    assert after.following.changes_from(held) == after.parts[0].following.changes_from(held.parts[0])
+
+
+def test_a_part_of_the_same_content_leaves_the_snapshot_as_it_is():
+    parts, one, other, third = shared_parts.Parts(), part("1"), part("1"), part("3")
+    held = parts.snapshot((one,))
+    assert parts.followed(held, (other,)) is held
+    after = parts.followed(held, (third,))
+    assert after == parts.snapshot((third,))
+    assert parts.followed(after, (other,)) == held

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from tests.xds import model
@@ -69,31 +70,42 @@ MADE = st.builds(
 
 
 @hypothesis.given(st.lists(MADE, min_size=1, max_size=5), st.data())
-def test_a_snapshot_with_other_parts_is_the_one_of_those_parts_or_none(parts, data):
-    count = data.draw(st.integers(0, min(4, len(parts))))
-    chosen = st.lists(st.sampled_from(parts), unique_by=id, min_size=count, max_size=count).map(tuple)
+def test_a_snapshot_that_follows_another_is_the_one_of_its_parts(parts, data):
+    chosen = st.lists(st.sampled_from(parts), unique_by=id, max_size=4).map(tuple)
     before, after = made(data.draw(chosen)), data.draw(chosen)
-    hypothesis.assume(before is not None)
-    pairs = [(old, new) for old, new in zip(before.parts, after, strict=True) if old is not new]
-    found, expected = before.exchanged(pairs), made(after)
-    if found is not None:
-        assert (found, found.parts) == (expected, expected.parts)
-        assert all(
-            sorted(found.entries(kind), key=repr) == sorted(expected.entries(kind), key=repr)
-            for kind in (model.CLUSTER, model.SECRET)
-        )
+    expected = made(after)
+    hypothesis.assume(before is not None and expected is not None)
+    found = before.followed(after)
+    assert (found, found.parts, hash(found)) == (expected, expected.parts, hash(expected))
+    assert (found == before) is (expected == before)
+    assert all(
+        sorted(found.entries(kind), key=repr) == sorted(expected.entries(kind), key=repr)
+        for kind in (model.CLUSTER, model.SECRET)
+    )
 
 
-def test_a_part_takes_the_place_of_one_of_the_same_names_and_of_no_other():
+def test_a_part_takes_the_place_of_another():
     first, second, other, stranger = (
         snapshot.Part.of([model.cluster(*one)]) for one in (("a", 1), ("a", 2), ("b", 1), ("c", 1))
     )
     before = snapshot.Snapshot.of(first, other)
-    after = before.exchanged([(first, second)])
+    after = before.followed((second, other))
     assert (after, after.parts) == (snapshot.Snapshot.of(second, other), (second, other))
     assert after.get(model.CLUSTER, "a") is second.entries[model.CLUSTER]["a"]
-    assert before.exchanged([(first, stranger)]) is None
-    assert before.exchanged([(stranger, second)]) is None
+    assert before.followed((stranger, other)) == snapshot.Snapshot.of(stranger, other)
+    with pytest.raises(ValueError, match="name twice in a snapshot: b"):
+        before.followed((other, other))
+
+
+def test_snapshots_have_one_shape_as_long_as_names_and_references_stay():
+    one = snapshot.Part.of([model.cluster("a", 1)])
+    same, needy = (
+        one.followed((model.cluster("a", 2),)),
+        one.followed((model.Resource(model.CLUSTER, "a", "2", b"", frozenset({(model.SECRET, "a")})),)),
+    )
+    before = snapshot.Snapshot.of(one)
+    assert before.followed((same,)).shape is before.shape
+    assert before.followed((needy,)).shape is not before.shape
 
 
 RESOURCES = st.dictionaries(
@@ -188,7 +200,7 @@ def test_what_a_snapshot_says_of_the_one_it_was_made_from_is_what_a_comparison_f
     ]
     before = snapshot.Snapshot.of(*parts)
     changed = [part.followed(tuple(again(item, versions) for item in part.made_of)) for part in parts]
-    after = before.exchanged([*zip(parts, changed, strict=True)])
+    after = before.followed(tuple(changed))
     assert after.following.changes_from(before) == changes.changes(before, after)
     assert after.following.changes_from(after) is None
     assert before.following is None
