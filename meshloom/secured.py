@@ -83,18 +83,19 @@ class Members:
 @dataclass(frozen=True, slots=True)
 class Secured:
     """All secrets encoded, and bundles with their secrets; `shown` are those of each gateway's listeners, by what gives
-    the gateway: `edges` has them all.
+    the gateway: `edges` has them all; `own` those of each proxy that can be served.
     """
 
     leaves: Stage[identity.Identity, Part]
     roots: Stage[str, Part]
     edges: Stage[Ref, graph.Gateway]
     shown: Stage[Ref, Part]
+    own: Stage[proxies.Proxy, tuple[Part, ...]]
     bundles: Stage[proxies.Proxy, Bundle]
 
 
 NOBODY = Members(NEVER, NEVER, NEVER, frozenset())
-NOTHING = Secured(NEVER, NEVER, NEVER, NEVER, NEVER)
+NOTHING = Secured(*[NEVER] * 6)
 
 
 def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members) -> Members:
@@ -113,9 +114,10 @@ def secured(of: Members, compiled: Bundles, given: Credentials, edge: Edge, prev
     roots = layers.staged(previous.roots, (given.roots,), _alone, _roots, (same,))
     edges = layers.united(previous.edges, edge.gateways, edge.deployed)
     shown = layers.staged(previous.shown, (edges.values, edge.secrets), edge_secrets.named, edge_secrets.part, (same,))
-    sources = (compiled, of.proxies.values, leaves.values, roots.values, shown.values)
-    bundles = layers.staged(previous.bundles, sources, _parts, _together, (same, same))
-    return Secured(leaves, roots, edges, shown, bundles)
+    places = (of.proxies.values, leaves.values, roots.values, shown.values)
+    own = layers.staged(previous.own, places, _secrets, layers.as_given, (same,))
+    bundles = layers.staged(previous.bundles, (compiled, own.values), _parts, _together, (same, same))
+    return Secured(leaves, roots, edges, shown, own, bundles)
 
 
 def _owned(owners: Mapping[Ref, Any]) -> Inputs:
@@ -157,33 +159,31 @@ def _roots(roots: Roots) -> Part:
     return (secrets.authorities_secret(roots.pem),)
 
 
-def _parts(
-    compiled: Bundles,
+def _parts(compiled: Bundles, own: Mapping[proxies.Proxy, tuple[Part, ...]]) -> Inputs:
+    """Leave out who must not be served without secrets and has none; gRPC programs ask for none."""
+    return {
+        proxy: (bundle, own.get(proxy, ()))
+        for proxy, bundle in compiled.items()
+        if proxy in own or isinstance(proxy, proxies.Proxyless)
+    }
+
+
+def _secrets(
     members: Mapping[proxies.Proxy, identity.Identity],
     leaves: Mapping[identity.Identity, Part],
     roots: Mapping[str, Part],
     shown: Mapping[Ref, Part],
 ) -> Inputs:
-    found = ((proxy, bundle, _secrets(proxy, members.get(proxy), leaves, roots)) for proxy, bundle in compiled.items())
-    return {proxy: (bundle, (*given, *_shown(proxy, shown))) for proxy, bundle, given in found if given is not None}
+    found = ((proxy, leaves.get(of), roots.get(of.trust_domain)) for proxy, of in members.items())
+    return {
+        proxy: ((leaf, trusted, *_shown(proxy, shown)),)
+        for proxy, leaf, trusted in found
+        if leaf is not None and trusted is not None and not isinstance(proxy, proxies.Proxyless)
+    }
 
 
 def _shown(proxy: proxies.Proxy, shown: Mapping[Ref, Part]) -> tuple[Part, ...]:
     return tuple(filter(None, [shown.get(proxy.given_by, ())])) if isinstance(proxy, proxies.Gateway) else ()
-
-
-def _secrets(
-    proxy: proxies.Proxy,
-    member: identity.Identity | None,
-    leaves: Mapping[identity.Identity, Part],
-    roots: Mapping[str, Part],
-) -> tuple[Part, ...] | None:
-    """Return the secrets of a proxy, None where it must not be served without them; gRPC programs ask for none."""
-    if isinstance(proxy, proxies.Proxyless):
-        return ()
-    leaf = leaves.get(member) if member is not None else None
-    trusted = roots.get(member.trust_domain) if member is not None else None
-    return (leaf, trusted) if leaf is not None and trusted is not None else None
 
 
 def _together(bundle: Bundle, given: tuple[Part, ...]) -> Bundle:
