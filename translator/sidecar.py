@@ -94,10 +94,11 @@ def sidecars(
     if not proxies:
         return NOBODY
     found = layers.grouped(previous.deployments, (proxies, of.deployments), by_service)
-    owners = layers.staged(previous.owners, (found.values, of.services), services_of, access_log.owner, (same, same))
+    called = (found.values, reach.unrouted.values)
+    owners = layers.staged(previous.owners, called, services_of, access_log.owner, (same, same))
     calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))
     tcp = outbound_tcp.outbound_tcp(of, proxies, reach, kept, previous.tcp)
-    modes = layers.staged(previous.modes, (found.values, of.services), modes_of, layers.as_given, (same, same))
+    modes = layers.staged(previous.modes, called, modes_of, layers.as_given, (same, same))
     sources = (found.values, owners.values, modes.values, of.callers)
     of_service = layers.staged(previous.inbound_of_service, sources, inbound_inputs, _inbound, (same,) * 4)
     inbound = layers.staged(previous.inbound, (of_service.values,), doors_by_deployment, layers.as_given)
