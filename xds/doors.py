@@ -13,7 +13,8 @@ import grpc
 import structlog
 
 from xds import limits as limits_of
-from xds import ports, session
+from xds import ports
+from xds import transport as transports
 
 _log = structlog.get_logger(__name__)
 
@@ -69,9 +70,9 @@ def bound(server: Any, listen: Listen) -> int:
         raise AddressError(listen.address) from None
 
 
-def transport(context: Any) -> session.Transport:
+def transport(context: Any) -> transports.Transport:
     """Return the two ends of a stream."""
-    return session.Transport(context.read, context.write, grpc.aio.EOF)
+    return transports.Transport(context.read, context.write, grpc.aio.EOF)
 
 
 def caller(context: Any) -> ports.Caller:

@@ -22,6 +22,7 @@ from xds import limits as limits_of
 from xds import machine as machines
 from xds import node as nodes
 from xds import subscription as subscriptions
+from xds import transport as transports
 from xds.wire import discovery_pb2
 
 _NAMES_LOGGED: Final = 20
@@ -164,7 +165,7 @@ class Server:
         self,
         variant: str,
         machine: _Machine,
-        transport: session.Transport,
+        transport: transports.Transport,
         node: nodes.Node,
         proof: ports.Proof,
         context: Any,
@@ -207,7 +208,7 @@ class Server:
             self._observer.closed(peer.variant)
             log.info("ads.closed")
 
-    def _session(self, peer: peers.Peer, machine: _Machine, transport: session.Transport) -> session.Session:
+    def _session(self, peer: peers.Peer, machine: _Machine, transport: transports.Transport) -> session.Session:
         def note(effect: effects.Effect) -> None:
             self.peers.noted(peer.stream, effect, self._now())
             if isinstance(effect, effects.Nacked):

@@ -1,19 +1,19 @@
 """One identified stream at work: requests and snapshots into its state machine, its effects out, one thing at a time.
 
 Law: nothing is decided here, and nothing piles up. While a write waits for the peer, at most one request is held, and
-of snapshots only the newest counts.
+of snapshots only the newest counts; while a request waits for its turn, at most one more is read.
 """
 
 import asyncio
 import itertools
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from xds import cache, effects, peers, ports, requests, snapshot
 from xds import machine as machines
 from xds import standing as standings
+from xds import transport as transports
 
 SOTW: Final = "sotw"
 DELTA: Final = "delta"
@@ -22,17 +22,6 @@ REMOVAL_DELAY: Final = 1.0
 """Seconds, or a little more, that a cluster stays after the client has accepted the last route that does not name it:
 a proxy's workers take a route into use after it was accepted, and requests under way may be tried again.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """The two ends of a stream: `read` returns an encoded request, `end` after the last; `write` waits until it is
-    taken.
-    """
-
-    read: Callable[[], Awaitable[Any]]
-    write: Callable[[bytes], Awaitable[None]]
-    end: object = None
 
 
 class Session:
@@ -51,7 +40,7 @@ class Session:
         self,
         machine: machines.Machine,
         receive: requests.Receive,
-        transport: Transport,
+        transport: transports.Transport,
         note: Callable[[effects.Effect], None],
         soon: Callable[[Callable[[], None]], None],
         observer: ports.Observer,

@@ -202,11 +202,12 @@ class Snapshot:
 
     def lookup(self, type_url: str) -> Callable[[str], Entry | None]:
         """Return `get` of a type."""
-        return functools.partial(_found, self._named(type_url))
+        return functools.partial(self.get, type_url)
 
     def mark(self, type_url: str, name: str) -> int:
         """Return the mark of a resource, ABSENT if there is no such name."""
-        return _mark(self.get(type_url, name))
+        entry = self.get(type_url, name)
+        return entry.mark if entry is not None else ABSENT
 
     def entries(self, type_url: str) -> Iterator[Entry]:
         """Yield all resources of a type, in no particular order."""
@@ -220,11 +221,10 @@ class Snapshot:
 
     def select(self, type_url: str, names: frozenset[str]) -> Iterator[Entry]:
         """Yield those of the named resources that exist, at a cost of the smaller of both sets per part."""
-        several = self._named(type_url)
         if len(names) < _FEW:
-            yield from filter(None, (_found(several, name) for name in names))
+            yield from filter(None, (self.get(type_url, name) for name in names))
             return
-        for named in several:
+        for named in self._named(type_url):
             found = names.intersection(named) if len(named) < len(names) else filter(named.__contains__, names)
             yield from (named[name] for name in found)
 
@@ -244,17 +244,6 @@ def dangling(snapshot: Snapshot) -> tuple[ResourceName, ...]:
     for type_url, names in wanted.items():
         names.difference_update(snapshot.names(type_url))
     return tuple(sorted((type_url, name) for type_url, names in wanted.items() for name in names))
-
-
-def _found(several: Sequence[Mapping[str, Entry]], name: str) -> Entry | None:
-    for named in several:
-        if (entry := named.get(name)) is not None:
-            return entry
-    return None
-
-
-def _mark(entry: Entry | None) -> int:
-    return entry.mark if entry is not None else ABSENT
 
 
 def _stands_in(new: Resource, old: Resource) -> bool:

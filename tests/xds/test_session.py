@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from xds import effects, gate, ports, responses, session, standing, together
+from xds import effects, gate, ports, responses, session, standing, together, transport
 
 WAIT = gate.Wait("routes", "r", (("clusters", "c"),))
 SECONDS = 10
@@ -19,6 +19,7 @@ class Machine:
     def __init__(self):
         self.resting = self.held_back = self.patient = False
         self.told = asyncio.Queue()
+        self.heard = []
         self.number = 0
 
     def send(self, text):
@@ -32,6 +33,9 @@ class Machine:
         return self.send(new)
 
     def receive(self, data):
+        self.heard.append(data)
+        if data == b"ours":
+            raise RuntimeError("ours")
         return self.send(f"re {data.decode()}") if data != b"bad" else (effects.Refuse("INVALID_ARGUMENT", "bad"),)
 
     def release(self, nonce):
@@ -64,9 +68,9 @@ class Peer:
         self.requests, self.written = asyncio.Queue(), asyncio.Queue()
         self.open, self.read = asyncio.Event(), 0
         self.open.set()
-        transport = session.Transport(self._read, self._write)
+        ends = transport.Transport(self._read, self._write)
         self.session = session.Session(
-            self.machine, self.machine.receive, transport, lambda _: None, soon, ports.Silent(), patience, delay
+            self.machine, self.machine.receive, ends, lambda _: None, soon, ports.Silent(), patience, delay
         )
 
     async def _read(self):
@@ -215,6 +219,69 @@ async def test_a_fault_of_ours_ends_one_stream_and_no_other():
         await asyncio.wait_for(tasks[0], SECONDS)
     tasks[1].cancel()
     await asyncio.gather(tasks[1], return_exceptions=True)
+
+
+async def test_what_many_clients_say_at_once_is_taken_in_together():
+    turn = []
+    peers = [Peer(turn.append) for _ in range(3)]
+    tasks = [asyncio.create_task(peer.session.run(peer)) for peer in peers]
+    await idle()
+    for peer in peers:
+        peer.requests.put_nowait(b"0")
+    await idle()
+    assert [peer.machine.heard for peer in peers] == [[], [], []]
+    for work in turn[:]:
+        work()
+    assert [peer.machine.heard for peer in peers] == [[b"0"], [b"0"], [b"0"]]
+    assert [await peer.next() for peer in peers] == ["re 0", "re 0", "re 0"]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_says_more_before_its_turn_has_it_at_once():
+    turn = []
+    peer = Peer(turn.append)
+    task = asyncio.create_task(peer.session.run(peer))
+    await idle()
+    for number in range(5):
+        peer.requests.put_nowait(b"%d" % number)
+    assert [await peer.next() for _ in range(4)] == ["re 0", "re 1", "re 2", "re 3"]
+    await idle()
+    assert peer.machine.heard == [b"0", b"1", b"2", b"3"]
+    turn[-1]()
+    assert await peer.next() == "re 4"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_a_client_said_last_counts_though_it_left():
+    peer = Peer(together.Together().soon)
+    peer.requests.put_nowait(b"last")
+    peer.requests.put_nowait(None)
+    assert await asyncio.wait_for(peer.session.run(peer), SECONDS) is None
+    assert peer.machine.heard == [b"last"]
+
+
+async def test_nothing_is_taken_in_once_a_stream_is_over():
+    turn = []
+    peer = Peer(turn.append)
+    task = asyncio.create_task(peer.session.run(peer))
+    await idle()
+    peer.requests.put_nowait(b"late")
+    await idle()
+    peer.session.stop()
+    assert await asyncio.wait_for(task, SECONDS) is None
+    for work in turn:
+        work()
+    assert peer.machine.heard == []
+
+
+async def test_a_fault_in_a_request_ends_the_stream():
+    peer = Peer(together.Together().soon)
+    peer.requests.put_nowait(b"ours")
+    with pytest.raises(RuntimeError, match="ours"):
+        await asyncio.wait_for(peer.session.run(peer), SECONDS)
 
 
 async def test_very_many_streams_are_worked_on_a_few_at_a_time():
