@@ -130,6 +130,11 @@ def same(key: K) -> tuple[K]:
     return (key,)
 
 
+def alone(values: Mapping[K, V]) -> dict[K, tuple[V]]:
+    """Return each value as all that is given for its key."""
+    return {key: (value,) for key, value in values.items()}
+
+
 def as_given(value: V) -> V:
     """Return a value that has been built already."""
     return value

@@ -110,8 +110,8 @@ def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members
 
 def secured(of: Members, compiled: Bundles, given: Credentials, edge: Edge, previous: Secured) -> Secured:
     """Return the bundles of these proxies with their secrets; those for whom there are none are left out."""
-    leaves = layers.staged(previous.leaves, (given.leaves,), _alone, _leaf, (same,))
-    roots = layers.staged(previous.roots, (given.roots,), _alone, _roots, (same,))
+    leaves = layers.staged(previous.leaves, (given.leaves,), layers.alone, _leaf, (same,))
+    roots = layers.staged(previous.roots, (given.roots,), layers.alone, _roots, (same,))
     edges = layers.united(previous.edges, edge.gateways, edge.deployed)
     shown = layers.staged(previous.shown, (edges.values, edge.secrets), edge_secrets.named, edge_secrets.part, (same,))
     places = (of.proxies.values, leaves.values, roots.values, shown.values)
@@ -145,10 +145,6 @@ def _identity(
         return gateways.get(proxy.gateway)
     deployment = deployments.get(proxy.deployment)
     return services.get(deployment.service) if deployment is not None else None
-
-
-def _alone(given: Mapping[Any, Any]) -> Inputs:
-    return {key: (value,) for key, value in given.items()}
 
 
 def _leaf(leaf: Leaf) -> Part:

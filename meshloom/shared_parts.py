@@ -22,10 +22,6 @@ class Parts:
         # by identity, which no other can have meanwhile: a part holds what it is made of
         self._known: weakref.WeakValueDictionary[int, snapshots.Part] = weakref.WeakValueDictionary()
 
-    def known(self, compiled: bundles.Part) -> snapshots.Part | None:
-        """Return the part of this one of the compiler's; None if there is none, or none any more."""
-        return self._known.get(id(compiled))
-
     def part(self, compiled: bundles.Part, place: snapshots.Part | None = None) -> snapshots.Part:
         """Return the part of this one of the compiler's, made of that whose place it takes where that is cheaper."""
         found = self._known.get(id(compiled))

@@ -100,8 +100,8 @@ def captured(
     """
     calling = layers.grouped(previous.calling, (proxies, of.deployments, reach.scopes.values), _calling)
     keys = layers.grouped(previous.keys, (calling.values, reach.distinct.values), _keys)
-    routeless, reads = reach.routeless.values, (same, same)
-    shapes = layers.staged(previous.shapes, (keys.values, routeless), outbound.called_each, captured_sites.shape, reads)
+    services, reads = reach.services.values, (same, same)
+    shapes = layers.staged(previous.shapes, (keys.values, services), outbound.called_each, captured_sites.shape, reads)
     by_service = (same, layers.among(reach.of_service.values))
     given = (keys.values, of.services)
     http = layers.staged(

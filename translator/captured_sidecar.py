@@ -53,7 +53,7 @@ def sidecars(
     if not proxies:
         return NOBODY
     found = layers.grouped(previous.deployments, (proxies, of.deployments), sidecar.by_service)
-    sources = (found.values, reach.unrouted.values)
+    sources = (found.values, reach.routeless.values)
     owners = layers.staged(previous.owners, sources, sidecar.services_of, access_log.owner, (same, same))
     modes = layers.staged(previous.modes, sources, sidecar.modes_of, layers.as_given, (same, same))
     called = (found.values, owners.values, modes.values, of.callers)

@@ -108,7 +108,7 @@ def compiled(
     doors = gateway.sites(of, dict.fromkeys(one.given_by for one in edges), kept, before.doors)
     behind = _behind(of, reach, doors, before.behind)
     build = functools.partial(clusters.of_deployment, kept=kept)
-    found = upstreams.upstreams(behind.sites.values, of.deployments, reach.unrouted.values, build, before.upstreams)
+    found = upstreams.upstreams(behind.sites.values, of.deployments, reach.routeless.values, build, before.upstreams)
     loads = endpoints.loads(behind.sites.values, of, before.loads)
     near = loads.by_deployment.values
     shared = outbound.outbound(of, reach, found.by_site.values, near, kept, before.outbound)
@@ -185,7 +185,7 @@ def _proxyless(asked: frozenset[Proxy], deployments: Mapping[Ref, graph.Deployme
 
 
 def _behind(of: graph.Graph, reach: outbound.Reach, doors: gateway.Sites, previous: Behind) -> Behind:
-    given = (doors.values, of.deployments, reach.unrouted.values)
+    given = (doors.values, of.deployments, reach.routeless.values)
     edges = layers.staged(previous.gateways, given, gateway.behind_inputs, layers.as_given)
     sites: Stage[Any, tuple[Ref, ...]] = layers.united(previous.sites, reach.behind.values, edges.values)
     return Behind(edges, sites)

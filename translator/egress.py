@@ -54,13 +54,9 @@ NOBODY = Egress(NEVER, NEVER, NEVER)
 def egress(outside: Mapping[str, External], previous: Egress) -> Egress:
     """Return how calls leave the mesh; `outside` says by the digest of a scope what there is to call."""
     every = layers.staged(previous.exits, (outside,), _exit_inputs, exits.of)
-    fronts = layers.staged(previous.fronts, (outside,), _alone, front, (same,))
+    fronts = layers.staged(previous.fronts, (outside,), layers.alone, front, (same,))
     parts = layers.staged(previous.parts, (outside, every.values), _part_inputs, bundles.merged)
     return Egress(every, fronts, parts)
-
-
-def _alone(outside: Mapping[str, External]) -> dict[str, tuple[External]]:
-    return {digest: (external,) for digest, external in outside.items()}
 
 
 def _exit_inputs(outside: Mapping[str, External]) -> dict[Exit, tuple[Exit]]:

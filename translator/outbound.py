@@ -46,8 +46,8 @@ class Scoped(NamedTuple):
 class Reach:
     """The scopes of callers, the sites of each distinct one, and all sites that some scope holds.
 
-    `of_service` and `holders` say which sites belong to a service and which scopes hold a site; `unrouted` are all
-    services as far as routes do not count, `routeless` those of the sites.
+    `of_service` and `holders` say which sites belong to a service and which scopes hold a site; `routeless` are all
+    services as far as routes do not count, `services` those of the sites.
     """
 
     scopes: Stage[Ref, Scoped]
@@ -55,8 +55,8 @@ class Reach:
     keys: Stage[SiteKey, None]
     of_service: Stage[Ref, tuple[SiteKey, ...]]
     holders: Stage[SiteKey, tuple[str, ...]]
-    unrouted: Stage[Ref, graph.Service]
-    routeless: Stage[SiteKey, graph.Service]
+    routeless: Stage[Ref, graph.Service]
+    services: Stage[SiteKey, graph.Service]
     behind: Stage[SiteKey, tuple[Ref, ...]]
     """The deployments behind each site: all of its service."""
 
@@ -68,12 +68,12 @@ def reach(of: graph.Graph, callers: Callers, previous: Reach) -> Reach:
     keys = layers.grouped(previous.keys, (apart.values,), _keys)
     of_service = layers.grouped(previous.of_service, (keys.values,), _of_service)
     holders = layers.grouped(previous.holders, (apart.values,), _holders)
-    unrouted = layers.staged(previous.unrouted, (of.services,), _alone, virtual_hosts.routeless, (same,))
-    given, reads = (keys.values, unrouted.values), (same, layers.among(of_service.values))
-    routeless = layers.staged(previous.routeless, given, _services, layers.as_given, reads)
-    called = (keys.values, routeless.values)
+    routeless = layers.staged(previous.routeless, (of.services,), layers.alone, virtual_hosts.routeless, (same,))
+    given, reads = (keys.values, routeless.values), (same, layers.among(of_service.values))
+    services = layers.staged(previous.services, given, _services, layers.as_given, reads)
+    called = (keys.values, services.values)
     behind = layers.staged(previous.behind, called, _behind_inputs, layers.as_given, (same, same))
-    return Reach(scopes, apart, keys, of_service, holders, unrouted, routeless, behind)
+    return Reach(scopes, apart, keys, of_service, holders, routeless, services, behind)
 
 
 def _scope_inputs(
@@ -93,10 +93,6 @@ def _of_service(keys: Mapping[SiteKey, None]) -> dict[Ref, tuple[SiteKey, ...]]:
 
 def _holders(scopes: Mapping[str, tuple[SiteKey, ...]]) -> dict[SiteKey, tuple[str, ...]]:
     return layers.readers(scopes.items())
-
-
-def _alone(values: Mapping[K, V]) -> dict[K, tuple[V]]:
-    return {key: (value,) for key, value in values.items()}
 
 
 def _services(
@@ -194,12 +190,12 @@ def outbound(
     """Return the shared parts of all scopes; `clusters` are those of each site, `loads` the endpoints of each
     deployment.
     """
-    keys, routeless = given.keys.values, given.routeless.values
-    elsewhere = layers.staged(previous.elsewhere, (keys, routeless), called_each, virtual_hosts.elsewhere, (same, same))
+    keys, services = given.keys.values, given.services.values
+    elsewhere = layers.staged(previous.elsewhere, (keys, services), called_each, virtual_hosts.elsewhere, (same, same))
     build = functools.partial(virtual_hosts.of_service, kept=kept)
     sources, reads = (keys, of.services, elsewhere.values), (same, layers.among(given.of_service.values), same)
     sites = layers.staged(previous.sites, sources, _site_inputs, build, reads)
-    outlines = layers.staged(previous.outlines, (sites.values,), _alone, virtual_hosts.outline, (same,))
+    outlines = layers.staged(previous.outlines, (sites.values,), layers.alone, virtual_hosts.outline, (same,))
     merged = joined(given, clusters, bundles.merged, previous.clusters)
     placed = (given.distinct.values, given.behind.values)
     near = endpoints.shared(placed, endpoints.behind_each, loads, previous.endpoints)

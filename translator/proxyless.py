@@ -84,13 +84,13 @@ def clients(of: graph.Graph, proxies: Proxies, previous: Clients) -> Clients:
     if not proxies:
         return NOBODY
     reach = outbound.reach(of, proxies, previous.reach)
-    behind, unrouted = reach.behind.values, reach.unrouted.values
-    found = upstreams.upstreams(behind, of.deployments, unrouted, clusters.for_grpc, previous.upstreams)
+    behind, routeless = reach.behind.values, reach.routeless.values
+    found = upstreams.upstreams(behind, of.deployments, routeless, clusters.for_grpc, previous.upstreams)
     sources, reads = (reach.keys.values, of.services), (same, layers.among(reach.of_service.values))
     entrances = layers.staged(previous.entrances, sources, outbound.called, entrance, reads)
     shared = outbound.joined(reach, found.by_site.values, bundles.merged, previous.clusters)
     loads = endpoints.loads(reach.behind.values, of, previous.loads)
-    placed = (reach.distinct.values, reach.behind.values, reach.routeless.values)
+    placed = (reach.distinct.values, reach.behind.values, reach.services.values)
     near = endpoints.shared(placed, _open, loads.by_deployment.values, previous.endpoints)
     leading = outbound.joined(reach, entrances.values, first_come, previous.routes)
     digests = layers.grouped(previous.digests, (proxies, of.deployments, reach.scopes.values), _digests)

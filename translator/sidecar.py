@@ -94,9 +94,9 @@ def sidecars(
     if not proxies:
         return NOBODY
     found = layers.grouped(previous.deployments, (proxies, of.deployments), by_service)
-    called = (found.values, reach.unrouted.values)
+    called = (found.values, reach.routeless.values)
     owners = layers.staged(previous.owners, called, services_of, access_log.owner, (same, same))
-    calls = layers.staged(previous.calls, (owners.values,), _alone, _outbound, (same,))
+    calls = layers.staged(previous.calls, (owners.values,), layers.alone, _outbound, (same,))
     tcp = outbound_tcp.outbound_tcp(of, proxies, reach, kept, previous.tcp)
     modes = layers.staged(previous.modes, called, modes_of, layers.as_given, (same, same))
     sources = (found.values, owners.values, modes.values, of.callers)
@@ -131,10 +131,6 @@ def by_service(proxies: Proxies, deployments: Graphed) -> dict[Ref, Deployments]
 def services_of(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:
     """Return the services whose deployments these are."""
     return {ref: (services[ref],) for ref in found}
-
-
-def _alone(owners: Mapping[Ref, Owner]) -> Inputs:
-    return {ref: (own,) for ref, own in owners.items()}
 
 
 def modes_of(found: Mapping[Ref, Deployments], services: Mapping[Ref, graph.Service]) -> Inputs:

@@ -23,7 +23,7 @@ BATCH_BYTES: Final = 3 << 20
 CACHE_BYTES: Final = 64 << 20
 
 _MEMOISED: Final = 16
-"""Digests remembered; each keeps its snapshot alive, and streams of one key are woken together."""
+"""Digests remembered, each with its snapshot, and single changes: streams of one key are woken together."""
 
 _MOST_DIFFERENCES: Final = 256
 """Differences of parts remembered, which keep no part alive."""
@@ -157,7 +157,7 @@ class Responses:
             return known_before
         moves = changes.moves(old, new)
         parts = (*moves[0], *moves[1])
-        key = tuple(map(id, parts))
+        key = (len(moves[0]), *map(id, parts))
         known = self._differences.get(key)
         if known is None or not all(map(operator.is_, [part() for part in known.of], parts)):
             known = self._differences[key] = _Difference(tuple(map(weakref.ref, parts)), changes.between(moves))
@@ -205,9 +205,14 @@ class Responses:
 
 
 def _single(of: Changes, old: snapshot.Snapshot, new: snapshot.Snapshot) -> Single | None:
-    pairs = [(type_url, name) for type_url, names in of.items() for name in names] if len(of) == 1 else []
-    entries = [(old.get(*pair), new.get(*pair)) for pair in pairs] if len(pairs) == 1 else []
-    return next((Single(*pairs[0], before, entry) for before, entry in entries if before and entry), None)
+    if len(of) != 1:
+        return None
+    ((type_url, names),) = of.items()
+    if len(names) != 1:
+        return None
+    (name,) = names
+    before, entry = old.get(type_url, name), new.get(type_url, name)
+    return Single(type_url, name, before, entry) if before is not None and entry is not None else None
 
 
 def _size(several: tuple[Response, ...]) -> int:

@@ -1,7 +1,7 @@
 """One identified stream at work: requests and snapshots into its state machine, its effects out, one thing at a time.
 
-Law: nothing is decided here, and nothing piles up. While a write waits for the peer, at most one request is held, and
-of snapshots only the newest counts; while a request waits for its turn, at most one more is read.
+Law: nothing is decided here, and nothing piles up. While a write waits for the peer, at most one request is held and
+perhaps one more read behind it, and of snapshots only the newest counts.
 """
 
 import asyncio
@@ -31,9 +31,10 @@ class Session:
     """
 
     __slots__ = (
-        "_alarm", "_answered", "_bell", "_decided", "_ended", "_failure", "_held", "_leaving", "_loop", "_machine",
-        "_note", "_observer", "_passed_on", "_patience", "_rang", "_receive", "_refusal", "_removal_delay",
-        "_rests_until", "_sent", "_since", "_soon", "_stopping", "_taken", "_transport", "_watch", "_working",
+        "_alarm", "_answered", "_bell", "_called", "_decided", "_ended", "_failure", "_held", "_leaving", "_loop",
+        "_machine", "_note", "_observer", "_passed_on", "_patience", "_rang", "_receive", "_refusal",
+        "_removal_delay", "_rests_until", "_sent", "_since", "_soon", "_stopping", "_taken", "_transport", "_watch",
+        "_working",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Session:
         self._rang = False
         self._working = False
         self._held: bytes | None = None  # a request that came and was not taken in yet
+        self._called = False  # there will be a turn to take it in
         self._passed_on: asyncio.Future[None] | None = None  # done once it is not held any more
         self._bell = self._loop.create_future()  # done once there is something to do
         self._ended = False
@@ -133,7 +135,9 @@ class Session:
                 if self._is_over():
                     return
                 self._held = data
-                self._soon(self._take)  # what many clients answer at once is taken in together
+                if not self._called:  # what many clients answer at once is taken in together
+                    self._called = True
+                    self._soon(self._take)
                 if self._working or self._decided:
                     await self._room()  # until then the rest stays with the peer
             await self._room()
@@ -150,25 +154,23 @@ class Session:
 
     def _take(self) -> None:
         """Take in the request that is held, when it is this stream's turn; what is being written goes first."""
+        self._called = False
         if self._held is None or self._is_over():
             return
-        if self._working or self._decided:
-            self._ring()
-            return
         try:
-            self._decided = self._noted(self._received())
+            if not (self._working or self._decided):
+                self._decided = self._noted(self._received())
+                if not (self._decided or self._is_over()):
+                    self._keep_time()
+                    return
         except Exception as error:  # it is this stream's, not that of the others
             self._failure = error
-        if self._decided or self._failure is not None or self._is_over():
-            self._ring()
-        else:
-            self._keep_time()
+        self._ring()
 
     def _received(self) -> tuple[effects.Effect, ...]:
         data, self._held = self._held, None
-        if self._passed_on is not None:
+        if self._passed_on is not None and not self._passed_on.done():  # who waited may have been cancelled
             self._passed_on.set_result(None)
-            self._passed_on = None
         return self._receive(data) if data is not None else ()
 
     async def _work(self) -> None:

@@ -30,8 +30,10 @@ class Together:
             asyncio.get_running_loop().call_soon(self._some)
 
     def _some(self) -> None:
-        for _ in range(min(_AT_ONCE, len(self._waiting))):
-            self._waiting.popleft()()
-        self._called = bool(self._waiting)
-        if self._called:
-            asyncio.get_running_loop().call_soon(self._some)
+        try:
+            for _ in range(min(_AT_ONCE, len(self._waiting))):
+                self._waiting.popleft()()
+        finally:  # whatever one of them does, the others have their turn
+            self._called = bool(self._waiting)
+            if self._called:
+                asyncio.get_running_loop().call_soon(self._some)

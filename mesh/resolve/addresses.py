@@ -10,11 +10,11 @@ from typing import Any
 
 from mesh import graph, hosts, problems, workloads
 from mesh.hosts import Host
-from mesh.layers import Stage, among, readers, same
+from mesh.layers import Stage, alone, among, readers, same
 from mesh.problems import Problem, Ref
 from mesh.resolve.claims import Asked, Named
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Run, Stages, alone, tuples
+from mesh.resolve.run import Run, Stages, tuples
 
 OWNER = "kubernetes.io/service-name"
 """The label by which an EndpointSlice says whose it is."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mesh import graph, identity, resources, workloads
 from mesh.hosts import Host
-from mesh.layers import LookedUp, Stage, same
+from mesh.layers import LookedUp, Stage, alone, same
 from mesh.problems import Ref
 from mesh.resolve import (
     addresses,
@@ -24,7 +24,7 @@ from mesh.resolve import (
 )
 from mesh.resolve.crossings import Crossings
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, alone, owned_stages, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Shells = Mapping[Ref, Settled[services.Shell | None]]

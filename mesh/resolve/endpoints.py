@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mesh import graph, hosts, layers, resources, workloads
-from mesh.layers import LookedUp, Stage, among, readers, same
+from mesh.layers import LookedUp, Stage, alone, among, readers, same
 from mesh.problems import Ref
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, alone, tuples
+from mesh.resolve.run import Bound, Run, Stages, tuples
 
 Deployments = Mapping[Ref, graph.Deployment | None]
 Labels = frozenset[tuple[str, str]]

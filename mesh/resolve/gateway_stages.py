@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh import certificates, graph, resources, workloads
-from mesh.layers import Stage, among, readers, same
+from mesh.layers import Stage, alone, among, readers, same
 from mesh.problems import Problem, Ref
 from mesh.resolve import deployments, gateway_routes, gateway_rules, gateway_secrets, gateway_tls, gateways, shapes
 from mesh.resolve.gateway_tls import Keys, Wanted
 from mesh.resolve.gateways import Outline
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Bound, Run, Stages, alone, owned_stages, target, tuples
+from mesh.resolve.run import Bound, Run, Stages, owned_stages, target, tuples
 
 Inputs = dict[Ref, tuple[Any, ...]]
 Meshes = Mapping[Ref, graph.Mesh | None]

@@ -88,11 +88,6 @@ def target(bound: Bound, ref: Ref, name: str) -> Ref | None:
     return bound[ref].value.get(name)
 
 
-def alone(values: Mapping[K, V]) -> dict[K, tuple[V]]:
-    """Return each value as all that is given for its key."""
-    return {key: (value,) for key, value in values.items()}
-
-
 def tuples(pairs: Iterable[tuple[Ref, V]]) -> dict[Ref, tuple[V, ...]]:
     """Return the values of each key, in the order in which they come."""
     groups: dict[Ref, list[V]] = {}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mesh import resources
-from mesh.layers import as_given, same
+from mesh.layers import alone, as_given, same
 from mesh.problems import Ref
-from mesh.resolve.run import Run, Stages, alone
+from mesh.resolve.run import Run, Stages
 
 KINDS = ("VirtualServiceRouteTable", "IngressGatewayRouteTable")
 """The kinds of objects that have weights."""

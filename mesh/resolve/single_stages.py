@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh import identity, resources, rules
-from mesh.layers import as_given, same
+from mesh.layers import alone, as_given, same
 from mesh.problems import Ref
 from mesh.resolve import references, shapes
 from mesh.resolve.references import Settled
-from mesh.resolve.run import Run, Stages, alone
+from mesh.resolve.run import Run, Stages
 
 _GROUPS = (
     *((kind,) for kind in shapes.KINDS),
@@ -30,7 +30,7 @@ def _of_kinds(run: Run, kinds: tuple[str, ...]) -> Stages:
         return {name: stage for kind in kinds for name, stage in _single(run, kind).items()}
 
     sources = tuple(run.of(references.READ_KINDS[kind]) for kind in kinds)
-    return run.together(f"{kinds[0]} and its like, alone", sources, stages)
+    return run.together(f"alone: {', '.join(kinds)}", sources, stages)
 
 
 def _single(run: Run, kind: str) -> Stages:
@@ -39,7 +39,7 @@ def _single(run: Run, kind: str) -> Stages:
         return _unweighted(run, kind, written)
     shaped = shapes.shape_stages(run, kind, written)
     given = shapes.unweighted(run, shaped, kind)
-    others = run.together(f"{kind}, unweighted", (given,), lambda run: _unweighted(run, kind, given))
+    others = run.together(f"alone but for weights: {kind}", (given,), lambda run: _unweighted(run, kind, given))
     return {**shaped, **others, f"weighed {kind}": run.stage(f"weighed {kind}", (written,), alone, _weighed, (same,))}
 
 

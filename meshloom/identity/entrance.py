@@ -6,7 +6,6 @@ Law: what other threads read or bring are immutable values, each replaced as a w
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from mesh import graph as graphs
 from mesh import layers
@@ -41,14 +40,10 @@ class Places:
 
 def places(of: graphs.Graph, previous: Places) -> Places:
     """Return the URIs of all proxies of a graph."""
-    services = layers.staged(previous.services, (of.services,), _alone, _uri, (same,))
-    gateways = layers.staged(previous.gateways, (of.gateways,), _alone, _uri, (same,))
+    services = layers.staged(previous.services, (of.services,), layers.alone, _uri, (same,))
+    gateways = layers.staged(previous.gateways, (of.gateways,), layers.alone, _uri, (same,))
     found = layers.grouped(previous.proxies, (of.deployments, services.values, gateways.values), _placed)
     return Places(services, gateways, found)
-
-
-def _alone(owners: Mapping[Ref, Any]) -> dict[Ref, tuple[Any, ...]]:
-    return {ref: (owner,) for ref, owner in owners.items()}
 
 
 def _uri(owner: graphs.Service | graphs.Gateway) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mesh import admission, graph, layers, resources, workloads
-from mesh.layers import Stage, same
+from mesh.layers import Stage, alone, same
 from mesh.problems import Problem, Ref
 from mesh.resolve import Resolution
 from meshloom.status import concerns, draft, judgements
@@ -107,7 +107,7 @@ def _of_others(work: _Work, found: tuple[Problem, ...]) -> dict[str, Stage[Any, 
     services = work.of.inventory.of(workloads.Service)
     return {
         "problems": work.grouped("problems", (found,), _by_subject),
-        "facts Service": work.staged("facts Service", (services,), _alone, _service_facts, (same,)),
+        "facts Service": work.staged("facts Service", (services,), alone, _service_facts, (same,)),
     }
 
 
@@ -116,13 +116,13 @@ def _of_graph(work: _Work) -> dict[str, Stage[Any, Any]]:
     of = work.of.graph
     meant = {"meshes": of.meshes, "services": of.services, "deployments": of.deployments, "gateways": of.gateways}
     modes = {
-        f"modes {name}": work.staged(f"modes {name}", (one,), _alone, _mode, (same,)) for name, one in meant.items()
+        f"modes {name}": work.staged(f"modes {name}", (one,), alone, _mode, (same,)) for name, one in meant.items()
     }
     owned = {name: meant[name] for name in ("services", "deployments", "gateways")}
     homes = {
-        f"homes {name}": work.staged(f"homes {name}", (one,), _alone, _home, (same,)) for name, one in owned.items()
+        f"homes {name}": work.staged(f"homes {name}", (one,), alone, _home, (same,)) for name, one in owned.items()
     }
-    homes["homes deployed"] = work.staged("homes deployed", (of.deployed,), _alone, _gate, (same,))
+    homes["homes deployed"] = work.staged("homes deployed", (of.deployed,), alone, _gate, (same,))
     reach = work.staged("callers", (of.services, of.callers), _call_inputs, concerns.callers, (same, same))
     return {**modes, **homes, "callers": reach}
 
@@ -139,7 +139,7 @@ def _of_kind(work: _Work, kind: str, made: Stages) -> Stages:
         *there,
     )
     drafted = work.staged(kind, sources, _draft_inputs, draft.draft, _READS.get(kind, (same, same, same)))
-    facts = work.staged(f"facts {kind}", (drafted.values,), _alone, _facts_of, (same,))
+    facts = work.staged(f"facts {kind}", (drafted.values,), alone, _facts_of, (same,))
     return {kind: drafted, f"facts {kind}": facts}
 
 
@@ -167,10 +167,6 @@ _READS: Final[Mapping[str, layers.Reads]] = {
 
 
 # ---------------------------------------------------------------------------- what each is made of
-
-
-def _alone(written: Mapping[Ref, Any]) -> Inputs:
-    return {ref: (item,) for ref, item in written.items()}
 
 
 def _by_subject(found: tuple[Problem, ...]) -> Mapping[Ref, tuple[Problem, ...]]:

@@ -109,6 +109,10 @@ def test_what_is_wrong_with_weights_and_with_the_rest_is_all_that_is_wrong(one: 
     assert sorted(apart) == sorted(rules.object_problems(table))
 
 
+def test_the_kinds_with_rules_about_weights_are_those_that_have_shapes() -> None:
+    assert {kind for kind, some in rules.RULES.items() if rules.WEIGHED & {*some}} == {*shapes.KINDS}
+
+
 def test_a_table_without_a_spec_is_told_once() -> None:
     empty = resources.VirtualServiceRouteTable(
         kind="VirtualServiceRouteTable", metadata=resources.Metadata(name="a", namespace="shop")

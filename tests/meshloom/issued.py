@@ -41,8 +41,8 @@ def roots(domain: str, serial: int = 1) -> Roots:
 
 def credentials(identities, serial: int = 1) -> Issued:
     """Return credentials for these identities; others are made by another serial."""
-    domains = sorted({one.trust_domain for one in identities})
     leaves = {one: leaf(one, serial) for one in sorted(identities)}
+    domains = sorted({one.trust_domain for one in leaves})
     return Issued(leaves, {domain: roots(domain, serial) for domain in domains})
 
 

@@ -22,11 +22,17 @@ PROXIES = (
 WEIGHTS = st.sampled_from([(90, 10), (50, 50), (0, 100), (0, 0)]).map(
     lambda shares: written.objects(shop.weights(*shares))
 )
-WANTED = st.frozensets(st.sampled_from(PROXIES))
+OTHERS = (claim.proxyless("shop/front-v1"), claim.proxyless("shop/nobody-v1"), claim.gateway("shop/edge", "127.0.9.5"))
+WANTED = st.frozensets(st.sampled_from((*PROXIES, *OTHERS)))
 BINDING = """
 VirtualDeploymentBinding: shop/pets-v1
 virtualDeployment: {ref: {name: pets-v1}}
 target: {service: {ref: {name: pets}}}
+"""
+EDGE = """
+IngressGateway: shop/edge
+mesh: {ref: {name: main}}
+hosts: [{name: x, hostnames: [x.example], listeners: [{protocol: HTTP, port: 8080, tls: {mode: DISABLED}}]}]
 """
 
 
@@ -39,7 +45,7 @@ def listing(*addresses: str) -> workloads.EndpointSlice:
 
 ALL = inventory.inventory_of(
     [
-        *written.objects("---".join((shop.MESH, shop.PETS, shop.weights(90, 10), BINDING))),
+        *written.objects("---".join((shop.MESH, shop.PETS, shop.weights(90, 10), BINDING, EDGE))),
         workloads.Service(metadata={"namespace": "shop", "name": "pets"}),
         listing("10.0.0.1"),
     ]
@@ -47,9 +53,10 @@ ALL = inventory.inventory_of(
 REFS = sorted(item.ref for item in ALL)
 
 SERVICES = resolve.resolve(ALL).graph.services
+MEMBERS = {**SERVICES, **resolve.resolve(ALL).graph.gateways}
 CREDENTIALS = st.builds(
-    lambda refs, serial: issued.credentials((SERVICES[ref].identity for ref in refs), serial),
-    st.frozensets(st.sampled_from(sorted(SERVICES))),
+    lambda refs, serial: issued.credentials((MEMBERS[ref].identity for ref in refs), serial),
+    st.frozensets(st.sampled_from(sorted(MEMBERS))),
     st.integers(1, 2),
 )
 

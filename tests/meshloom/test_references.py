@@ -9,7 +9,8 @@ from xds import snapshot as snapshots
 
 TYPES = (resources.CLUSTER, resources.ROUTES)
 NAMES = strategies.tuples(strategies.sampled_from(TYPES), strategies.sampled_from("abcdef"))
-PARTS = strategies.dictionaries(NAMES, strategies.frozensets(NAMES, max_size=3), max_size=4)
+REFERENCES = strategies.frozensets(NAMES, max_size=3)
+PARTS = strategies.dictionaries(NAMES, REFERENCES, max_size=4)
 
 
 def part(written):
@@ -37,6 +38,30 @@ def test_what_follows_a_sound_snapshot_is_the_same_as_one_at_a_time(written, dat
     before = {key: one for key in range(6) if (one := drawn(parts, data)) is not None and not snapshots.dangling(one)}
     expected = {key: missing for key, one in several.items() if (missing := snapshots.dangling(one))}
     assert references.dangling(several, before) == expected
+
+
+@hypothesis.given(strategies.lists(PARTS, min_size=1, max_size=4), strategies.data())
+def test_what_is_made_of_a_sound_snapshot_is_the_same_as_one_at_a_time(written, data):
+    parts = [part(one) for one in written]
+    before = {key: one for key in range(4) if (one := drawn(parts, data)) is not None and not snapshots.dangling(one)}
+    others = {one: newer(one, data) for one in parts}
+    several = {
+        key: one.followed(tuple(data.draw(strategies.sampled_from([held, others[held]])) for held in one.parts))
+        for key, one in before.items()
+    }
+    expected = {key: missing for key, one in several.items() if (missing := snapshots.dangling(one))}
+    assert references.dangling(several, before) == expected
+
+
+def newer(held, data):
+    """Return a part of the same names in another version, some with other references."""
+    given = [
+        resources.EncodedResource(
+            one.type_url, one.name, "2", b"", data.draw(strategies.one_of(strategies.just(one.references), REFERENCES))
+        )
+        for one in held.made_of
+    ]
+    return held.followed(tuple(given))
 
 
 def drawn(parts, data):

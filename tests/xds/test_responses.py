@@ -3,9 +3,12 @@
 import itertools
 import weakref
 
+import hypothesis
+from hypothesis import strategies as st
+
 from tests.xds import model
 from tests.xds.model import CLUSTER, ENDPOINTS
-from xds import responses, snapshot, subscription
+from xds import changes, responses, snapshot, subscription
 from xds.wire import discovery_pb2
 
 HELD = model.holding(*(model.cluster(f"c{number}") for number in range(20)))
@@ -50,6 +53,36 @@ def test_batches_have_increasing_nonces_and_are_shared_together():
     assert len(first) > 3
     assert list(shared.delta(CLUSTER, entries(), 0)) == first
     assert min(response.number for response in shared.delta(CLUSTER, entries(), first[0].number)) > first[-1].number
+
+
+VERSIONS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), min_size=3, max_size=3)
+
+
+@hypothesis.given(st.lists(VERSIONS, min_size=2, max_size=5))
+def test_a_single_change_is_the_same_for_all_snapshots_that_have_it_in_common(contents):
+    shared = responses.Responses()
+    made = [tuple(model.cluster(*one) for one in sorted(some.items())) for some in contents]
+    part = snapshot.Part.of(made[0])
+    held = [snapshot.Snapshot.of(part, snapshot.Part.of([model.cluster(f"own{n}")])) for n in range(3)]
+    for before, after, given in zip(contents, contents[1:], made[1:], strict=False):
+        part = part.followed(given)
+        differing = [name for name in sorted(after) if after[name] != before[name]]
+        for place, old in enumerate(held):
+            new = held[place] = old.followed((part, old.parts[1]))
+            (name,) = differing if len(differing) == 1 else (None,)
+            found = shared.single(shared.changes(old, new), old, new)
+            assert found == (
+                responses.Single(CLUSTER, name, old.get(CLUSTER, name), new.get(CLUSTER, name)) if name else None
+            )
+
+
+def test_what_came_is_told_from_what_went():
+    """Though the same parts moved, in the same order."""
+    shared = responses.Responses()
+    a, b, d = (snapshot.Part.of([model.cluster(*one)]) for one in (("a", "1"), ("b", "1"), ("d", "1")))
+    for before, after in (((a, b), (d,)), ((a,), (b, d))):
+        old, new = snapshot.Snapshot.of(*before), snapshot.Snapshot.of(*after)
+        assert shared.changes(old, new) == changes.changes(old, new)
 
 
 def test_nothing_to_send_is_no_response():

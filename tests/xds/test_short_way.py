@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.xds import model
 from tests.xds.model import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
-from xds import delta, effects, requests, resource_types, stream
+from xds import delta, effects, requests, resource_types, stream, subscription
 from xds.wire import discovery_pb2
 
 TYPES = {CLUSTER: (), LISTENER: (), ENDPOINTS: ("a", "b"), ROUTES: ("a", "b"), SECRET: ("a", "b")}
@@ -32,13 +32,23 @@ MADE = {
 }
 
 
+def resources(contents):
+    return tuple(MADE[type_url](name, version) for (type_url, name), version in sorted(contents.items()))
+
+
 def held(contents):
-    return model.holding(*(MADE[type_url](name, version) for (type_url, name), version in sorted(contents.items())))
+    return model.holding(*resources(contents))
 
 
 def without(machine):
     """Return the machine with the general way alone."""
-    return type("General", (machine,), {"__slots__": (), "_only": lambda *_: None, "plain": lambda *_: None})
+
+    def ask(self, type_url, state, names):
+        wanted = subscription.listed(state.subscription, names, type_url in resource_types.WILDCARD_TYPES)
+        state.ask(wanted, self.snapshot)
+
+    listed = {"_ask": ask} if machine is stream.Stream else {}
+    return type("General", (machine,), {"__slots__": (), "_only": lambda *_: None, "plain": lambda *_: None, **listed})
 
 
 class Client:
@@ -82,16 +92,18 @@ class Client:
         return [(machine.holdings(url), machine.standing(url)) for url in TYPES], machine.waits()
 
 
-def run(client, steps):
-    """Take these steps; yield what is known after each."""
-    contents = dict(AT_FIRST)
+def run(client, steps, *, is_followed):
+    """Take these steps; yield what is known after each. Snapshots are made one of the other, or each by itself."""
+    contents, last = dict(AT_FIRST), client.client.machine.snapshot
     for what, about in steps:
-        if what == "change":
-            contents[about[:2]] = about[2]
-            client.take(client.client.publish(held(contents)))
-        elif what == "remove":
-            contents.pop(about[:2], None)
-            client.take(client.client.publish(held(contents)))
+        if what in ("change", "remove"):
+            if what == "change":
+                contents[about[:2]] = about[2]
+            else:
+                contents.pop(about[:2], None)
+            (part,) = last.parts
+            last = last.followed((part.followed(resources(contents)),)) if is_followed else held(contents)
+            client.take(client.client.publish(last))
         elif what in ("ack", "nack"):
             client.answer(about, good=what == "ack")
         else:
@@ -101,10 +113,11 @@ def run(client, steps):
 
 @pytest.mark.parametrize(("kind", "machine"), [(model.Delta, delta.Stream), (model.Sotw, stream.Stream)])
 @hypothesis.settings(max_examples=400, deadline=None, derandomize=True)
-@hypothesis.given(STEPS)
-def test_it_sends_and_remembers_what_the_general_way_does(kind, machine, steps):
+@hypothesis.given(STEPS, st.booleans())
+def test_it_sends_and_remembers_what_the_general_way_does(kind, machine, steps, is_followed):
     short, general = Client(kind, machine), Client(kind, without(machine))
-    for one, other in zip(run(short, steps), run(general, steps), strict=True):
+    both = run(short, steps, is_followed=is_followed), run(general, steps, is_followed=False)
+    for one, other in zip(*both, strict=True):
         assert one == other
         assert short.said == general.said
 
