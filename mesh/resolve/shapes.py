@@ -1,6 +1,6 @@
 """Route tables as far as their weights do not count, which change far more often than all the rest.
 
-Law: whatever is made of an unweighted table but for its weights is what is made of each table that has its shape.
+Law: whatever is made of an unweighted table is what is made of each table that has its shape, but for weights.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mesh import resources
-from mesh.layers import alone, as_given, same
+from mesh.layers import alone, same
 from mesh.problems import Ref
 from mesh.resolve.run import Run, Stages
 
@@ -41,13 +41,13 @@ def _unweighted(value: Any) -> object:
 
 
 def shape_stages(run: Run, kind: str, written: Mapping[Ref, Table]) -> Stages:
-    """Return the stages `shapes <kind>` and `unweighted <kind>`: for each table one of its shape, the first there was.
+    """Return the stages `shapes <kind>` and `unweighted <kind>`: each table without what is no part of its shape.
 
     Weights change neither the mapping of these nor what is made of it.
     """
     shapes = run.stage(f"shapes {kind}", (written,), alone, shape, (same,))
-    unweighted = run.stage(f"unweighted {kind}", (shapes.values,), _tables, as_given, (same,))
-    return {f"shapes {kind}": shapes, f"unweighted {kind}": unweighted}
+    bare = run.stage(f"unweighted {kind}", (shapes.values,), alone, _bare, (same,))
+    return {f"shapes {kind}": shapes, f"unweighted {kind}": bare}
 
 
 def unweighted(run: Run, base: Stages, kind: str) -> Mapping[Ref, Any]:
@@ -55,5 +55,19 @@ def unweighted(run: Run, base: Stages, kind: str) -> Mapping[Ref, Any]:
     return base[f"unweighted {kind}"].values if kind in KINDS else run.of(resources.KINDS[kind])
 
 
-def _tables(shapes: Mapping[Ref, Shape]) -> dict[Ref, tuple[Table]]:
-    return {ref: (one.written,) for ref, one in shapes.items()}
+def _bare(shape: Shape) -> Table:
+    """Return the table of a shape: the same for all that are equal."""
+    written, of = shape.written, shape.written.metadata
+    metadata = resources.Metadata(
+        name=of.name, namespace=of.namespace, uid=of.uid, creation_timestamp=of.creation_timestamp
+    )
+    return written.model_copy(update={"metadata": metadata, "status": {}, "spec": _weightless(written.spec)})
+
+
+def _weightless(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_weightless(item) for item in value])
+    if not isinstance(value, resources.Model):
+        return value
+    items = value.__dict__.items()
+    return value.model_copy(update={name: 0 if name == "weight" else _weightless(item) for name, item in items})

@@ -314,6 +314,7 @@ def test_after_any_edits_the_incremental_result_is_the_fresh_one(
             pending = set()
             fresh = resolve.resolve(seen, settings=reading)
             assert (last.graph, last.problems) == (fresh.graph, fresh.problems)
+            assert last == fresh, "stages and all"
             assert repr(last.graph) == repr(fresh.graph)
             assert secrets_of(last) == secrets_of(fresh)
 

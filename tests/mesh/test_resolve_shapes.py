@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh import documents, identity, resolve, resources, rules
+from mesh import documents, identity, inventory, resolve, resources, rules
 from mesh.resolve import references, rivals, shapes, tables
 from tests import written
 
@@ -92,6 +92,20 @@ def test_of_tables_of_one_shape_the_same_is_made(
     for table in (weighed(one, second), weighed(newer, second), weighed(other, second)):
         if shapes.shape(table) == shapes.shape(before):
             assert unweighted_of(table) == unweighted_of(before)
+
+
+@settings(max_examples=200, deadline=None)
+@given(some_tables, metadata, several_weights, several_weights)
+def test_an_unweighted_table_means_what_each_of_its_shape_means_and_is_one(
+    one: Any, about: Any, first: list[int], second: list[int]
+) -> None:
+    newer = {**one, "metadata": {**one["metadata"], **about}}
+    made = [resolve.resolve(inventory.inventory_of([weighed(one, first)]))]
+    made.append(resolve.resolve(inventory.inventory_of([weighed(newer, second)]), made[0]))
+    for resolution, table in zip(made, (weighed(one, first), weighed(newer, second)), strict=True):
+        (bare,) = resolution.stages[f"unweighted {table.kind}"].values.values()
+        assert unweighted_of(bare) == unweighted_of(table)
+    assert made[1] == resolve.resolve(made[1].inventory)
 
 
 @settings(max_examples=200, deadline=None)
