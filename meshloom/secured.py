@@ -2,8 +2,7 @@
 gateways what their listeners show to strangers.
 
 Law: a proxy gets the secrets of its own identity and of nobody else, a gateway those that its own listeners name; all
-replicas share one encoding. Pure: whoever
-makes keys has made them before.
+replicas share one encoding. Pure: whoever makes keys has made them before.
 """
 
 from collections.abc import Mapping
@@ -100,8 +99,8 @@ NOTHING = Secured(*[NEVER] * 6)
 
 def members(of: graph.Graph, wanted: frozenset[proxies.Proxy], previous: Members) -> Members:
     """Return who these proxies are; a change that moves nobody costs a few looks."""
-    services = layers.staged(previous.services, (of.services,), _owned, _identity_of, (same,))
-    gateways = layers.staged(previous.gateways, (of.gateways,), _owned, _identity_of, (same,))
+    services = layers.staged(previous.services, (of.services,), layers.alone, _identity_of, (same,))
+    gateways = layers.staged(previous.gateways, (of.gateways,), layers.alone, _identity_of, (same,))
     places = (wanted, of.deployments, services.values, gateways.values)
     found = layers.grouped(previous.proxies, places, _members)
     is_same = found.values is previous.proxies.values
@@ -118,10 +117,6 @@ def secured(of: Members, compiled: Bundles, given: Credentials, edge: Edge, prev
     own = layers.staged(previous.own, places, _secrets, layers.as_given, (same,))
     bundles = layers.staged(previous.bundles, (compiled, own.values), _parts, _together, (same, same))
     return Secured(leaves, roots, edges, shown, own, bundles)
-
-
-def _owned(owners: Mapping[Ref, Any]) -> Inputs:
-    return {ref: (owner,) for ref, owner in owners.items()}
 
 
 def _identity_of(owner: graph.Service | graph.Gateway) -> identity.Identity:

@@ -37,6 +37,7 @@ class WatchCounts:
 Found = dict[str, list[standing.Standing]]
 _Several = list[standing.Standing]
 _Sum = Callable[[_Several], float]
+_Family = metrics_core.GaugeMetricFamily | metrics_core.CounterMetricFamily
 
 _GAUGES: Final[tuple[tuple[str, str, _Sum], ...]] = (
     ("meshloom_watch_objects", "Objects that are there.", lambda several: sum(each.objects for each in several)),
@@ -64,7 +65,7 @@ _COUNTERS: Final[tuple[tuple[str, str, _Sum], ...]] = (
 )
 
 
-def _filled(family: metrics_core.Metric, found: Found, value: _Sum) -> metrics_core.Metric:
+def _filled(family: _Family, found: Found, value: _Sum) -> metrics_core.Metric:
     for name, several in found.items():
-        family.add_metric((name,), value(several))  # type: ignore[attr-defined]  # both families have it
+        family.add_metric((name,), value(several))
     return family

@@ -38,16 +38,12 @@ def upstreams(
     previous: Upstreams,
 ) -> Upstreams:
     """Return the clusters of the deployments behind some site, and those behind each site. Routes do not count."""
-    callees = layers.staged(previous.callees, (services,), _services, clusters.callee, (layers.same,))
+    callees = layers.staged(previous.callees, (services,), layers.alone, clusters.callee, (layers.same,))
     given = (behind, deployments, callees.values)
     by_deployment = layers.staged(previous.by_deployment, given, _named, build)
     sources = (behind, by_deployment.values)
     by_site = layers.staged(previous.by_site, sources, _each, bundles.merged, (layers.same,))
     return Upstreams(callees, by_deployment, by_site)
-
-
-def _services(services: Mapping[Ref, graph.Service]) -> Inputs:
-    return {ref: (service,) for ref, service in services.items()}
 
 
 def _named(behind: Behind, deployments: Mapping[Ref, graph.Deployment], callees: Mapping[Ref, Callee]) -> Inputs:

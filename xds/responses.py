@@ -272,7 +272,7 @@ def _response(type_url: str, body: bytes, content: Content, number: int) -> Resp
 
 
 def _nonce(nonce: str) -> bytes:
-    # encoded messages may be concatenated: their fields merge; `nonce` has the same number in both variants
+    # encoded messages may be concatenated: their fields merge; `nonce` is field 5, a string, in both variants
     return b"\x2a%c%b" % (len(nonce), nonce.encode())
 
 

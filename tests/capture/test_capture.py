@@ -1,6 +1,7 @@
 """Applications that know nothing of proxies, led through them by the kernel."""
 
 import contextlib
+import functools
 import socket
 import ssl
 
@@ -145,7 +146,7 @@ def test_an_edit_of_one_service_leaves_the_connections_of_others(world):
             assert banner(flow)
         for items, is_there in ((more, 1), (before, 0)):
             world.write("mesh.yaml", items)
-            wait_until(lambda: _listens(world, "outbound/8081") is bool(is_there), "the port of pets")  # noqa: B023 - waited for within the turn
+            wait_until(functools.partial(_has_port, world, is_there=bool(is_there)), "the port of pets")
             wait_until(lambda: world.stats("web", "listener_manager.total_listeners_draining") == 0, "what drains")
             for flow in flows:
                 assert echoed(flow, b"still here\n") == b"still here\n"
@@ -154,6 +155,10 @@ def test_an_edit_of_one_service_leaves_the_connections_of_others(world):
 def _with_port(item):
     listeners = [*item["spec"]["listener"], {"protocol": "HTTP", "port": 8081}]
     return {**item, "spec": {**item["spec"], "listener": listeners}}
+
+
+def _has_port(world: World, *, is_there: bool) -> bool:
+    return _listens(world, "outbound/8081") is is_there
 
 
 def _listens(world: World, name: str) -> bool:

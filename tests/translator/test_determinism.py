@@ -78,4 +78,4 @@ def test_the_hash_seed_does_not_count():
 
 
 if __name__ == "__main__":
-    print(digest(changing.graph_of(MESH), changing.proxies_of(MESH)))  # noqa: T201 - the answer to the test above
+    sys.stdout.write(digest(changing.graph_of(MESH), changing.proxies_of(MESH)))

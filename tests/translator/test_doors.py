@@ -19,7 +19,10 @@ def callers(*owners, all_services: bool = False, audit: bool = False) -> graph.C
     return graph.Callers(graphs.DOMAIN, all_services, tuple(map(graphs.caller, owners)), enforcement)
 
 
-def bundle(mode: mtls.Mode, given: graph.Callers = callers()):  # noqa: B008 - a value
+NOBODY = callers()
+
+
+def bundle(mode: mtls.Mode, given: graph.Callers = NOBODY):
     of = graphs.mesh_graph(
         [graphs.service("shop/pets", {}, mode=mode)],
         [graphs.deployment("shop/pets-v1", "shop/pets", HTTP, GRPC, TCP, TLS, hostname="pets")],
@@ -28,7 +31,7 @@ def bundle(mode: mtls.Mode, given: graph.Callers = callers()):  # noqa: B008 - a
     return compiler.compiled(of, [PETS]).bundles[PETS]
 
 
-def listener(port: int, mode: mtls.Mode, given: graph.Callers = callers()):  # noqa: B008 - a value
+def listener(port: int, mode: mtls.Mode, given: graph.Callers = NOBODY):
     return decoded.named(bundle(mode, given), "listeners", f"inbound/{port}")
 
 

@@ -83,7 +83,7 @@ def observed(*sources: Scripted, settle: float = 1.0, at_most: float = 5.0) -> l
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(100), contextlib.aclosing(feed.observations(sources, settle, at_most)) as stream:
                 async for item in stream:
-                    seen.append((asyncio.get_running_loop().time(), item))  # noqa: PERF401 - it is never exhausted
+                    seen.append((asyncio.get_running_loop().time(), item))  # noqa: PERF401 - a comprehension is lost when time is up
         return seen
 
     return run(main())
